@@ -1,0 +1,218 @@
+"""The table of functions, and the way from XAPI's call to a verb and back: parsing, JSON, errors into replies.
+
+The table is the one description of what the plugin can do: parsing, `help` and the README come from it. It names each verb's module and loads it when
+the verb is called, so that a cheap call pays for nothing that it does not use.
+"""
+
+import collections
+import errno
+import importlib
+import io
+import json
+import re
+import socket
+import sys
+import syslog
+import traceback
+from xml.parsers import expat
+
+import XenAPI
+
+from xsraid import __version__, arguments as kinds
+from xsraid.errors import BadArgument, XapiGone, XsraidError
+from xsraid.host import Host
+from xsraid.text import PYTHON_2, native, printable, shown
+
+if PYTHON_2:
+    import httplib
+    import xmlrpclib
+else:
+    import http.client as httplib
+    import xmlrpc.client as xmlrpclib
+
+
+class Argument(object):
+    """kind: of `arguments`; default: as `help` shows it, REQUIRED where there is none."""
+
+    def __init__(self, name, kind, help_text, default=None):
+        self.name, self.kind, self.help, self.default = name, kind, help_text, default
+
+
+class Function(object):
+    """verb: module and function, called with host, session and the arguments."""
+
+    def __init__(self, name, verb, arguments, help_text):
+        self.name, self.verb, self.arguments, self.help = name, verb, arguments, help_text
+
+
+REQUIRED = None
+CONNECTION_ERRORS = (errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE, errno.ENOENT, errno.ENOTCONN, errno.ETIMEDOUT)
+ARRAY = Argument("array", kinds.array, "which array")
+ONE_ARRAY = Argument("array", kinds.array, "which array", "all")
+TABLE = (
+    Function("list_disks", "disks.list_disks", (), "every disk of the host: usable or not, and each reason why not"),
+    Function("create_array", "arrays.create_array", (
+        Argument("level", kinds.level, "the RAID level"),
+        Argument("devices", kinds.disks, "the active members"),
+        Argument("name", kinds.array_name, "the array's name", "mdN, the first free one"),
+        Argument("spares", kinds.disks, "disks that wait to replace a failed member", "none"),
+        Argument("chunk", kinds.chunk, "chunk size", "mdadm's"),
+        Argument("bitmap", kinds.choice("internal", "none"), "write-intent bitmap", "internal where the level has redundancy"),
+        Argument("wipe", kinds.boolean, "give up what is left on the disks from an earlier life", "false"),
+        Argument("dry_run", kinds.boolean, "change nothing, reply the commands", "false"),
+    ), "makes an array, its node and its line in /etc/mdadm.conf"),
+    Function("list_arrays", "md.list_arrays", (ONE_ARRAY,), "health, redundancy left, members, progress and SR of the arrays"),
+    Function("configure_alerts", "alerts.configure_alerts", (
+        Argument("mail_to", kinds.addresses, "who is alerted"),
+        Argument("mail_from", kinds.address, "whom the mail says it is from"),
+        Argument("smtp_host", kinds.host_name, "the mail server"),
+        Argument("smtp_port", kinds.whole_number(1, 65535), "its port", "587"),
+        Argument("smtp_security", kinds.choice("starttls", "tls", "none"), "how the connection is secured", "starttls"),
+        Argument("smtp_user", kinds.smtp_user, "login name, where the server wants one", "none"),
+        Argument("smtp_password_secret", kinds.secret_uuid, "the password, as a secret that `xe secret-create value=...` made", "none"),
+        Argument("xapi_messages", kinds.boolean, "alert in XenCenter, too", "true"),
+    ), "writes ssmtp.conf, revaliases, MAILADDR and MAILFROM, and lets mdadm's monitor run"),
+    Function("get_alerts", "alerts.get_alerts", (), "the settings, without secrets, and whether the monitor runs"),
+    Function("test_alert", "alerts.test_alert", (
+        ONE_ARRAY,
+        Argument("timeout_s", kinds.whole_number(1, 3600), "how long the whole call may take, in seconds", "60"),
+    ), "makes mdadm's test event for each array and tells what the mail server answered"),
+    Function("create_sr", "storage.create_sr", (
+        ARRAY,
+        Argument("type", kinds.choice("lvm", "ext"), "the SR's type", "lvm, or what is there"),
+        Argument("name_label", kinds.plain_text, "the SR's name", "Local RAID10 md0"),
+        Argument("name_description", kinds.plain_text, "the SR's description", "empty"),
+        Argument("default_sr", kinds.boolean, "make it the pool's default SR", "false"),
+        Argument("reattach", kinds.boolean, "bring back the SR that is on the array, with its data", "false"),
+        Argument("wipe", kinds.boolean, "give up what is on the array", "false"),
+    ), "registers an array as a storage repository of this host"),
+    Function("help", "api.help_function", (
+        Argument("function", kinds.plain_text, "the function to explain", "all"),
+    ), "this table"),
+    Function("version", "api.version", (), "the versions of xsraid and of its Python"),
+)
+FUNCTIONS = collections.OrderedDict((function.name, function) for function in TABLE)
+# Names that are tempting but wrong, and a kind that says why.
+REFUSED = {"smtp_password": kinds.plain_password, "password": kinds.plain_password}
+
+
+def handlers(failure, host=None):
+    """Return {function name: handler(session, args)} for XenAPIPlugin.dispatch. failure: XenAPIPlugin.Failure; host: this machine."""
+    host = host or Host()
+    _use_utf8()
+    return dict((name, _handler(function, failure, host)) for name, function in FUNCTIONS.items())
+
+
+def call(host, session, function, given):
+    """Call a function of the table with the arguments {name: text} as given; return its reply as JSON text. Raises XsraidError, XenAPI.Failure."""
+    values = parse(function, given)
+    module, _, verb = function.verb.partition(".")
+    reply = getattr(importlib.import_module("xsraid." + module), verb)(host, session, **values)
+    return json.dumps(_clean(reply), separators=(", ", ": "))
+
+
+def parse(function, given):
+    """Return {name: value} of the arguments. Raises BadArgument for one that is missing, unknown, empty or malformed."""
+    known = dict((argument.name, argument.kind) for argument in function.arguments)
+    values = {}
+    for name, text in sorted(given.items()):
+        name, text = native(name), native(text)
+        kind = known.get(name) or REFUSED.get(name)
+        if kind is None:
+            names = ", ".join(argument.name for argument in function.arguments) or "no arguments"
+            raise BadArgument(printable(name, 80), "is no argument of %s, which takes %s" % (function.name, names))
+        if not text:
+            raise BadArgument(name, "is empty; give a value, or leave it out for the default")
+        try:
+            values[name] = kind(text)
+        except ValueError as error:
+            raise BadArgument(name, str(error))
+    for argument in function.arguments:
+        if argument.default is REQUIRED and argument.name not in values:
+            raise BadArgument(argument.name, "is missing; it takes %s, such as %s=%s" % (argument.kind.shape, argument.name, argument.kind.example))
+    return values
+
+
+def help_function(host, session, function=None):
+    """Return {"functions": [...]}: name, help and arguments of each function, or of one."""
+    if function is not None and function not in FUNCTIONS:
+        raise BadArgument("function", "%s is none of %s" % (shown(function), ", ".join(FUNCTIONS)))
+    wanted = FUNCTIONS.values() if function is None else [FUNCTIONS[function]]
+    return {"functions": [_described(one) for one in wanted]}
+
+
+def version(host, session):
+    """Return {"version", "python"}."""
+    return collections.OrderedDict([("version", __version__), ("python", "%d.%d.%d" % sys.version_info[:3])])
+
+
+def _described(function):
+    arguments = [collections.OrderedDict([
+        ("name", argument.name), ("takes", argument.kind.shape), ("required", argument.default is REQUIRED), ("default", argument.default), ("help", argument.help),
+    ]) for argument in function.arguments]
+    example = " ".join(["xe host-call-plugin host-uuid=<uuid> plugin=xsraid fn=%s" % function.name] + [
+        "args:%s=%s" % (argument.name, argument.kind.example) for argument in function.arguments if argument.default is REQUIRED])
+    return collections.OrderedDict([("name", function.name), ("help", function.help), ("example", example), ("arguments", arguments)])
+
+
+def _handler(function, failure, host):
+    def handle(session, given):
+        try:
+            _refuse_repeated(sys.argv[1:])
+            return call(host, session, function, given)
+        except XsraidError as error:
+            host.log("%s refused or failed: %s" % (function.name, error), syslog.LOG_WARNING)
+            raise failure(error.code, error.parameters)
+        except XenAPI.Failure as error:
+            host.log("%s: XAPI's failure %s" % (function.name, " ".join(native(detail) for detail in error.details)), syslog.LOG_WARNING)
+            raise failure(native(error.details[0]), [printable(native(detail)) for detail in error.details[1:]])
+        except (xmlrpclib.Error, httplib.HTTPException, expat.ExpatError) as error:
+            raise _gone(failure, function, host, error)
+        except EnvironmentError as error:
+            raise (_gone if _is_connection(error) else _internal)(failure, function, host, error)
+        except Exception as error:
+            raise _internal(failure, function, host, error)
+    return handle
+
+
+def _gone(failure, function, host, error):
+    gone = XapiGone(" ".join(str(error).split()))
+    host.log("%s: %s" % (function.name, gone), syslog.LOG_WARNING)
+    return failure(gone.code, gone.parameters)
+
+
+def _internal(failure, function, host, error):
+    """Log where an error that nobody foresaw came from; return the failure that says so without giving away what it may hold."""
+    for line in traceback.format_exc().splitlines():
+        host.log(line, syslog.LOG_WARNING)
+    kind = error.__class__.__name__
+    sentence = "%s met an error that nobody foresaw (%s). The system log has the details (`journalctl -t xsraid`): please report it." % (function.name, kind)
+    return failure("XSRAID_INTERNAL", [function.name, kind, sentence])
+
+
+def _is_connection(error):
+    """Return whether an OS error comes from the connection to xapi: file errors name a file, and these numbers are not theirs."""
+    return isinstance(error, socket.timeout) or getattr(error, "filename", None) is None and error.errno in CONNECTION_ERRORS
+
+
+def _refuse_repeated(argv):
+    """Refuse an argument that was given twice: the XML-RPC library would quietly take the last one."""
+    names = re.findall(r"<name>(.*?)</name>", argv[0], re.DOTALL) if argv else []
+    for name in names:
+        if names.count(name) > 1:
+            raise BadArgument(printable(native(name), 80), "is given %d times" % names.count(name))
+
+
+def _clean(value):
+    """Return a reply with all its text fit for JSON."""
+    if isinstance(value, dict):
+        return collections.OrderedDict((key, _clean(part)) for key, part in value.items())
+    if isinstance(value, (list, tuple)):
+        return [_clean(part) for part in value]
+    return printable(native(value)) if isinstance(value, (bytes, type(u""))) else value
+
+
+def _use_utf8():
+    """Let the reply leave as UTF-8 whatever the locale: xapi gives a plugin none, and Python 3.6 then takes ASCII and stumbles."""
+    if not PYTHON_2:
+        sys.stdout = io.open(sys.stdout.fileno(), "w", encoding="utf-8", closefd=False)

@@ -1,0 +1,160 @@
+"""Every failure that a caller can act on: a code, its facts, and last a sentence that says what to do.
+
+The codes and the order of the facts are what other programs rely on; the sentences are for people and may change.
+"""
+
+from xsraid.text import native, printable, shown
+
+
+class XsraidError(Exception):
+    """facts: list of text, in the order of the code's documentation; sentence: for people."""
+
+    code = "XSRAID_INTERNAL"
+
+    def __init__(self, facts, sentence):
+        Exception.__init__(self)
+        self.parameters = [printable(native(fact), 2000) for fact in list(facts) + [sentence]]
+
+    @property
+    def sentence(self):
+        return self.parameters[-1]
+
+    def __str__(self):
+        return "%s: %s" % (self.code, self.sentence)
+
+
+class BadArgument(XsraidError):
+    """An argument is missing, unknown or malformed. Facts: argument, reason."""
+
+    code = "XSRAID_BAD_ARGUMENT"
+
+    def __init__(self, argument, reason):
+        XsraidError.__init__(self, [argument, reason], "%s: %s." % (argument, reason))
+
+
+class UnknownDisk(XsraidError):
+    """No disk of this host has that path, link or serial number. Facts: what was given."""
+
+    code = "XSRAID_UNKNOWN_DISK"
+
+    def __init__(self, name, why="no disk of this host has this path, by-id link or serial number"):
+        XsraidError.__init__(self, [printable(name, 80)], "%s: %s. `list_disks` shows those there are." % (shown(name), why))
+
+
+class DiskInUse(XsraidError):
+    """A disk is in use, so it is not touched. Facts: device, reason (MOUNTED, SWAP, ...)."""
+
+    code = "XSRAID_DISK_IN_USE"
+
+    def __init__(self, device, reason, details):
+        XsraidError.__init__(self, [device, reason], "%s is in use: %s. Nothing was changed; choose another disk (`list_disks`)." % (device, details))
+
+
+class StaleData(XsraidError):
+    """Something from an earlier life is on the disk. Facts: device, what."""
+
+    code = "XSRAID_STALE_DATA"
+
+    def __init__(self, device, what):
+        XsraidError.__init__(self, [device, what], "%s still carries %s. If nobody needs that, repeat the call with wipe=true." % (device, what))
+
+
+class NotEnoughDisks(XsraidError):
+    """Facts: level, needed, given."""
+
+    code = "XSRAID_NOT_ENOUGH_DISKS"
+
+    def __init__(self, level, needed, given):
+        XsraidError.__init__(self, [level, str(needed), str(given)], "%s needs at least %d disks, %d given." % (level, needed, given))
+
+
+class UnknownArray(XsraidError):
+    """Facts: what was given."""
+
+    code = "XSRAID_UNKNOWN_ARRAY"
+
+    def __init__(self, name, why="no array of this host has this node, name or uuid"):
+        XsraidError.__init__(self, [printable(name, 80)], "%s: %s. `list_arrays` shows those there are." % (shown(name), why))
+
+
+class ArrayInUse(XsraidError):
+    """Facts: array, by."""
+
+    code = "XSRAID_ARRAY_IN_USE"
+
+    def __init__(self, array, by, advice="Free it first."):
+        XsraidError.__init__(self, [array, by], "%s is in use by %s. %s" % (array, by, advice))
+
+
+class WouldLoseData(XsraidError):
+    """Facts: array, why."""
+
+    code = "XSRAID_WOULD_LOSE_DATA"
+
+    def __init__(self, array, why, advice):
+        XsraidError.__init__(self, [array, why], "%s %s. %s" % (array, why, advice))
+
+
+class Busy(XsraidError):
+    """Another call is changing this host. Facts: who."""
+
+    code = "XSRAID_BUSY"
+
+    def __init__(self, who):
+        XsraidError.__init__(self, [who], "Another call is at work on this host: %s. Repeat this one when it has ended." % who)
+
+
+class CommandFailed(XsraidError):
+    """Facts: command, status, its last words."""
+
+    code = "XSRAID_COMMAND_FAILED"
+
+    def __init__(self, command, status, last_words, advice=""):
+        sentence = "`%s` ended with %s: %s %s" % (command, status, last_words or "(it said nothing)", advice)
+        XsraidError.__init__(self, [command, str(status), last_words], sentence.strip())
+
+
+class Timeout(XsraidError):
+    """Facts: what, limit in seconds."""
+
+    code = "XSRAID_TIMEOUT"
+
+    def __init__(self, what, limit_s, advice=""):
+        XsraidError.__init__(self, [what, "%g" % limit_s], ("%s did not end within %g s and was stopped. %s" % (what, limit_s, advice)).strip())
+
+
+class MailRejected(XsraidError):
+    """Facts: the server's answer, advice."""
+
+    code = "XSRAID_MAIL_REJECTED"
+
+    def __init__(self, answer, advice):
+        XsraidError.__init__(self, [answer, advice], "No mail was accepted: %s. %s" % (answer, advice))
+
+
+class NotConfigured(XsraidError):
+    """Facts: what."""
+
+    code = "XSRAID_NOT_CONFIGURED"
+
+    def __init__(self, what, advice):
+        XsraidError.__init__(self, [what], "%s. %s" % (what, advice))
+
+
+class Unsupported(XsraidError):
+    """Facts: what, needs."""
+
+    code = "XSRAID_UNSUPPORTED"
+
+    def __init__(self, what, needs):
+        XsraidError.__init__(self, [what, needs], "%s needs %s." % (what, needs))
+
+
+class XapiGone(XsraidError):
+    """XAPI did not answer, or its answer was none of XAPI's. Facts: its last words."""
+
+    code = "XSRAID_XAPI_GONE"
+
+    def __init__(self, last_words):
+        XsraidError.__init__(self, [last_words], "xapi stopped answering: %s. Repeat the call when `xe host-list` works again: it goes on where this "
+                             "one ended." % last_words)

@@ -1,0 +1,186 @@
+"""The machine's files: read them, replace them whole, hold the lock, write the log. Running commands is next door, in `commands`."""
+
+import errno
+import fcntl
+import grp
+import os
+import stat
+import syslog
+
+from xsraid.errors import Busy, CommandFailed
+from xsraid.text import native, printable, to_bytes
+
+TOOLS_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
+STATE_DIR = "/var/lib/xsraid"
+LOCK_FILE = "/run/lock/xsraid.lock"
+LOG_LEVELS = {"debug": syslog.LOG_DEBUG, "info": syslog.LOG_INFO, "warning": syslog.LOG_WARNING}
+ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO)
+
+
+class Host(object):
+    """One machine. root: the folder that stands for `/`; tools_path: where commands are looked for, like $PATH."""
+
+    def __init__(self, root="/", tools_path=TOOLS_PATH):
+        self.root = root.rstrip("/")
+        self.tools_path = tools_path
+        self.log_level = syslog.LOG_INFO
+
+    def path(self, path):
+        """Return an absolute path of this machine as a path that this process can open."""
+        return self.root + path
+
+    def read(self, path):
+        """Return a file's text. Raises EnvironmentError."""
+        with open(self.path(path), "rb") as source:
+            return native(source.read())
+
+    def read_if_there(self, path):
+        """Return a file's text, None when there is no such file (or the device behind it has just gone)."""
+        try:
+            return self.read(path)
+        except EnvironmentError as error:
+            if error.errno in ABSENT:
+                return None
+            raise
+
+    def attribute(self, path):
+        """Return a sysfs attribute without its line end, None when it is not there."""
+        text = self.read_if_there(path)
+        return None if text is None else text.strip()
+
+    def names(self, path):
+        """Return the sorted names in a folder, none when it is not there."""
+        try:
+            return sorted(os.listdir(self.path(path)))
+        except EnvironmentError as error:
+            if error.errno in ABSENT:
+                return []
+            raise
+
+    def real_path(self, path):
+        """Return where a path leads, as a path of this machine."""
+        return os.path.realpath(self.path(path))[len(self.root):]
+
+    def device_number(self, path):
+        """Return "major:minor" of a block device by any of its names, None for whatever is no block device."""
+        try:
+            status = os.stat(self.path(path))
+        except (EnvironmentError, ValueError):  # ValueError: a NUL in the name
+            return None
+        if not stat.S_ISBLK(status.st_mode):
+            return None
+        return "%d:%d" % (os.major(status.st_rdev), os.minor(status.st_rdev))
+
+    def replace(self, path, text, mode=None, group=None):
+        """Replace one file whole, see `stage`."""
+        self.stage(path, text, mode, group).commit()
+
+    def stage(self, path, text, mode=None, group=None):
+        """Write a file's new content aside, on disk but not yet in its place; return the StagedFile.
+
+        mode: set before the content is written; None keeps the mode of the file that is there (0644 where there is none).
+        group: name of the group that shall own it, where this host has one. Raises CommandFailed; then the old file is as it was.
+        """
+        return StagedFile(self.path(path), to_bytes(text), mode, group)
+
+    def lock(self, who):
+        """Return a context that holds the one lock that all changing functions share. who: what to tell others. Entering raises Busy."""
+        return Lock(self.path(LOCK_FILE), who)
+
+    def log(self, message, level=syslog.LOG_INFO):
+        """Write one line to the system log; lower levels than the configured one are left out."""
+        if level <= self.log_level:
+            syslog.openlog("xsraid", syslog.LOG_PID, syslog.LOG_DAEMON)
+            syslog.syslog(level, printable(message, 2000).replace("\n", " | "))
+
+
+class Lock(object):
+    """An flock: it ends with the process that holds it, whatever ends that."""
+
+    def __init__(self, path, who):
+        self.path, self.who, self.descriptor = path, who, None
+
+    def __enter__(self):
+        self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.fcntl(self.descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+        try:
+            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except EnvironmentError as error:
+            holder = native(os.read(self.descriptor, 200)).strip()
+            os.close(self.descriptor)
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+            raise Busy(holder or "it did not say which")
+        os.ftruncate(self.descriptor, 0)
+        os.write(self.descriptor, to_bytes("%s, process %d\n" % (self.who, os.getpid())))
+
+    def __exit__(self, *_):
+        os.close(self.descriptor)
+
+
+class StagedFile(object):
+    """A file's new content beside the old: `commit` puts it in place in one step, `discard` forgets it."""
+
+    def __init__(self, path, content, mode, group):
+        self.path = os.path.realpath(path)
+        self.aside = self.path + ".xsraid-new"  # always the same: what a killed call left is taken away by the next
+        try:
+            self.discard()
+            self._write(content, mode, group)
+        except EnvironmentError as error:
+            self._fail(error)
+
+    def _write(self, content, mode, group):
+        owner, group_id, old_mode = -1, -1, 0o644
+        if os.path.exists(self.path):
+            old = os.stat(self.path)
+            owner, group_id, old_mode = old.st_uid, old.st_gid, stat.S_IMODE(old.st_mode)
+        descriptor = os.open(self.aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            os.fchown(descriptor, owner, _group_id(group, group_id))
+            os.fchmod(descriptor, old_mode if mode is None else mode)
+            _write_all(descriptor, content)
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+    def commit(self):
+        try:
+            os.rename(self.aside, self.path)
+            folder = os.open(os.path.dirname(self.path), os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+        except EnvironmentError as error:
+            self._fail(error)
+
+    def discard(self):
+        try:
+            os.unlink(self.aside)
+        except EnvironmentError as error:
+            if error.errno not in ABSENT:
+                raise
+
+    def _fail(self, error):
+        """Take away what stands aside and tell what the system said."""
+        try:
+            self.discard()
+        except EnvironmentError:
+            pass  # the same trouble again
+        raise CommandFailed("write %s" % self.path, errno.errorcode.get(error.errno, error.errno), os.strerror(error.errno),
+                            "The file is as it was. Make room or make it writable, then repeat the call.")
+
+
+def _group_id(group, otherwise):
+    if group is None:
+        return otherwise
+    try:
+        return grp.getgrnam(group).gr_gid
+    except KeyError:
+        return otherwise
+
+
+def _write_all(descriptor, content):
+    while content:
+        content = content[os.write(descriptor, content):]

@@ -1,0 +1,75 @@
+"""The rules of the RAID levels, pure: how many disks, how much capacity, how much redundancy (md(4))."""
+
+import collections
+
+# members_min: fewer make no sense or md refuses them; redundant: survives a failure; chunked: has a chunk size;
+# data_members: how many of n members' worth of data it holds (raid10: in its usual layout of two near copies).
+Level = collections.namedtuple("Level", "number members_min redundant chunked data_members")
+LEVELS = collections.OrderedDict([
+    ("raid0", Level(0, 2, False, True, lambda count: count)),
+    ("raid1", Level(1, 2, True, False, lambda count: 1)),
+    ("raid5", Level(5, 3, True, True, lambda count: count - 1)),
+    ("raid6", Level(6, 4, True, True, lambda count: count - 2)),
+    ("raid10", Level(10, 2, True, True, lambda count: count / 2.0)),
+])
+
+
+def level_name(text):
+    """Return the key of LEVELS for `10`, `raid10` or `RAID10`, None for what is no level."""
+    name = text.lower()
+    name = name if name.startswith("raid") else "raid" + name
+    return name if name in LEVELS else None
+
+
+def capacity_bytes(level, member_bytes, member_count):
+    """Return the capacity of an array in bytes, superblocks left aside. level: a key of LEVELS; member_bytes: the smallest member."""
+    return int(member_bytes * LEVELS[level].data_members(member_count))
+
+
+def redundancy(level, member_count, dead_slots, layout=0):
+    """Return how many further failures of any members the array survives for certain; below 0 it has failed already.
+
+    level: as sysfs names it (raid10, but also linear, multipath, ...); member_count: active members it should have;
+    dead_slots: slots without a member in sync; layout: sysfs md/layout, for raid10.
+    """
+    dead = len(dead_slots)
+    if level in ("raid1", "multipath"):
+        return member_count - dead - 1
+    if level in ("raid4", "raid5"):
+        return 1 - dead
+    if level == "raid6":
+        return 2 - dead
+    if level == "raid10":
+        return min(len(copies - set(dead_slots)) for copies in _raid10_copies(member_count, layout)) - 1
+    return -dead
+
+
+def _raid10_copies(member_count, layout):
+    """Return, for each place where raid10 puts a chunk, the set of the slots that hold its copies.
+
+    layout: near copies in bits 0-7, far copies in bits 8-15, how far copies are kept in sets from bit 17 on (the kernel's raid10.c, setup_geo and
+    __raid10_find_phys). Where the copies go repeats after as many chunks as there are members.
+    """
+    near, far, sets = layout & 255 or 1, layout >> 8 & 255 or 1, layout >> 17
+    set_size = {0: member_count, 1: member_count // far, 2: near * far}[sets]
+    last_start = (member_count // set_size - 1) * set_size
+    places = []
+    for chunk in range(member_count):
+        slots = set()
+        for near_slot in range(chunk * near, chunk * near + near):
+            slot = near_slot % member_count
+            slots.add(slot)
+            for _ in range(far - 1):
+                slot = _far_slot(slot, near, member_count, set_size, last_start)
+                slots.add(slot)
+        places.append(slots)
+    return places
+
+
+def _far_slot(slot, near, member_count, set_size, last_start):
+    """Return the slot of the next far copy; the last set takes the members that are left over."""
+    start = slot // set_size * set_size
+    slot += near
+    if member_count % set_size and slot > last_start:
+        return last_start + (slot - last_start) % (member_count - last_start)
+    return start + slot % set_size

@@ -1,0 +1,183 @@
+"""Arrays as they are now, read from sysfs, udev's database and /etc/mdadm.conf; the verb `list_arrays`. Nothing here runs a command or changes a thing."""
+
+import collections
+
+from xsraid import mdadm, sysfs, xapi
+from xsraid.errors import UnknownArray
+from xsraid.levels import LEVELS, redundancy
+
+CONFIGURATION = "/etc/mdadm.conf"
+BY_ID = "/dev/disk/by-id/md-uuid-"
+SYNC_HEALTH = {"resync": "resyncing", "recover": "rebuilding", "reshape": "resyncing", "check": "checking", "repair": "checking"}
+STOPPED = ("clear", "inactive")
+
+
+def list_arrays(host, session, array=None):
+    """Return {"arrays": [array record]} of this host, those that are configured but missing included.
+
+    array: a node, name or uuid; None for all. Raises UnknownArray.
+    """
+    records = read_arrays(host)
+    if array is not None:
+        records = [find_array(host, array, records)]
+    name_srs(host, session, records)
+    return {"arrays": records}
+
+
+def read_configuration(host):
+    """Return the mdadm.Configuration of this host, an empty one where there is no file."""
+    return mdadm.Configuration(host.read_if_there(CONFIGURATION) or "")
+
+
+def read_arrays(host):
+    """Return the records of all arrays in the order of their nodes, `sr` still None."""
+    configuration = read_configuration(host)
+    names = [name for name in sysfs.block_devices(host) if name.startswith("md") and sysfs.attribute(host, name, "md/array_state") not in (None, "clear")]
+    records = [read_array(host, name, configuration) for name in names]
+    running = [record["uuid"] for record in records if record["uuid"]]
+    for node, uuid in configuration.arrays():
+        if uuid and not any(mdadm.same_uuid(uuid, other) for other in running):
+            records.append(_missing(node, uuid))
+    return sorted(records, key=lambda record: (len(record["device"]), record["device"]))
+
+
+def find_array(host, wanted, records=None):
+    """Return the record of the array with that node (by any of its links), name or uuid. Raises UnknownArray."""
+    records = read_arrays(host) if records is None else records
+    real = host.real_path(wanted) if wanted.startswith("/") else "/dev/" + wanted
+    for fits in (lambda r: r["device"] == real, lambda r: r["device"] == wanted, lambda r: r["uuid"] and mdadm.same_uuid(r["uuid"], wanted),
+                 lambda r: r["name"] == wanted):
+        found = [record for record in records if fits(record)]
+        if len(found) > 1:
+            raise UnknownArray(wanted, "several arrays have this name: %s; give the node or the uuid" % ", ".join(r["device"] for r in found))
+        if found:
+            return found[0]
+    raise UnknownArray(wanted)
+
+
+def name_srs(host, session, records):
+    """Fill in the SR on each array: the one whose PBD on this host names the array."""
+    if not records:
+        return
+    pbds = xapi.local_pbds(host, session)
+    for record in records:
+        pbd = pbd_of_array(host, pbds, record)
+        if pbd:
+            record["sr"] = xapi.sr_summary(session, pbd["SR"])
+
+
+def pbd_of_array(host, pbds, record):
+    """Return the PBD record whose device is this array, named by its uuid or its node; None when there is none."""
+    for pbd in pbds:
+        for device in pbd["device_config"].get("device", "").split(","):
+            if device == record["by_id"] or device and host.real_path(device) == record["device"]:
+                return pbd
+    return None
+
+
+def read_array(host, name, configuration):
+    """Return the record of one array that the kernel has, `name` being its kernel name."""
+    properties = sysfs.udev_properties(host, sysfs.attribute(host, name, "dev"))
+    uuid = _uuid(host, name, properties)
+    level = sysfs.attribute(host, name, "md/level") or None
+    members = _members(host, name)
+    member_count = sysfs.number(host, name, "md/raid_disks") or 0
+    sync = _sync(host, name)
+    health, left = _health(host, name, level, member_count, members, sync)
+    return collections.OrderedDict([
+        ("device", sysfs.node(name)),
+        ("by_id", BY_ID + uuid if uuid else None),
+        ("name", mdadm.array_name(properties.get("MD_NAME") or name)),
+        ("uuid", uuid),
+        ("level", level),
+        ("size_bytes", sysfs.size_bytes(host, name)),
+        ("chunk_bytes", sysfs.number(host, name, "md/chunk_size") or None),
+        ("health", health),
+        ("redundancy_left", left),
+        ("members", members),
+        ("sync", sync),
+        ("mismatch_count", sysfs.number(host, name, "md/mismatch_cnt")),
+        ("configured", bool(uuid) and configuration.has_array(uuid)),
+        ("sr", None),
+    ])
+
+
+def _missing(node, uuid):
+    uuid = mdadm.md_uuid(uuid)
+    return collections.OrderedDict([
+        ("device", node), ("by_id", BY_ID + uuid), ("name", node.rsplit("/", 1)[-1]), ("uuid", uuid), ("level", None), ("size_bytes", None), ("chunk_bytes", None),
+        ("health", "missing"), ("redundancy_left", 0), ("members", []), ("sync", None), ("mismatch_count", None), ("configured", True), ("sr", None)])
+
+
+def _uuid(host, name, properties):
+    """Return the uuid in mdadm's form, from the kernel (6.0 and later: md/uuid) or from udev, which asked mdadm."""
+    known = sysfs.attribute(host, name, "md/uuid") or properties.get("MD_UUID")
+    return mdadm.md_uuid(known) if known else None
+
+
+def _members(host, name):
+    """Return the members in the order of their slots, then spares and failed ones; a slot without any member is one that is missing."""
+    members = []
+    for entry in host.names("/sys/block/%s/md" % name):
+        if not entry.startswith("dev-"):
+            continue
+        state = sysfs.attribute(host, name, "md/%s/state" % entry)
+        if state is not None:  # None: it has just gone
+            members.append(_member(host, name, entry, state.split(",")))
+    filled = [member["slot"] for member in members if member["state"] != "faulty"]
+    for slot in range(sysfs.number(host, name, "md/raid_disks") or 0):
+        if slot not in filled:
+            members.append(_member_record(None, None, slot, "missing", None))
+    return sorted(members, key=lambda m: (m["slot"] is None, m["slot"] or 0, m["device"] or ""))
+
+
+def _member(host, name, entry, flags):
+    slot = sysfs.attribute(host, name, "md/%s/slot" % entry)
+    slot = int(slot) if slot and slot.isdigit() else None
+    if "faulty" in flags:
+        state = "faulty"
+    elif "journal" in flags:
+        state = "journal"
+    elif "in_sync" in flags:
+        state = "active"
+    else:
+        state = "spare" if slot is None else "rebuilding"
+    properties = sysfs.udev_properties(host, sysfs.attribute(host, name, "md/%s/block/dev" % entry))
+    device = entry[len("dev-"):]
+    return _member_record(sysfs.node(device), sysfs.serial(host, device, properties), slot, state, sysfs.number(host, name, "md/%s/errors" % entry))
+
+
+def _member_record(device, serial, slot, state, errors):
+    return collections.OrderedDict([("device", device), ("serial", serial), ("slot", slot), ("state", state), ("errors", errors)])
+
+
+def _sync(host, name):
+    """Return what resync, recovery, check or reshape is under way, None when none is (the kernel's md.rst: sync_completed in sectors, sync_speed in KiB/s)."""
+    action = sysfs.attribute(host, name, "md/sync_action")
+    if action not in SYNC_HEALTH:
+        return None
+    completed = (sysfs.attribute(host, name, "md/sync_completed") or "").split(" / ")
+    done, total = [int(part) for part in completed] if len(completed) == 2 else (None, None)
+    speed = (sysfs.number(host, name, "md/sync_speed") or 0) * 1024
+    return collections.OrderedDict([
+        ("action", action),
+        ("done_ratio", round(float(done) / total, 4) if total else None),
+        ("speed_bytes_s", speed),
+        ("remaining_s", (total - done) * sysfs.SECTOR_BYTES // speed if total and speed else None),
+    ])
+
+
+def _health(host, name, level, member_count, members, sync):
+    """Return (health, how many more failures are survived for certain)."""
+    if sysfs.attribute(host, name, "md/array_state") in STOPPED:
+        return "inactive", 0
+    alive = set(member["slot"] for member in members if member["state"] == "active")
+    dead = [slot for slot in range(member_count) if slot not in alive]
+    left = redundancy(level, member_count, dead, sysfs.number(host, name, "md/layout") or 0)
+    if left < 0 or sysfs.attribute(host, name, "md/array_state") == "broken":
+        return "failed", 0
+    if sync and (not dead or sync["action"] == "recover"):
+        return SYNC_HEALTH[sync["action"]], left
+    if dead:
+        return "degraded", left
+    return ("optimal" if level in LEVELS and LEVELS[level].redundant else "no_redundancy"), left

@@ -1,0 +1,65 @@
+"""The few defaults that a host may set, in /etc/xsraid.conf."""
+
+import collections
+
+try:
+    from configparser import Error, RawConfigParser
+except ImportError:  # Python 2 without the backport
+    from ConfigParser import Error, RawConfigParser
+
+import io
+
+from xsraid.errors import NotConfigured
+from xsraid.host import LOG_LEVELS
+from xsraid.text import shown, to_bytes
+
+PATH = "/etc/xsraid.conf"
+Settings = collections.namedtuple("Settings", "smtp_timeout_s mdadm_timeout_s log_level")
+
+
+def load(host):
+    """Return the Settings of this host and set its log level. Raises NotConfigured, naming file, section and key."""
+    text = host.read_if_there(PATH)
+    parser = RawConfigParser()
+    try:
+        _read(parser, text or "")
+    except Error as error:
+        raise NotConfigured("%s cannot be read" % PATH, " ".join(str(error).split()))
+    values = {}
+    for section in parser.sections():
+        for key, value in parser.items(section):
+            values[(section, key)] = value
+    settings = Settings(
+        smtp_timeout_s=_seconds(values, ("mail", "smtp_timeout_s"), 30),
+        mdadm_timeout_s=_seconds(values, ("mdadm", "timeout_s"), 60),
+        log_level=_choice(values, ("log", "level"), "info", LOG_LEVELS))
+    for section, key in sorted(values):
+        raise NotConfigured("%s, section [%s]: unknown key %s" % (PATH, section, key), "Known are: [mail] smtp_timeout_s, [mdadm] timeout_s, [log] level.")
+    host.log_level = LOG_LEVELS[settings.log_level]
+    return settings
+
+
+def _read(parser, text):
+    content = io.StringIO(to_bytes(text).decode("utf-8", "replace"))
+    if hasattr(parser, "read_file"):
+        parser.read_file(content, PATH)
+    else:
+        parser.readfp(content, PATH)
+
+
+def _seconds(values, where, default):
+    value = values.pop(where, str(default))
+    if not value.isdigit() or not 1 <= int(value) <= 3600:
+        _refuse(where, value, "a whole number of seconds from 1 to 3600")
+    return int(value)
+
+
+def _choice(values, where, default, choices):
+    value = values.pop(where, default)
+    if value not in choices:
+        _refuse(where, value, "one of %s" % ", ".join(sorted(choices)))
+    return value
+
+
+def _refuse(where, value, wanted):
+    raise NotConfigured("%s, section [%s], key %s: %s is no good value" % (PATH, where[0], where[1], shown(value)), "It takes %s." % wanted)

@@ -1,0 +1,42 @@
+"""Text as it crosses the edges of the program: in as bytes of a file or of XML-RPC, out as a reply, a log line or a command to read.
+
+Inside, text is the interpreter's own `str`: UTF-8 bytes on Python 2, Unicode on Python 3, where bytes that are no UTF-8 survive as surrogates.
+Either way a file that is read and written back keeps every byte of the lines that nobody touched.
+"""
+
+import re
+import sys
+
+PYTHON_2 = sys.version_info[0] == 2
+PLAIN_WORD = r"^[A-Za-z0-9_@%+=:,./-]+\Z"
+
+
+def native(value):
+    """Return bytes or Unicode text as this interpreter's `str`."""
+    if isinstance(value, str):
+        return value
+    return value.encode("utf-8") if PYTHON_2 else value.decode("utf-8", "surrogateescape")
+
+
+def to_bytes(value):
+    """Return a `str` as the bytes to write to a file."""
+    return value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
+
+
+def printable(value, limit=None):
+    """Return text that fits an XML reply, a log line or an error: no control characters, nothing that is not UTF-8, at most `limit` characters."""
+    text = to_bytes(value).decode("utf-8", "replace")
+    if limit and len(text) > limit:
+        text = u"%s... (%d characters)" % (text[:limit], len(text))
+    text = u"".join(c if c in u"\n\t" or ord(c) >= 32 and ord(c) not in range(127, 160) else u"?" for c in text)
+    return text.encode("utf-8") if PYTHON_2 else text
+
+
+def shown(value):
+    """Return a caller's value in quotes, cut to a length that a sentence bears."""
+    return "'%s'" % printable(value, 80).replace("\n", "?").replace("\t", "?")
+
+
+def command_line(argv):
+    """Return an argument list as a person would type it in a shell. For reading only: nothing here is ever given to a shell."""
+    return " ".join(word if re.match(PLAIN_WORD, word) else "'%s'" % word.replace("'", "'\\''") for word in argv)

@@ -1,0 +1,34 @@
+"""This host's own records in XAPI, over the session that was passed in. Failures of XAPI pass through with their own code."""
+
+from xsraid.errors import NotConfigured
+
+INVENTORY = "/etc/xensource-inventory"
+
+
+def this_host(host, session):
+    """Return the reference of the host that this machine is.
+
+    From the inventory file, not from session.get_this_host: a session that the master forwarded may name another host. Raises NotConfigured.
+    """
+    for line in (host.read_if_there(INVENTORY) or "").splitlines():
+        if line.startswith("INSTALLATION_UUID="):
+            return session.xenapi.host.get_by_uuid(line.split("=", 1)[1].strip().strip("'\""))
+    raise NotConfigured("%s names no INSTALLATION_UUID" % INVENTORY, "Every XenServer and XCP-ng host has it there: is this one?")
+
+
+def local_pbds(host, session):
+    """Return the PBD records of this host, each with its own reference under `ref`."""
+    here = this_host(host, session)
+    pbds = session.xenapi.PBD.get_all_records()
+    return [dict(pbd, ref=ref) for ref, pbd in sorted(pbds.items()) if pbd["host"] == here]
+
+
+def sr_summary(session, sr):
+    """Return {"uuid", "name_label"} of an SR."""
+    return {"uuid": session.xenapi.SR.get_uuid(sr), "name_label": session.xenapi.SR.get_name_label(sr)}
+
+
+def set_other_config(module, ref, key, value):
+    """Set one key of an object's other_config; XAPI's own `add_to` refuses a key that is there. module: such as session.xenapi.SR."""
+    module.remove_from_other_config(ref, key)
+    module.add_to_other_config(ref, key, value)
