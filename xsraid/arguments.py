@@ -124,7 +124,7 @@ def plain_text(text):
 def whole_number(low, high):
     @_kind("a whole number from %d to %d" % (low, high), str(low))
     def parse(text):
-        if not text.isdigit() or len(text) > 9 or not low <= int(text) <= high:
+        if not re.match(r"[0-9]{1,9}\Z", text) or not low <= int(text) <= high:
             raise ValueError("takes a whole number from %d to %d, not %s" % (low, high, shown(text)))
         return int(text)
     return parse

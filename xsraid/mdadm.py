@@ -14,6 +14,7 @@ def same_uuid(one, other):
 
 
 def bare_uuid(uuid):
+    """Return the 32 digits of a uuid alone, for comparing."""
     return re.sub("[:-]", "", uuid).lower()
 
 

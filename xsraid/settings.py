@@ -1,13 +1,13 @@
 """The few defaults that a host may set, in /etc/xsraid.conf."""
 
 import collections
+import io
+import re
 
 try:
     from configparser import Error, RawConfigParser
 except ImportError:  # Python 2 without the backport
     from ConfigParser import Error, RawConfigParser
-
-import io
 
 from xsraid.errors import NotConfigured
 from xsraid.host import LOG_LEVELS
@@ -49,7 +49,7 @@ def _read(parser, text):
 
 def _seconds(values, where, default):
     value = values.pop(where, str(default))
-    if not value.isdigit() or not 1 <= int(value) <= 3600:
+    if not re.match(r"[0-9]{1,4}\Z", value) or not 1 <= int(value) <= 3600:
         _refuse(where, value, "a whole number of seconds from 1 to 3600")
     return int(value)
 

@@ -35,6 +35,7 @@ def number(host, name, path):
 
 
 def size_bytes(host, name):
+    """Return the size of a whole device, 0 for one that has just gone."""
     return (number(host, name, "size") or 0) * SECTOR_BYTES
 
 

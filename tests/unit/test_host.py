@@ -1,0 +1,134 @@
+import os
+import stat
+import subprocess
+import sys
+import time
+
+import pytest
+
+from xsraid import settings
+from xsraid.commands import run
+from xsraid.errors import Busy, CommandFailed, NotConfigured, Timeout
+from xsraid.host import Host
+
+
+@pytest.fixture
+def host(tmpdir):
+    tmpdir.mkdir("etc")
+    tmpdir.ensure("run", "lock", dir=True)
+    return Host(str(tmpdir))
+
+
+def test_replace_keeps_a_files_mode_and_sets_a_new_one_before_the_content(host, tmpdir):
+    host.replace("/etc/open", "x")
+    assert stat.S_IMODE(os.stat(str(tmpdir.join("etc/open"))).st_mode) == 0o644
+    tmpdir.join("etc/shut").write("old")
+    tmpdir.join("etc/shut").chmod(0o600)
+    host.replace("/etc/shut", "new")
+    assert (tmpdir.join("etc/shut").read(), stat.S_IMODE(os.stat(str(tmpdir.join("etc/shut"))).st_mode)) == ("new", 0o600)
+    staged = host.stage("/etc/secret", "s3cret", 0o640, "mail")
+    assert stat.S_IMODE(os.stat(staged.aside).st_mode) == 0o640 and not tmpdir.join("etc/secret").check()
+    staged.discard()
+    assert sorted(os.listdir(str(tmpdir.join("etc")))) == ["open", "shut"]
+
+
+def test_bytes_that_are_no_utf8_survive(host, tmpdir):
+    tmpdir.join("etc/latin").write_binary(b"# caf\xe9\nA=1\n")
+    host.replace("/etc/latin", host.read("/etc/latin").replace("A=1", "A=2"))
+    assert tmpdir.join("etc/latin").read_binary() == b"# caf\xe9\nA=2\n"
+
+
+def test_a_link_is_followed_not_replaced(host, tmpdir):
+    tmpdir.join("etc/real").write("old")
+    tmpdir.join("etc/link").mksymlinkto("real")
+    host.replace("/etc/link", "new")
+    assert tmpdir.join("etc/real").read() == "new" and tmpdir.join("etc/link").islink()
+
+
+def test_what_a_killed_call_left_aside_is_no_obstacle(host, tmpdir):
+    tmpdir.join("etc/file.xsraid-new").write("left behind")
+    host.replace("/etc/file", "new")
+    assert os.listdir(str(tmpdir.join("etc"))) == ["file"]
+
+
+def test_a_file_that_cannot_be_written_is_named():
+    with pytest.raises(CommandFailed) as caught:
+        Host("/").replace("/proc/version", "x")
+    assert caught.value.parameters[0] == "write /proc/version" and "as it was" in caught.value.sentence
+
+
+def test_lock_names_its_holder_and_ends_with_it(host):
+    with host.lock("create_array"):
+        with pytest.raises(Busy) as caught:
+            with host.lock("create_sr"):
+                pass
+        assert "create_array" in caught.value.sentence
+    with host.lock("create_sr"):
+        pass
+
+
+def test_a_child_does_not_inherit_the_lock(host):
+    with host.lock("create_array"):
+        child = subprocess.Popen(["sleep", "5"], close_fds=False)
+    try:
+        with host.lock("create_sr"):
+            pass
+    finally:
+        child.kill()
+        child.wait()
+
+
+def test_run_gives_a_fixed_environment_and_no_shell(host, monkeypatch):
+    monkeypatch.setenv("LANG", "de_DE.UTF-8")
+    monkeypatch.setenv("SECRET", "x")
+    out = run(host, ["env"], environment={"EXTRA": "1"}).out
+    assert sorted(line.split("=")[0] for line in out.splitlines()) == ["EXTRA", "LC_ALL", "PATH"]
+    assert run(host, ["echo", "$HOME; `id`", "a  b"]).out == "$HOME; `id` a  b\n"
+    assert run(host, ["cat"], stdin="given").out == "given"
+
+
+def test_run_says_what_failed(host):
+    with pytest.raises(CommandFailed) as caught:
+        run(host, ["ls", "/no/such file"])
+    assert caught.value.parameters[:2] == ["ls '/no/such file'", "2"] and "No such file" in caught.value.parameters[2]
+    with pytest.raises(CommandFailed) as caught:
+        run(host, ["no-such-tool"])
+    assert "no-such-tool" in caught.value.sentence and "yum" in caught.value.sentence
+    assert run(host, ["false"], accept=None).status == 1
+
+
+def test_a_hanging_command_is_ended_with_what_it_started(host, tmpdir):
+    script = "import subprocess, time; child = subprocess.Popen(['sleep', '61.25']); print(child.pid); import sys; sys.stdout.flush(); time.sleep(60)"
+    started = time.time()
+    with pytest.raises(Timeout):
+        run(Host("/", os.path.dirname(sys.executable) + ":/usr/bin:/bin"), [os.path.basename(sys.executable), "-c", script], timeout_s=1)
+    assert time.time() - started < 20
+    listed = subprocess.Popen(["ps", "-eo", "args"], stdout=subprocess.PIPE).communicate()[0]
+    assert b"sleep 61.25" not in listed
+
+
+def test_a_daemon_left_behind_does_not_hold_the_call_up(host):
+    started = time.time()
+    assert run(Host("/", "/usr/bin:/bin"), ["sh", "-c", "sleep 7 & echo done"]).out == "done\n"
+    assert time.time() - started < 6
+
+
+@pytest.mark.parametrize("text,words", [
+    ("[mail]\nsmtp_timeout_s = soon\n", ["/etc/xsraid.conf", "[mail]", "smtp_timeout_s", "soon", "whole number"]), ("[mdadm]\ntimeout_s = 0\n", ["timeout_s", "'0'"]),
+    ("[log]\nlevel = loud\n", ["[log]", "level", "debug, info, warning"]), ("[mial]\nsmtp_timeout_s = 3\n", ["[mial]", "smtp_timeout_s", "unknown"]),
+    ("[log]\nlvel = info\n", ["lvel", "unknown"]), ("level = info\n", ["/etc/xsraid.conf", "section"])])
+def test_a_bad_setting_is_named(host, tmpdir, text, words):
+    tmpdir.join("etc/xsraid.conf").write(text)
+    with pytest.raises(NotConfigured) as caught:
+        settings.load(host)
+    assert [word for word in words if word not in caught.value.sentence] == []
+
+
+def test_settings_have_defaults_and_the_shipped_file_says_them(host, tmpdir):
+    defaults = settings.load(host)
+    assert defaults == (30, 60, "info")
+    with open(os.path.join(os.path.dirname(__file__), "../../rpm/etc/xsraid.conf")) as shipped:
+        tmpdir.join("etc/xsraid.conf").write(shipped.read())
+    assert settings.load(host) == defaults
+    tmpdir.join("etc/xsraid.conf").write("[mail]\nsmtp_timeout_s = 5\n[log]\nlevel = debug\n")
+    assert settings.load(host) == (5, 60, "debug")
