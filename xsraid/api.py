@@ -9,6 +9,7 @@ import errno
 import importlib
 import io
 import json
+import os
 import re
 import socket
 import sys
@@ -213,6 +214,7 @@ def _clean(value):
 
 
 def _use_utf8():
-    """Let the reply leave as UTF-8 whatever the locale: xapi gives a plugin none, and Python 3.6 then takes ASCII and stumbles."""
+    """Take the call and let the reply leave as UTF-8 whatever the locale: xapi gives a plugin none, and Python 3.6 then takes both for ASCII."""
     if not PYTHON_2:
+        sys.argv[1:] = [os.fsencode(word).decode("utf-8", "replace") for word in sys.argv[1:]]
         sys.stdout = io.open(sys.stdout.fileno(), "w", encoding="utf-8", closefd=False)

@@ -1,0 +1,121 @@
+# -*- coding: utf-8 -*-
+"""configure_alerts and get_alerts: the files that ssmtp and mdadm read."""
+
+import os
+import stat
+
+import pytest
+
+SETTINGS = {"mail_to": "admin@example.com", "mail_from": "dom0@example.com", "smtp_host": "smtp.example.com"}
+FILES = ("etc/ssmtp/ssmtp.conf", "etc/ssmtp/revaliases", "etc/mdadm.conf")
+SSMTP = u"# caf\xe9\nroot=postmaster\nmailhub=mail\nHostname=dom0.example.com\n"
+
+
+@pytest.fixture
+def login(machine):
+    def make(password):
+        secret = machine.session.xenapi.secret.create({"value": password, "other_config": {}})
+        return {"smtp_user": "alerts@example.com", "smtp_password_secret": machine.session.xenapi.secret.get_uuid(secret)}
+    return make
+
+
+def contents(machine):
+    return [machine.read(name) if os.path.exists(machine.path(name)) else None for name in FILES]
+
+
+def test_the_three_files_and_the_monitor(machine, login):
+    machine.write("etc/ssmtp/ssmtp.conf", SSMTP)
+    machine.write("etc/mdadm.conf", u"# mine\nARRAY /dev/md7 UUID=11111111:22222222:33333333:44444444\nMAILADDR root\n")
+    reply = machine.call("configure_alerts", **dict(SETTINGS, **login("s3cret")))
+    ssmtp, aliases, mdadm = contents(machine)
+    assert ssmtp == (u"# caf\xe9\nroot=admin@example.com\nmailhub=smtp.example.com:587\nHostname=dom0.example.com\nFromLineOverride=YES\nUseTLS=YES\nUseSTARTTLS=YES\n"
+                     u"AuthUser=alerts@example.com\nAuthPass=s3cret\n")
+    assert aliases == "root:dom0@example.com:smtp.example.com:587\n"
+    assert mdadm == "# mine\nARRAY /dev/md7 UUID=11111111:22222222:33333333:44444444\nMAILADDR admin@example.com\nMAILFROM dom0@example.com\n"
+    assert stat.S_IMODE(os.stat(machine.path(FILES[0])).st_mode) == 0o640
+    assert machine.read("run/systemctl.log").splitlines()[:2] == ["enable mdmonitor.service", "restart mdmonitor.service"]
+    assert reply["settings"] == dict(SETTINGS, smtp_port=587, smtp_security="starttls", smtp_user="alerts@example.com", smtp_password_set=True, xapi_messages=True)
+    assert reply["monitor"] == "running" and reply["warnings"] == []
+    assert machine.call("get_alerts") == reply
+    assert "s3cret" not in machine.read("xapi.log")
+
+
+def test_calling_twice_leaves_the_same_bytes(machine, login):
+    arguments = dict(SETTINGS, smtp_security="tls", smtp_port="465", xapi_messages="false", **login(u"p\xe4ss"))
+    first = machine.call("configure_alerts", **arguments)
+    before = contents(machine)
+    assert u"AuthPass=p\xe4ss\n" in before[0] and "UseSTARTTLS" not in before[0]
+    assert machine.call("configure_alerts", **arguments) == first and contents(machine) == before
+    assert first["settings"]["xapi_messages"] is False and first["settings"]["smtp_security"] == "tls"
+
+
+def test_a_server_without_login_forgets_the_old_one(machine, login):
+    machine.call("configure_alerts", **dict(SETTINGS, **login("s3cret")))
+    reply = machine.call("configure_alerts", **dict(SETTINGS, smtp_security="none", smtp_port="25"))
+    assert reply["settings"]["smtp_user"] is None and reply["settings"]["smtp_password_set"] is False
+    assert "s3cret" not in machine.read(FILES[0]) and "UseTLS" not in machine.read(FILES[0])
+
+
+def test_warnings(machine, login):
+    assert "in clear" in machine.call("configure_alerts", **dict(SETTINGS, smtp_security="none", **login("s3cret")))["warnings"][0]
+    assert "test_alert" in machine.call("configure_alerts", **dict(SETTINGS, **login("a=b")))["warnings"][0]
+    machine.tool("systemctl", "[ $1 = is-active ] && echo failed || exit 0")
+    assert machine.call("get_alerts")["monitor"] == "failed"
+
+
+def test_nothing_is_configured_at_first(machine):
+    reply = machine.call("get_alerts")
+    assert reply["settings"]["mail_to"] is None and "configure_alerts" in reply["warnings"][0]
+    assert machine.refusal("test_alert")[0] == "XSRAID_NOT_CONFIGURED"
+
+
+@pytest.mark.parametrize("change,name", [
+    ({"mail_to": "admin@example.com\nBcc: x@example.com"}, "mail_to"), ({"mail_to": "admin@example.com AUTHPASS=x"}, "mail_to"), ({"mail_from": "a@b\r\nPROGRAM /bin/sh"}, "mail_from"),
+    ({"smtp_host": "smtp.example.com\nAuthPass=x"}, "smtp_host"), ({"smtp_host": "smtp.example.com:25"}, "smtp_host"), ({"smtp_port": "70000"}, "smtp_port"),
+    ({"smtp_security": "ssl"}, "smtp_security"), ({"smtp_user": "alerts"}, "smtp_password_secret"), ({"smtp_user": "a b"}, "smtp_user"), ({"xapi_messages": "yes"}, "xapi_messages"),
+    ({"smtp_password_secret": "hunter2", "smtp_user": "u"}, "smtp_password_secret"), ({"smtp_password_secret": "5e3a8a2e-9a3c-4f51-8d1a-0c6f4e1d2b3a"}, "smtp_user")])
+def test_bad_input_leaves_everything_as_it_was(machine, change, name):
+    machine.write("etc/ssmtp/ssmtp.conf", SSMTP)
+    before = contents(machine)
+    details = machine.refusal("configure_alerts", **dict(SETTINGS, **change))
+    assert details[:2] == ["XSRAID_BAD_ARGUMENT", name] and "hunter2" not in "".join(details)
+    assert contents(machine) == before and not os.path.exists(machine.path("run/systemctl.log"))
+
+
+@pytest.mark.parametrize("password,reason", [("a#b", "#"), ("x y", "blank"), ("a\nroot=x", "line break")])
+def test_a_password_that_ssmtp_cannot_carry_is_refused_with_the_reason(machine, login, password, reason):
+    details = machine.refusal("configure_alerts", **dict(SETTINGS, **login(password)))
+    assert details[:2] == ["XSRAID_BAD_ARGUMENT", "smtp_password_secret"] and reason in details[2] and password not in "".join(details)
+    assert contents(machine) == [None, None, None]
+
+
+def test_an_unreadable_secret_is_xapis_own_failure(machine):
+    uuid = "00000000-1111-2222-3333-444444444444"
+    assert machine.refusal("configure_alerts", **dict(SETTINGS, smtp_user="u", smtp_password_secret=uuid)) == ["UUID_INVALID", "secret", uuid]
+    assert contents(machine) == [None, None, None]
+
+
+def test_a_file_that_cannot_be_written_leaves_all_three(machine):
+    """The last of the three fails: its new content has no room beside the old one."""
+    machine.write("etc/mdadm.conf", "MAILADDR old@example.com\n")
+    machine.write("etc/ssmtp/ssmtp.conf", SSMTP)
+    before = contents(machine)
+    os.mkdir(machine.path("etc/mdadm.conf.xsraid-new"))
+    try:
+        details = machine.refusal("configure_alerts", **SETTINGS)
+    finally:
+        os.rmdir(machine.path("etc/mdadm.conf.xsraid-new"))
+    assert details[:2] == ["XSRAID_COMMAND_FAILED", "write /etc/mdadm.conf"]
+    assert contents(machine) == before and sorted(os.listdir(machine.path("etc/ssmtp"))) == ["ssmtp.conf"]
+
+
+def test_a_monitor_that_does_not_start_is_said(machine):
+    machine.tool("systemctl", "[ $1 = restart ] || exit 0; echo 'Job for mdmonitor.service failed.' >&2; exit 1")
+    details = machine.refusal("configure_alerts", **SETTINGS)
+    assert details[:3] == ["XSRAID_COMMAND_FAILED", "systemctl restart mdmonitor.service", "1"] and "Job for mdmonitor.service failed." in details[3]
+
+
+def test_a_bad_setting_of_the_host_is_named(machine):
+    machine.write("etc/xsraid.conf", "[mail]\nsmtp_timeout_s = soon\n")
+    details = machine.refusal("configure_alerts", **SETTINGS)
+    assert details[0] == "XSRAID_NOT_CONFIGURED" and "/etc/xsraid.conf, section [mail], key smtp_timeout_s" in details[1]
