@@ -1,0 +1,153 @@
+# One word for each job. Everything made lies under build/, and each word sets up what it needs the first time.
+#
+#   make demo        the whole job on a miniature dom0, as a person would see it
+#   make test        every test; make test-fast leaves out those of the RPMs and of the miniature dom0
+#   make lint        style, errors, the floor of Python 2.7 and 3.6, the RPMs
+#   make bench       what calls cost against doing the same by hand
+#   make rpm         build/rpm/: one RPM for Python 2 hosts (.xs7), one for Python 3 hosts (.xs8)
+#   make repo        build/repo/: a yum repository of both
+#   make clean       removes build/
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.NOTPARALLEL:
+.ONESHELL:
+.SILENT:
+MAKEFLAGS += --no-print-directory
+
+export LC_ALL := C.UTF-8
+export PYTHONDONTWRITEBYTECODE := 1
+export PYTHONPATH := $(CURDIR):$(CURDIR)/tests
+export CI ?=
+export PYENV_ROOT ?=
+
+SUDO := $(if $(filter 0,$(shell id -u)),,sudo)
+# Tests that mount and boot need root. sudo would drop what tells them where interpreters are and that they run in CI.
+AS_ROOT := $(if $(SUDO),$(SUDO) env CI="$$CI" LC_ALL="$$LC_ALL" PATH="$$PATH" PYENV_ROOT="$$PYENV_ROOT" \
+	PYTHONDONTWRITEBYTECODE=1 PYTHONPATH="$$PYTHONPATH")
+PYTHON := build/venv/bin/python
+
+VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' xsraid/__init__.py)
+# The date of the newest release in the change log, so that git, a tarball of the sources and a changed tree all give the same bytes.
+RELEASE_DATE := $(shell sed -n 's/^.. .*(\([0-9-]*\))$$/\1/p' CHANGELOG.md | head -n 1)
+export SOURCE_DATE_EPOCH := $(shell date -u -d "$(RELEASE_DATE)" +%s)
+
+PACKED := $(wildcard *.md) LICENSE SPECS rpm xapi-plugin xsraid
+PACKED_FILES := $(shell find $(PACKED) -type f -not -name '*.pyc' -not -name '*~')
+TARBALL := build/xsraid-$(VERSION).tar.gz
+# Another release or place can be asked for: make rpm RELEASE=2 RPM_DIR=/some/folder
+RELEASE := 1
+RPM_DIR := build/rpm
+RPM_XS7 := $(RPM_DIR)/xsraid-$(VERSION)-$(RELEASE).xs7.noarch.rpm
+RPM_XS8 := $(RPM_DIR)/xsraid-$(VERSION)-$(RELEASE).xs8.noarch.rpm
+
+ROOT_INPUTS := tests/dom0/make-root tests/dom0/finish-root tests/dom0/stand-ins.spec
+# Made anew when what it is made from has changed.
+ROOT_DONE := build/root-done.$(shell cat $(ROOT_INPUTS) | sha256sum | cut -c 1-12)
+
+.PHONY: help demo test test-fast lint bench rpm repo clean host-packages units
+
+help:
+	sed -n 's/^#   //p' Makefile
+
+demo: rpm build/venv/.done build/xenapi/.done $(ROOT_DONE)
+	$(AS_ROOT) $(PYTHON) tests/dom0/demo.py
+
+# A failure anywhere ends make; the last line is pytest's.
+test: units repo $(ROOT_DONE)
+	$(AS_ROOT) $(PYTHON) -m pytest tests/xapi tests/rpm tests/dom0
+
+test-fast: units
+	$(PYTHON) -m pytest tests/xapi
+
+units: build/venv/.done build/xenapi/.done
+	$(PYTHON) tests/each_python.py units
+
+bench: rpm build/venv/.done build/xenapi/.done $(ROOT_DONE)
+	$(AS_ROOT) $(PYTHON) tests/dom0/bench.py
+
+# Files without .py are found by their first line.
+SCRIPTS = $(shell grep -rlI -m1 '^\#!.*python' xapi-plugin rpm/usr/libexec tests | grep -v '\.py$$')
+
+# Modules that 2.7 has by another name: the import of one falls back to the other.
+RENAMED := ConfigParser ConfigParser.RawConfigParser xmlrpc.client xmlrpclib
+FLOOR := --quiet --violations --no-tips -t=2.7- -t=3.6- --backport configparser $(addprefix --exclude ,$(RENAMED))
+
+lint: rpm build/venv/.done
+	build/venv/bin/ruff check --no-cache . $(SCRIPTS)
+	build/venv/bin/vermin $(FLOOR) xsraid xapi-plugin rpm/usr/libexec
+	$(PYTHON) tests/each_python.py compile
+	HOME=$(CURDIR)/build/home rpmlint --strict --config SPECS/rpmlint.toml SPECS/xsraid.spec $(RPM_XS7) $(RPM_XS8)
+
+# -- set-up --------------------------------------------------------------------------------------------------------------------------------
+
+# Build tools only. Nothing here starts a service; what acts on a host (mdadm, lvm2, ssmtp) goes into the miniature dom0 alone.
+HOST_PACKAGES := createrepo-c dnf mmdebstrap python3-rpm python3-venv rpm rpmlint
+
+host-packages:
+	missing=""
+	for package in $(HOST_PACKAGES); do
+		dpkg-query -W -f='$${db:Status-Status}' $$package 2>/dev/null | grep -qx installed || missing="$$missing $$package"
+	done
+	if [ -n "$$missing" ]; then
+		$(SUDO) apt-get update -q
+		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing
+	fi
+
+# Debian's own interpreter, whatever comes first on PATH: python3-rpm is built for it.
+build/venv/.done: tests/requirements.txt | host-packages
+	rm -rf build/venv
+	/usr/bin/python3 -m venv build/venv
+	build/venv/bin/pip install -qq --no-deps -r $<
+	echo $(CURDIR)/build/xenapi > $$(echo build/venv/lib/python3.*/site-packages)/xenapi.pth
+	touch $@
+
+# What dom0 has in its site-packages: XenAPI.py and XenAPIPlugin.py as published.
+build/xenapi/.done: tests/requirements-xenapi.txt tests/fetch-xenapi build/venv/.done
+	tests/fetch-xenapi build/xenapi
+	touch $@
+
+$(ROOT_DONE): | host-packages
+	echo "making the miniature dom0's root (about a minute)"
+	rm -f build/root-done.*
+	mkdir -p build
+	$(SUDO) rm -rf build/root
+	$(SUDO) tests/dom0/make-root build/root
+	touch $@
+
+# -- packages ------------------------------------------------------------------------------------------------------------------------------
+
+rpm: $(RPM_XS7) $(RPM_XS8)
+
+$(TARBALL): $(PACKED_FILES) Makefile
+	mkdir -p build
+	tar --create --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw --mtime=@$(SOURCE_DATE_EPOCH) \
+		--exclude='__pycache__' --exclude='*.pyc' --exclude='*~' --transform='s,^,xsraid-$(VERSION)/,' $(PACKED) | gzip -n9 > $@
+
+$(RPM_XS7): dom0_python := /usr/bin/python2
+$(RPM_XS8): dom0_python := /usr/bin/python3
+$(RPM_XS7) $(RPM_XS8): $(RPM_DIR)/%.noarch.rpm: $(TARBALL) SPECS/xsraid.spec | host-packages
+	dist=.$(lastword $(subst ., ,$*))
+	mkdir -p $(RPM_DIR) build/home
+	rm -f $(RPM_DIR)/*$$dist.noarch.rpm
+	top=$$(mktemp -d $(CURDIR)/build/rpmbuild.XXXXXX)
+	trap 'rm -rf $$top' EXIT
+	HOME=$(CURDIR)/build/home rpmbuild --quiet -bb --define "_topdir $$top" --define "_sourcedir $(CURDIR)/build" \
+		--define "_rpmdir $(abspath $(RPM_DIR))" --define "_rpmfilename %%{NAME}-%%{VERSION}-%%{RELEASE}.%%{ARCH}.rpm" \
+		--define "dist $$dist" --define "dom0_python $(dom0_python)" \
+		--define "xsraid_version $(VERSION)" --define "xsraid_release $(RELEASE)" SPECS/xsraid.spec
+
+repo: build/repo/repodata/repomd.xml
+
+# One repository of both; xs7/ and xs8/ are one each, too, because the yum of CentOS 7 takes the highest release whether or not its Python is there.
+build/repo/repodata/repomd.xml: $(RPM_XS7) $(RPM_XS8)
+	rm -rf build/repo
+	install -D -m 0644 -t build/repo/xs7 $(RPM_XS7)
+	install -D -m 0644 -t build/repo/xs8 $(RPM_XS8)
+	for repository in build/repo/xs7 build/repo/xs8 build/repo; do
+		createrepo_c --quiet --no-database --excludes '*/repodata/*' --revision=$(SOURCE_DATE_EPOCH) --set-timestamp-to-revision $$repository
+	done
+
+clean:
+	$(SUDO) rm -rf build

@@ -1,0 +1,54 @@
+"""The RPMs under test: where they are, what is in their headers and payloads, and how to build others beside them."""
+
+import pathlib
+import subprocess
+
+import rpm
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+REPOSITORY = ROOT / "build/repo"
+# What `make rpm` reads; of tests/dom0 it takes the checksums only, for other words.
+SOURCES = ("LICENSE", "Makefile", "SPECS", "rpm", "tests/dom0", "xapi-plugin", "xsraid", *(path.name for path in ROOT.glob("*.md")))
+PYTHONS = {"xs7": "/usr/bin/python2", "xs8": "/usr/bin/python3"}
+PACKAGE_DIR = "/usr/share/xsraid/xsraid"
+MODULES = sorted(path.stem for path in (ROOT / "xsraid").glob("*.py"))
+
+
+def package_path(dist, repository=REPOSITORY):
+    """Return the path of the one RPM for dist ("xs7" or "xs8") in a repository."""
+    (path,) = (repository / dist).glob("*.noarch.rpm")
+    return path
+
+
+def _open(path):
+    transaction = rpm.TransactionSet()
+    # Publishing is what signs.
+    transaction.setVSFlags(rpm.RPMVSF_MASK_NOSIGNATURES)
+    package = rpm.fd(str(path), "r")
+    return package, transaction.hdrFromFdno(package)
+
+
+def read_header(path):
+    """Return the header of an RPM, its digests checked."""
+    return _open(path)[1]
+
+
+def read_payload(path):
+    """Return a dict of path to content (bytes) of the regular files that are packed."""
+    package, header = _open(path)
+    archive = rpm.files(header).archive(rpm.fd(package, "r", header["payloadcompressor"]))
+    return {entry.name: archive.read() for entry in archive if archive.hascontent()}
+
+
+def copy_sources(target):
+    """Copy what the RPMs are made from, as an archive of the sources without git would hold it; return target."""
+    target.mkdir(parents=True)
+    archive = subprocess.run(["tar", "-c", "--exclude=__pycache__", *SOURCES], cwd=ROOT, check=True, capture_output=True).stdout
+    subprocess.run(["tar", "-x"], cwd=target, input=archive, check=True)
+    return target
+
+
+def make(sources, *words):
+    """Run make in a copy of the sources; what it says is shown if it fails."""
+    done = subprocess.run(["make", *words], cwd=sources, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stdout + done.stderr
