@@ -181,7 +181,7 @@ def _xapi_message(host, session, record):
         message = session.xenapi.message.create("XSRAID_TEST", TEST_PRIORITY, kind, uuid, body)
     except XenAPI.Failure as error:
         return mail.Answer(False, " ".join(error.details), "XAPI refuses the message: see its log, /var/log/xensource.log.")
-    return mail.Answer(True, "message %s" % session.xenapi.message.get_uuid(message), "")
+    return mail.Answer(True, "message %s" % session.xenapi.message.get_record(message)["uuid"], "")
 
 
 def _line(text):

@@ -1,5 +1,7 @@
 """This host's own records in XAPI, over the session that was passed in. Failures of XAPI pass through with their own code."""
 
+import collections
+
 from xsraid.errors import NotConfigured
 
 INVENTORY = "/etc/xensource-inventory"
@@ -25,7 +27,7 @@ def local_pbds(host, session):
 
 def sr_summary(session, sr):
     """Return {"uuid", "name_label"} of an SR."""
-    return {"uuid": session.xenapi.SR.get_uuid(sr), "name_label": session.xenapi.SR.get_name_label(sr)}
+    return collections.OrderedDict([("uuid", session.xenapi.SR.get_uuid(sr)), ("name_label", session.xenapi.SR.get_name_label(sr))])
 
 
 def set_other_config(module, ref, key, value):

@@ -1,0 +1,163 @@
+"""The server of the simulated XAPI: XML-RPC over a unix socket and TCP.
+
+    python3 -m xapi.server --socket /var/lib/xcp/xapi --tcp 127.0.0.1:80 --state /var/lib/xapi/state.json
+
+--master HOST:PORT makes it a member of the pool whose master is served there. Once it takes calls it prints one line on standard output, the same
+that --ready writes to a file: JSON with its addresses (port 0 is replaced by the one chosen) and the host's uuid. A systemd unit may be Type=notify.
+Faults for tests: see faults.py.
+"""
+import argparse
+import http.server
+import json
+import os
+import signal
+import socket
+import socketserver
+import sys
+import threading
+import time
+
+from xapi import hosts, wire
+from xapi.pool import REGISTER_PATH, Master, Member
+
+BODY_LIMIT_BYTES = 300 * 1024  # constants.ml, http_limit_max_rpc_size
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """One connection; server.xapi answers."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1  # head and body leave together
+
+    def do_POST(self):
+        length = int(self.headers.get("Content-Length") or 0)
+        from_pool = self.headers.get(hosts.SECRET_HEADER) == hosts.POOL_SECRET
+        if length > BODY_LIMIT_BYTES and not from_pool:
+            self._send(413, b"")
+            self.close_connection = True
+            return
+        body = self.rfile.read(length)
+        try:
+            self._send(200, self._answer(body, from_pool))
+        except wire.ParseError as error:
+            self._send(500, str(error).encode())
+
+    def _answer(self, body, from_pool):
+        xapi = self.server.xapi
+        if from_pool and self.path == hosts.INTERNAL_PATH:
+            return xapi.internal(body)
+        if from_pool and self.path == REGISTER_PATH:
+            return xapi.register(body)
+        return xapi.reply(body, self.headers.get(hosts.ORIGIN_HEADER) or "tcp" if from_pool else self.server.origin)
+
+    def _send(self, status, body):
+        self.send_response(status)
+        self.send_header("Content-Type", "text/xml")
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, template, *arguments):
+        pass  # xapi logs calls, not requests
+
+    def address_string(self):
+        return self.server.origin
+
+
+class TcpServer(socketserver.ThreadingTCPServer):
+    origin = "tcp"
+    daemon_threads = True
+    allow_reuse_address = True
+    request_queue_size = 100
+
+    def handle_error(self, request, client_address):
+        pass  # a client that went away
+
+
+class UnixServer(socketserver.ThreadingUnixStreamServer):
+    origin = "unix"
+    daemon_threads = True
+    request_queue_size = 100
+
+    def handle_error(self, request, client_address):
+        pass
+
+
+def logger(path):
+    """Return a function that writes a line with its time to the file path, or to standard error."""
+    stream = open(path, "a", buffering=1) if path else sys.stderr
+
+    def log(line):
+        stream.write("%s xapi: %s\n" % (time.strftime("%b %d %H:%M:%S"), line))
+        stream.flush()
+    return log
+
+
+def listen(options):
+    """Return the listening servers, those on TCP first. A socket file left by an earlier server is replaced."""
+    servers = []
+    for address in options.tcp:
+        host, _, port = address.rpartition(":")
+        servers.append(TcpServer((host, int(port)), Handler))
+    if options.socket:
+        if os.path.exists(options.socket):
+            os.unlink(options.socket)
+        os.makedirs(os.path.dirname(os.path.abspath(options.socket)), exist_ok=True)
+        servers.append(UnixServer(options.socket, Handler))
+        os.chmod(options.socket, 0o600)
+    return servers
+
+
+def announce(options, addresses, host_uuid):
+    """Tell that calls are taken: on standard output, in the file --ready, to systemd."""
+    line = json.dumps({"socket": options.socket, "tcp": addresses, "host_uuid": host_uuid})
+    print(line, flush=True)
+    if options.ready:
+        with open(options.ready + ".new", "w") as ready_file:
+            ready_file.write(line + "\n")
+        os.rename(options.ready + ".new", options.ready)
+    if os.environ.get("NOTIFY_SOCKET"):
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as notify:
+            notify.connect(os.environ["NOTIFY_SOCKET"].replace("@", "\0", 1))
+            notify.sendall(b"READY=1")
+
+
+def parser():
+    arguments = argparse.ArgumentParser(prog="xapi.server", description="The simulated XAPI.")
+    add = arguments.add_argument
+    add("--socket", metavar="FILE", help="the unix socket; whoever can open it is root")
+    add("--tcp", metavar="HOST:PORT", action="append", default=[], help="an address on TCP; may be given several times, port 0 takes a free one")
+    add("--state", metavar="FILE", help="the database, JSON; without it everything is lost when the server ends")
+    add("--plugins", metavar="DIR", default="/etc/xapi.d/plugins", help="the host plugins (%(default)s)")
+    add("--inventory", metavar="FILE", default="/etc/xensource-inventory", help="has INSTALLATION_UUID and PRODUCT_VERSION (%(default)s)")
+    add("--version", metavar="RELEASE", help="product version (8.2) or xapi's name (stockholm) to simulate; default: the inventory's PRODUCT_VERSION")
+    add("--name", help="name of this host; default: its host name")
+    add("--master", metavar="HOST:PORT", help="be a member of the pool of this master")
+    add("--address", metavar="HOST:PORT", help="where the pool reaches this server; default: its first --tcp")
+    add("--password-file", metavar="FILE", help="root's password on TCP; without it root cannot log in there")
+    add("--users", metavar="FILE", help="more users on TCP, JSON: {\"alice\": {\"password\": \"…\", \"role\": \"read-only\"}}")
+    add("--faults", metavar="DIR", help="folder of fault switches, see faults.py")
+    add("--ready", metavar="FILE", help="file to write once calls are taken")
+    add("--log", metavar="FILE", help="log file; default: standard error")
+    add("--log-arguments", action="store_true", help="log the arguments of plugins in clear, as 7.x and 8.0 do")
+    return arguments
+
+
+def main(arguments=None):
+    options = parser().parse_args(arguments)
+    log = logger(options.log)
+    signal.signal(signal.SIGTERM, lambda *_: os._exit(0))
+    servers = listen(options)
+    addresses = ["%s:%d" % server.server_address for server in servers if server.origin == "tcp"]
+    xapi = (Member if options.master else Master)(options, log)
+    for server in servers:
+        server.xapi = xapi
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+    xapi.start(options.address or (addresses[0] if addresses else ""))
+    announce(options, addresses, xapi.host_uuid)
+    while True:
+        signal.pause()
+
+
+if __name__ == "__main__":
+    main()
