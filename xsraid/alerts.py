@@ -9,7 +9,8 @@ import time
 
 import XenAPI
 
-from xsraid import mail, md, monitor, settings as host_settings, xapi
+from xsraid import mail, md, monitor, xapi
+from xsraid import settings as host_settings
 from xsraid.commands import run
 from xsraid.errors import BadArgument, MailRejected, NotConfigured, UnknownArray
 from xsraid.text import native, printable
@@ -21,11 +22,12 @@ TEST_EVENT = "TestMessage"
 SECRET_ADVICE = "make a secret with `xe secret-create value=...` and give its uuid as smtp_password_secret"
 
 
-def configure_alerts(host, session, mail_to, mail_from, smtp_host, smtp_port=587, smtp_security="starttls", smtp_user=None, smtp_password_secret=None,
-                     xapi_messages=True):
+def configure_alerts(host, session, mail_to, mail_from, smtp_host, smtp_port=587, smtp_security="starttls", smtp_user=None,
+                     smtp_password_secret=None, xapi_messages=True):
     """Write ssmtp.conf, revaliases, MAILADDR and MAILFROM, let the monitor run; return {"settings", "monitor", "warnings"}.
 
-    smtp_password_secret: uuid of a XenAPI secret. Raises BadArgument, CommandFailed, Timeout, Busy, and what XAPI raises; files change all or not at all.
+    smtp_password_secret: uuid of a XenAPI secret. Raises BadArgument, CommandFailed, Timeout, Busy, and what XAPI raises; the files change all
+    or not at all.
     """
     host_settings.load(host)
     wanted = {"mail_to": mail_to, "smtp_host": smtp_host, "smtp_port": smtp_port, "smtp_security": smtp_security, "smtp_user": smtp_user}
@@ -156,8 +158,8 @@ def _deliver_test(host, session, current, record, was_made, timeout_s):
 
 def _delivery(record, channel, answer, seconds):
     return collections.OrderedDict([
-        ("array", record["device"]), ("event", TEST_EVENT), ("channel", channel), ("accepted", answer.accepted), ("response", printable(answer.response, 500)),
-        ("seconds", round(seconds, 2)), ("advice", answer.advice)])
+        ("array", record["device"]), ("event", TEST_EVENT), ("channel", channel), ("accepted", answer.accepted),
+        ("response", printable(answer.response, 500)), ("seconds", round(seconds, 2)), ("advice", answer.advice)])
 
 
 def _test_message(host, session, current, record):

@@ -19,7 +19,8 @@ from xml.parsers import expat
 
 import XenAPI
 
-from xsraid import __version__, arguments as kinds
+from xsraid import __version__
+from xsraid import arguments as kinds
 from xsraid.errors import BadArgument, XapiGone, XsraidError
 from xsraid.host import Host
 from xsraid.text import PYTHON_2, native, printable, shown
@@ -101,7 +102,7 @@ def handlers(failure, host=None):
     """Return {function name: handler(session, args)} for XenAPIPlugin.dispatch. failure: XenAPIPlugin.Failure; host: this machine."""
     host = host or Host()
     _use_utf8()
-    return dict((name, _handler(function, failure, host)) for name, function in FUNCTIONS.items())
+    return {name: _handler(function, failure, host) for name, function in FUNCTIONS.items()}
 
 
 def call(host, session, function, given):
@@ -114,10 +115,9 @@ def call(host, session, function, given):
 
 def parse(function, given):
     """Return {name: value} of the arguments. Raises BadArgument for one that is missing, unknown, empty or malformed."""
-    known = dict((argument.name, argument.kind) for argument in function.arguments)
+    known = {argument.name: argument.kind for argument in function.arguments}
     values = {}
-    for name, text in sorted(given.items()):
-        name, text = native(name), native(text)
+    for name, text in sorted((native(name), native(text)) for name, text in given.items()):
         kind = known.get(name) or REFUSED.get(name)
         if kind is None:
             names = ", ".join(argument.name for argument in function.arguments) or "no arguments"
@@ -149,8 +149,8 @@ def version(host, session):
 
 def _described(function):
     arguments = [collections.OrderedDict([
-        ("name", argument.name), ("takes", argument.kind.shape), ("required", argument.default is REQUIRED), ("default", argument.default), ("help", argument.help),
-    ]) for argument in function.arguments]
+        ("name", argument.name), ("takes", argument.kind.shape), ("required", argument.default is REQUIRED), ("default", argument.default),
+        ("help", argument.help)]) for argument in function.arguments]
     example = " ".join(["xe host-call-plugin host-uuid=<uuid> plugin=xsraid fn=%s" % function.name] + [
         "args:%s=%s" % (argument.name, argument.kind.example) for argument in function.arguments if argument.default is REQUIRED])
     return collections.OrderedDict([("name", function.name), ("help", function.help), ("example", example), ("arguments", arguments)])
@@ -171,7 +171,7 @@ def _handler(function, failure, host):
             raise _gone(failure, function, host, error)
         except EnvironmentError as error:
             raise (_gone if _is_connection(error) else _internal)(failure, function, host, error)
-        except Exception as error:
+        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets it in the reply and the log its origin
             raise _internal(failure, function, host, error)
     return handle
 
@@ -187,7 +187,7 @@ def _internal(failure, function, host, error):
     for line in traceback.format_exc().splitlines():
         host.log(line, syslog.LOG_WARNING)
     kind = error.__class__.__name__
-    sentence = "%s met an error that nobody foresaw (%s). The system log has the details (`journalctl -t xsraid`): please report it." % (function.name, kind)
+    sentence = "%s met an error that nobody foresaw (%s): please report it with what `journalctl -t xsraid` says." % (function.name, kind)
     return failure("XSRAID_INTERNAL", [function.name, kind, sentence])
 
 

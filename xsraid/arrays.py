@@ -108,7 +108,8 @@ def _commands(plan):
 def _planned_record(plan):
     """Return what is known of an array before it is there. The capacity leaves superblocks and bitmap aside."""
     return collections.OrderedDict([
-        ("device", plan.node), ("by_id", md.BY_ID + plan.uuid), ("name", plan.name), ("uuid", plan.uuid), ("level", plan.level), ("size_bytes", plan.size_bytes),
+        ("device", plan.node), ("by_id", md.BY_ID + plan.uuid), ("name", plan.name), ("uuid", plan.uuid), ("level", plan.level),
+        ("size_bytes", plan.size_bytes),
         ("members", [collections.OrderedDict([("device", disk["device"]), ("serial", disk["serial"])]) for disk in plan.chosen])])
 
 

@@ -32,7 +32,7 @@ def resolve(host, found, names, argument):
     found: of `inventory`; names: paths (any link or node that leads to the disk), names below /dev or /dev/disk/by-id, serial numbers or WWNs.
     Raises UnknownDisk, and BadArgument when a name fits several disks or two names are one disk.
     """
-    by_number = dict((sysfs.attribute(host, sysfs.name_of(disk["device"]), "dev"), disk) for disk in found)
+    by_number = {sysfs.attribute(host, sysfs.name_of(disk["device"]), "dev"): disk for disk in found}
     chosen = []
     for name in names:
         disk = _one(host, found, by_number, name, argument)

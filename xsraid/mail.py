@@ -18,7 +18,10 @@ CONFIGURATION = "/etc/ssmtp/ssmtp.conf"
 REVALIASES = "/etc/ssmtp/revaliases"
 CA_BUNDLES = ("/etc/pki/tls/certs/ca-bundle.crt", "/etc/ssl/certs/ca-certificates.crt")  # CentOS, Debian
 YES_NO = {"starttls": ("YES", "YES"), "tls": ("YES", None), "none": (None, None)}  # smtp_security: UseTLS, UseSTARTTLS
-APP_PASSWORD = re.compile(r"^[a-z]{4}( [a-z]{4}){3}$")
+APP_PASSWORD = r"[a-z]{4}( [a-z]{4}){3}\Z"
+UNCARRIED = (
+    (r"[\r\n]", "a line break"), (r"#", "a #, where ssmtp takes the rest for a comment"), (r"[ \t]", "a blank, where ssmtp ends the password"),
+    (r"[\x00-\x1f\x7f]", "a control character"))
 Answer = collections.namedtuple("Answer", "accepted response advice")
 
 
@@ -74,15 +77,13 @@ def wanted_directives(host, settings, password):
 
 def carried_password(password):
     """Return (password as ssmtp.conf can carry it, warnings). Raises BadArgument with the reason why it cannot; the password is in no error."""
-    if APP_PASSWORD.match(password):
+    if re.match(APP_PASSWORD, password):
         password = password.replace(" ", "")
     if not password:
         raise BadArgument("smtp_password_secret", "the secret is empty")
-    for characters, reason in (("\r\n", "a line break"), ("#", "a #, where ssmtp takes the rest for a comment"), (" \t", "a blank, where ssmtp ends the password")):
-        if any(character in password for character in characters):
-            raise BadArgument("smtp_password_secret", "the password holds %s: ssmtp.conf cannot carry it; set another at the mail server" % reason)
-    if any(ord(character) < 32 or ord(character) == 127 for character in password):
-        raise BadArgument("smtp_password_secret", "the password holds a control character: ssmtp.conf cannot carry it; set another at the mail server")
+    for pattern, what in UNCARRIED:
+        if re.search(pattern, password):
+            raise BadArgument("smtp_password_secret", "the password holds %s: ssmtp.conf cannot carry it; set another at the mail server" % what)
     return password, ["the password holds a =, which some builds of ssmtp cut off: let test_alert prove it"] if "=" in password else []
 
 
@@ -92,7 +93,8 @@ def compose(sender, recipients, subject, body):
     headers = [
         ("From", sender), ("To", ", ".join(recipients)), ("Subject", _header_text(subject)), ("Date", email.utils.formatdate()),
         ("Message-ID", "<xsraid.%s@%s>" % (uuid.uuid4().hex, domain)),  # not make_msgid: it would ask DNS for the name of this host
-        ("Auto-Submitted", "auto-generated"), ("MIME-Version", "1.0"), ("Content-Type", "text/plain; charset=utf-8"), ("Content-Transfer-Encoding", "8bit")]
+        ("Auto-Submitted", "auto-generated"), ("MIME-Version", "1.0"), ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Transfer-Encoding", "8bit")]
     return "".join("%s: %s\n" % header for header in headers) + "\n" + body
 
 
@@ -101,8 +103,8 @@ def send(host, message, timeout_s):
     try:
         result = run(host, ["sendmail", "-v", "-t"], timeout_s, message, accept=None)
     except Timeout:
-        return Answer(False, "no answer within %g s" % timeout_s, "The server took the connection and then said nothing: is it a mail server, and the port right "
-                      "for this smtp_security?")
+        return Answer(False, "no answer within %g s" % timeout_s,
+                      "The server took the connection and then said nothing: is it a mail server, and the port right for this smtp_security?")
     except CommandFailed as error:
         return Answer(False, error.sentence, "Install ssmtp with yum.")
     dialogue = (result.out + "\n" + result.err).splitlines()
@@ -140,7 +142,8 @@ def _advice(response, server_spoke):
     if "Authorization failed" in response or code and code.group(1) in ("534", "535"):
         return "The server refuses user or password: check smtp_user and the secret; with two-factor accounts it must be an app password."
     if "Cannot open" in response and server_spoke:
-        return "The server answers, but TLS fails: check smtp_security and the port (587 starttls, 465 tls, 25 none), and that this host trusts its certificate."
+        return ("The server answers, but TLS fails: check smtp_security and the port (587 starttls, 465 tls, 25 none), "
+                "and that this host trusts its certificate.")
     if "Cannot open" in response:
         return "Nobody answers there: check smtp_host, smtp_port, DNS and the firewall."
     if code and code.group(1) == "530":

@@ -1,4 +1,4 @@
-"""Arrays as they are now, read from sysfs, udev's database and /etc/mdadm.conf; the verb `list_arrays`. Nothing here runs a command or changes a thing."""
+"""Arrays as they are now, from sysfs, udev's database and /etc/mdadm.conf; the verb `list_arrays`. Nothing here runs a command or changes a thing."""
 
 import collections
 
@@ -32,7 +32,7 @@ def read_configuration(host):
 def read_arrays(host):
     """Return the records of all arrays in the order of their nodes, `sr` still None."""
     configuration = read_configuration(host)
-    names = [name for name in sysfs.block_devices(host) if name.startswith("md") and sysfs.attribute(host, name, "md/array_state") not in (None, "clear")]
+    names = [name for name in sysfs.block_devices(host) if sysfs.attribute(host, name, "md/array_state") not in (None, "clear")]
     records = [read_array(host, name, configuration) for name in names]
     running = [record["uuid"] for record in records if record["uuid"]]
     for node, uuid in configuration.arrays():
@@ -105,8 +105,9 @@ def read_array(host, name, configuration):
 def _missing(node, uuid):
     uuid = mdadm.md_uuid(uuid)
     return collections.OrderedDict([
-        ("device", node), ("by_id", BY_ID + uuid), ("name", node.rsplit("/", 1)[-1]), ("uuid", uuid), ("level", None), ("size_bytes", None), ("chunk_bytes", None),
-        ("health", "missing"), ("redundancy_left", 0), ("members", []), ("sync", None), ("mismatch_count", None), ("configured", True), ("sr", None)])
+        ("device", node), ("by_id", BY_ID + uuid), ("name", node.rsplit("/", 1)[-1]), ("uuid", uuid), ("level", None), ("size_bytes", None),
+        ("chunk_bytes", None), ("health", "missing"), ("redundancy_left", 0), ("members", []), ("sync", None), ("mismatch_count", None),
+        ("configured", True), ("sr", None)])
 
 
 def _uuid(host, name, properties):
@@ -152,7 +153,10 @@ def _member_record(device, serial, slot, state, errors):
 
 
 def _sync(host, name):
-    """Return what resync, recovery, check or reshape is under way, None when none is (the kernel's md.rst: sync_completed in sectors, sync_speed in KiB/s)."""
+    """Return what resync, recovery, check or reshape is under way, None when none is.
+
+    The kernel's md.rst: sync_completed counts sectors, sync_speed KiB/s.
+    """
     action = sysfs.attribute(host, name, "md/sync_action")
     if action not in SYNC_HEALTH:
         return None
@@ -171,7 +175,7 @@ def _health(host, name, level, member_count, members, sync):
     """Return (health, how many more failures are survived for certain)."""
     if sysfs.attribute(host, name, "md/array_state") in STOPPED:
         return "inactive", 0
-    alive = set(member["slot"] for member in members if member["state"] == "active")
+    alive = {member["slot"] for member in members if member["state"] == "active"}
     dead = [slot for slot in range(member_count) if slot not in alive]
     left = redundancy(level, member_count, dead, sysfs.number(host, name, "md/layout") or 0)
     if left < 0 or sysfs.attribute(host, name, "md/array_state") == "broken":

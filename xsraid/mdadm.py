@@ -5,7 +5,8 @@ import re
 from xsraid.levels import LEVELS
 
 NAME_MAX = 28  # a version 1.2 superblock holds 32 characters, and `--homehost=any` puts "any:" before the name
-KEYWORDS = ("DEVICE", "ARRAY", "MAILADDR", "MAILFROM", "PROGRAM", "CREATE", "AUTO", "HOMEHOST", "HOMECLUSTER", "POLICY", "PART-POLICY", "SYSFS", "MONITORDELAY")
+KEYWORDS = ("DEVICE", "ARRAY", "MAILADDR", "MAILFROM", "PROGRAM", "CREATE", "AUTO", "HOMEHOST", "HOMECLUSTER", "POLICY", "PART-POLICY", "SYSFS",
+            "MONITORDELAY")
 
 
 def same_uuid(one, other):

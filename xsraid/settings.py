@@ -34,7 +34,8 @@ def load(host):
         mdadm_timeout_s=_seconds(values, ("mdadm", "timeout_s"), 60),
         log_level=_choice(values, ("log", "level"), "info", LOG_LEVELS))
     for section, key in sorted(values):
-        raise NotConfigured("%s, section [%s]: unknown key %s" % (PATH, section, key), "Known are: [mail] smtp_timeout_s, [mdadm] timeout_s, [log] level.")
+        raise NotConfigured("%s, section [%s]: unknown key %s" % (PATH, section, key),
+                            "Known are: [mail] smtp_timeout_s, [mdadm] timeout_s, [log] level.")
     host.log_level = LOG_LEVELS[settings.log_level]
     return settings
 

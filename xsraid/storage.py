@@ -10,18 +10,19 @@ from xsraid.commands import run
 from xsraid.errors import ArrayInUse, BadArgument, UnknownArray, WouldLoseData
 
 TAG = "xsraid-array"  # in the SR's other_config: the uuid of the array that carries it
-UUID = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})"
+UUID = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\Z"
 # The storage manager's names for its volume groups: LVMSR and EXTSR.
-SR_GROUPS = (("lvm", re.compile("^VG_XenStorage-%s$" % UUID)), ("ext", re.compile("^XSLocalEXT-%s$" % UUID)))
+SR_GROUPS = (("lvm", "VG_XenStorage-" + UUID), ("ext", "XSLocalEXT-" + UUID))
 LVM_MASTER = "/etc/lvm/master"  # before 8.1 dom0's own lvm.conf lets nobody change LVM by hand
 UNUSABLE = ("missing", "inactive", "failed")
 
 
-def create_sr(host, session, array, type=None, name_label=None, name_description=None, default_sr=False, reattach=False, wipe=False):  # noqa: A002: XAPI's word
+def create_sr(host, session, array, type=None, name_label=None, name_description=None, default_sr=False, reattach=False,  # noqa: A002 - XAPI's word
+              wipe=False):
     """Register an array as storage repository of this host; return {"sr_uuid", "device", "created"}, created False for one that was there.
 
-    array: a node, name or uuid; type: lvm (None means that, or what is there) or ext; reattach: bring back the SR that is on the array, with its data;
-    wipe: give up what is on it. Raises WouldLoseData, UnknownArray, ArrayInUse, BadArgument, Busy, and what XAPI and the storage manager raise.
+    array: a node, name or uuid; type: lvm or ext, None means lvm or what is there; reattach: bring back the SR that is on the array, with its
+    data; wipe: give up what is on it. Raises WouldLoseData, UnknownArray, ArrayInUse, BadArgument, Busy, and what XAPI and the storage manager raise.
     """
     limit_s = settings.load(host).mdadm_timeout_s
     if reattach and wipe:
@@ -57,7 +58,8 @@ def _make(host, session, here, record, kind, label, description, reattach, wipe,
     old_type, old_uuid = _old_sr(groups)
     if reattach:
         if old_uuid is None:
-            raise BadArgument("reattach", "%s carries no storage repository, but %s" % (record["device"], _in_words(groups, others) or "nothing at all"))
+            what = _in_words(groups, others) or "nothing at all"
+            raise BadArgument("reattach", "%s carries no storage repository, but %s" % (record["device"], what))
         if kind not in (None, old_type):
             raise BadArgument("type", "the storage repository on %s is of type %s; leave the argument out" % (record["device"], old_type))
         return _reattach(session, here, record, old_type, old_uuid, label, description)
@@ -74,7 +76,7 @@ def _contents(host, record):
     """Return (volume groups on the array, what else is on it in words). What cannot be found out is no reason to overwrite it."""
     signatures, unreadable = usage.signatures_on(host, record["device"])
     if unreadable:
-        raise WouldLoseData(record["device"], "may carry data: it cannot be looked at: %s" % unreadable, "Find out why before anything is overwritten.")
+        raise WouldLoseData(record["device"], "may carry data, it cannot be looked at: %s" % unreadable, "Find out why before it is overwritten.")
     groups = [label for kind, _, label in signatures if kind == "LVM2_member" and label]
     others = [kind + (label and " '%s'" % label) for kind, _, label in signatures if kind != "LVM2_member" or not label]
     return groups, others
@@ -84,7 +86,7 @@ def _old_sr(groups):
     """Return (type, uuid) of the SR that a volume group is, (None, None) where none is one."""
     for group in groups:
         for kind, pattern in SR_GROUPS:
-            match = pattern.match(group)
+            match = re.match(pattern, group)
             if match:
                 return kind, match.group(1)
     return None, None

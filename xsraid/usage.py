@@ -16,8 +16,9 @@ PROBE_TIMEOUT_S = 30
 BOOT_MOUNTS = ("/", "/boot", "/boot/efi")
 OPTICAL_TYPE = "5"  # SCSI peripheral device type, sysfs device/type
 
-# Names are kernel names. numbers: {"sda1": "8:1"}; above: {"sda": ["sda1", "md0"]}, the partitions and holders of each device; mounts: {"8:1": ["/boot"]};
-# swaps: set of "8:2"; dm_uuids: {"dm-0": "LVM-..."}; md_uuids: those of arrays that run or are configured; sr_devices: {"8:16": "SR name"}.
+# Names are kernel names. numbers: {"sda1": "8:1"}; above: {"sda": ["sda1", "md0"]}, the partitions and holders of each device;
+# mounts: {"8:1": ["/boot"]}; swaps: set of "8:2"; dm_uuids: {"dm-0": "LVM-..."}; md_uuids: those of arrays that run or are configured;
+# sr_devices: {"8:16": "SR name"}.
 Snapshot = collections.namedtuple("Snapshot", "numbers above mounts swaps dm_uuids md_uuids sr_devices")
 # signatures: of `signatures_on`; unreadable, held: sentences, None where there is nothing to say.
 DiskFacts = collections.namedtuple("DiskFacts", "name size_bytes read_only removable scsi_type partitions signatures unreadable held")
@@ -123,7 +124,7 @@ def take_snapshot(host, pbds=(), session=None):
         dm_uuid = sysfs.attribute(host, name, "dm/uuid")
         if dm_uuid is not None:
             dm_uuids[name] = dm_uuid
-    uuids = set(mdadm.bare_uuid(record["uuid"]) for record in md.read_arrays(host) if record["uuid"])
+    uuids = {mdadm.bare_uuid(record["uuid"]) for record in md.read_arrays(host) if record["uuid"]}
     return Snapshot(numbers, above, _mounts(host), _swaps(host), dm_uuids, uuids, _sr_devices(host, pbds, session))
 
 
@@ -132,8 +133,9 @@ def _facts(host, device):
     scsi_type = sysfs.attribute(host, name, "device/type")
     signatures, unreadable = ([], None) if scsi_type == OPTICAL_TYPE else signatures_on(host, device)
     return DiskFacts(
-        name=name, size_bytes=sysfs.size_bytes(host, name), read_only=sysfs.number(host, name, "ro") == 1, removable=sysfs.number(host, name, "removable") == 1,
-        scsi_type=scsi_type, partitions=sysfs.partitions(host, name), signatures=signatures, unreadable=unreadable,
+        name=name, size_bytes=sysfs.size_bytes(host, name), read_only=sysfs.number(host, name, "ro") == 1,
+        removable=sysfs.number(host, name, "removable") == 1, scsi_type=scsi_type,
+        partitions=sysfs.partitions(host, name), signatures=signatures, unreadable=unreadable,
         held=None if scsi_type == OPTICAL_TYPE else _holder(host, device))
 
 
@@ -187,7 +189,7 @@ def _mounts(host):
 
 def _swaps(host):
     lines = host.read("/proc/swaps").splitlines()[1:]
-    return set(number for number in (host.device_number(line.split()[0]) for line in lines) if number)
+    return {number for number in (host.device_number(line.split()[0]) for line in lines) if number}
 
 
 def _sr_devices(host, pbds, session):

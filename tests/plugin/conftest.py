@@ -19,11 +19,11 @@ PASSWORD = "of the simulated pool"
 # Mounted over the real ones, for this machine alone. Nothing in /usr/sbin is left that could touch the host.
 PLACES = [("etc", "/etc"), ("lib", "/var/lib"), ("run", "/run"), ("block", "/sys/block"), ("tools", "/usr/sbin")]
 QUIET_TOOLS = {
-    "systemctl": "echo \"$*\" >>/run/systemctl.log; [ \"$1\" != is-active ] || echo active",
+    "systemctl": 'echo "$*" >>/run/systemctl.log; [ "$1" != is-active ] || echo active',
     "udevadm": "exit 0",
     "wipefs": "exit 0",
     "pvs": "exit 0",
-    "mdadm": "echo \"$*\" >>/run/mdadm.log; exit 0",
+    "mdadm": 'echo "$*" >>/run/mdadm.log; exit 0',
 }
 INVENTORY = "INSTALLATION_UUID='%s'\nPRODUCT_VERSION='8.2.1'\n" % HOST_UUID
 
@@ -72,12 +72,31 @@ class Machine(object):
 
     def start(self):
         mounts = ["mount --bind %s/%s %s" % (self.folder, name, place) for name, place in PLACES]
-        server = ["/usr/bin/python3", "-m", "xapi.server", "--socket", "/var/lib/xcp/xapi", "--tcp", "127.0.0.1:0", "--plugins", self.path("plugins"),
-                  "--password-file", self.path("password"), "--name", "dom0", "--ready", self.path("ready"), "--log", self.path("xapi.log")]
+        server = [
+            "/usr/bin/python3",
+            "-m",
+            "xapi.server",
+            "--socket",
+            "/var/lib/xcp/xapi",
+            "--tcp",
+            "127.0.0.1:0",
+            "--plugins",
+            self.path("plugins"),
+            "--password-file",
+            self.path("password"),
+            "--name",
+            "dom0",
+            "--ready",
+            self.path("ready"),
+            "--log",
+            self.path("xapi.log"),
+        ]
         unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
         argv = unshare + ["/bin/sh", "-ec", "\n".join(mounts) + '\nexec "$@"', "sh"] + server
         with open(os.devnull) as nothing, open(self.path("server.out"), "w") as out:
-            self.process = subprocess.Popen(argv, stdin=nothing, stdout=out, stderr=out, env=dict(os.environ, PYTHONPATH=os.path.join(PROJECT, "tests")))
+            self.process = subprocess.Popen(
+                argv, stdin=nothing, stdout=out, stderr=out, env=dict(os.environ, PYTHONPATH=os.path.join(PROJECT, "tests"))
+            )
         deadline = time.time() + 30
         while not os.path.exists(self.path("ready")):
             assert self.process.poll() is None and time.time() < deadline, self.read("server.out")

@@ -28,13 +28,15 @@ def test_the_three_files_and_the_monitor(machine, login):
     machine.write("etc/mdadm.conf", u"# mine\nARRAY /dev/md7 UUID=11111111:22222222:33333333:44444444\nMAILADDR root\n")
     reply = machine.call("configure_alerts", **dict(SETTINGS, **login("s3cret")))
     ssmtp, aliases, mdadm = contents(machine)
-    assert ssmtp == (u"# caf\xe9\nroot=admin@example.com\nmailhub=smtp.example.com:587\nHostname=dom0.example.com\nFromLineOverride=YES\nUseTLS=YES\nUseSTARTTLS=YES\n"
+    assert ssmtp == (u"# caf\xe9\nroot=admin@example.com\nmailhub=smtp.example.com:587\nHostname=dom0.example.com\n"
+                     u"FromLineOverride=YES\nUseTLS=YES\nUseSTARTTLS=YES\n"
                      u"AuthUser=alerts@example.com\nAuthPass=s3cret\n")
     assert aliases == "root:dom0@example.com:smtp.example.com:587\n"
     assert mdadm == "# mine\nARRAY /dev/md7 UUID=11111111:22222222:33333333:44444444\nMAILADDR admin@example.com\nMAILFROM dom0@example.com\n"
     assert stat.S_IMODE(os.stat(machine.path(FILES[0])).st_mode) == 0o640
     assert machine.read("run/systemctl.log").splitlines()[:2] == ["enable mdmonitor.service", "restart mdmonitor.service"]
-    assert reply["settings"] == dict(SETTINGS, smtp_port=587, smtp_security="starttls", smtp_user="alerts@example.com", smtp_password_set=True, xapi_messages=True)
+    assert reply["settings"] == dict(SETTINGS, smtp_port=587, smtp_security="starttls", smtp_user="alerts@example.com", smtp_password_set=True,
+        xapi_messages=True)
     assert reply["monitor"] == "running" and reply["warnings"] == []
     assert machine.call("get_alerts") == reply
     assert "s3cret" not in machine.read("xapi.log")
@@ -70,10 +72,14 @@ def test_nothing_is_configured_at_first(machine):
 
 
 @pytest.mark.parametrize("change,name", [
-    ({"mail_to": "admin@example.com\nBcc: x@example.com"}, "mail_to"), ({"mail_to": "admin@example.com AUTHPASS=x"}, "mail_to"), ({"mail_from": "a@b\r\nPROGRAM /bin/sh"}, "mail_from"),
-    ({"smtp_host": "smtp.example.com\nAuthPass=x"}, "smtp_host"), ({"smtp_host": "smtp.example.com:25"}, "smtp_host"), ({"smtp_port": "70000"}, "smtp_port"),
-    ({"smtp_security": "ssl"}, "smtp_security"), ({"smtp_user": "alerts"}, "smtp_password_secret"), ({"smtp_user": "a b"}, "smtp_user"), ({"xapi_messages": "yes"}, "xapi_messages"),
-    ({"smtp_password_secret": "hunter2", "smtp_user": "u"}, "smtp_password_secret"), ({"smtp_password_secret": "5e3a8a2e-9a3c-4f51-8d1a-0c6f4e1d2b3a"}, "smtp_user")])
+    ({"mail_to": "admin@example.com\nBcc: x@example.com"}, "mail_to"), ({"mail_to": "admin@example.com AUTHPASS=x"}, "mail_to"),
+    ({"mail_from": "a@b\r\nPROGRAM /bin/sh"}, "mail_from"),
+    ({"smtp_host": "smtp.example.com\nAuthPass=x"}, "smtp_host"), ({"smtp_host": "smtp.example.com:25"}, "smtp_host"),
+    ({"smtp_port": "70000"}, "smtp_port"),
+    ({"smtp_security": "ssl"}, "smtp_security"), ({"smtp_user": "alerts"}, "smtp_password_secret"), ({"smtp_user": "a b"}, "smtp_user"),
+    ({"xapi_messages": "yes"}, "xapi_messages"),
+    ({"smtp_password_secret": "hunter2", "smtp_user": "u"}, "smtp_password_secret"),
+    ({"smtp_password_secret": "5e3a8a2e-9a3c-4f51-8d1a-0c6f4e1d2b3a"}, "smtp_user")])
 def test_bad_input_leaves_everything_as_it_was(machine, change, name):
     machine.write("etc/ssmtp/ssmtp.conf", SSMTP)
     before = contents(machine)

@@ -5,14 +5,15 @@ import subprocess
 import sys
 
 import pytest
-import XenAPI
 
 from conftest import HOST_UUID
 from xsraid import __version__, api
 
 try:
+    import httplib
     import xmlrpclib
 except ImportError:
+    import http.client as httplib
     import xmlrpc.client as xmlrpclib
 
 
@@ -49,14 +50,11 @@ def test_a_bad_argument_is_named_with_what_would_be_right(machine, function, arg
 
 
 def test_a_repeated_argument_is_refused(machine):
-    body = xmlrpclib.dumps((machine.session.handle, machine.session.xenapi.host.get_by_uuid(HOST_UUID), "xsraid", "list_arrays", {"array": "md0"}), "host.call_plugin")
+    host_ref = machine.session.xenapi.host.get_by_uuid(HOST_UUID)
+    body = xmlrpclib.dumps((machine.session.handle, host_ref, "xsraid", "list_arrays", {"array": "md0"}), "host.call_plugin")
     member = body[body.index("<member>"):body.index("</member>") + len("</member>")]
     url = machine.session._ServerProxy__host
     host, port = url.split(":")
-    try:
-        import httplib
-    except ImportError:
-        import http.client as httplib
     connection = httplib.HTTPConnection(host, int(port))
     connection.request("POST", "/", body.replace(member, member + member))
     reply, = xmlrpclib.loads(connection.getresponse().read())[0]

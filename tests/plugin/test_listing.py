@@ -14,8 +14,8 @@ class Sysfs(object):
         self.machine = machine
 
     def attributes(self, name, **values):
-        for path, value in values.items():
-            path = self.machine.path("block/%s/%s" % (name, path.replace("__", "/").replace("_DASH_", "-")))
+        for key, value in values.items():
+            path = self.machine.path("block/%s/%s" % (name, key.replace("__", "/").replace("_DASH_", "-")))
             if not os.path.isdir(os.path.dirname(path)):
                 os.makedirs(os.path.dirname(path))
             with open(path, "w") as attribute:
@@ -29,18 +29,57 @@ class Sysfs(object):
             database.write("".join(line + "\n" for line in lines))
 
     def disk(self, name, number, serial):
-        self.attributes(name, dev=number, size=131072, ro=0, removable=0, device__uevent="DEVTYPE=scsi_device", device__type=0, device__vendor="SEAGATE ",
-                        device__model="ST4000NM0035    ", queue__logical_block_size=512, queue__physical_block_size=4096, queue__rotational=1)
-        self.udev(number, "S:disk/by-id/wwn-0x5000" + serial, "S:disk/by-id/ata-ST4000NM0035_" + serial, "E:ID_BUS=ata", "E:ID_SERIAL_SHORT=" + serial, "E:ID_WWN=0x5000" + serial)
+        self.attributes(
+            name,
+            dev=number,
+            size=131072,
+            ro=0,
+            removable=0,
+            device__uevent="DEVTYPE=scsi_device",
+            device__type=0,
+            device__vendor="SEAGATE ",
+            device__model="ST4000NM0035    ",
+            queue__logical_block_size=512,
+            queue__physical_block_size=4096,
+            queue__rotational=1,
+        )
+        self.udev(
+            number,
+            "S:disk/by-id/wwn-0x5000" + serial,
+            "S:disk/by-id/ata-ST4000NM0035_" + serial,
+            "E:ID_BUS=ata",
+            "E:ID_SERIAL_SHORT=" + serial,
+            "E:ID_WWN=0x5000" + serial,
+        )
 
     def array(self, name="md0", number="9:0", members=(("sda", "in_sync", 0), ("sdb", "in_sync", 1)), **more):
-        values = dict(dev=number, size=260096, ro=0, md__array_state="clean", md__level="raid1", md__raid_disks=2, md__layout=0, md__chunk_size=0, md__mismatch_cnt=0,
-                      md__sync_action="idle", md__sync_completed="none", md__sync_speed="none", md__metadata_version="1.2")
+        values = {
+            "dev": number,
+            "size": 260096,
+            "ro": 0,
+            "md__array_state": "clean",
+            "md__level": "raid1",
+            "md__raid_disks": 2,
+            "md__layout": 0,
+            "md__chunk_size": 0,
+            "md__mismatch_cnt": 0,
+            "md__sync_action": "idle",
+            "md__sync_completed": "none",
+            "md__sync_speed": "none",
+            "md__metadata_version": "1.2",
+        }
         values.update(more)
         self.attributes(name, **values)
         for member, state, slot in members:
-            self.attributes(name, **{"md__dev_DASH_%s__state" % member: state, "md__dev_DASH_%s__slot" % member: slot, "md__dev_DASH_%s__errors" % member: 0,
-                                     "md__dev_DASH_%s__block__dev" % member: "8:%d" % (16 * (ord(member[-1]) - ord("a")))})
+            self.attributes(
+                name,
+                **{
+                    "md__dev_DASH_%s__state" % member: state,
+                    "md__dev_DASH_%s__slot" % member: slot,
+                    "md__dev_DASH_%s__errors" % member: 0,
+                    "md__dev_DASH_%s__block__dev" % member: "8:%d" % (16 * (ord(member[-1]) - ord("a"))),
+                }
+            )
         self.udev(number, "E:MD_LEVEL=raid1", "E:MD_UUID=" + UUID, "E:MD_NAME=any:%s" % name)
 
 
@@ -53,7 +92,7 @@ def sysfs(machine):
 
 
 def one(machine):
-    array, = machine.call("list_arrays")["arrays"]
+    (array,) = machine.call("list_arrays")["arrays"]
     return array
 
 
@@ -64,25 +103,55 @@ def test_no_arrays(machine):
 def test_a_healthy_array(machine, sysfs):
     sysfs.array()
     assert one(machine) == {
-        "device": "/dev/md0", "by_id": "/dev/disk/by-id/md-uuid-" + UUID, "name": "md0", "uuid": UUID, "level": "raid1", "size_bytes": 260096 * 512, "chunk_bytes": None,
-        "health": "optimal", "redundancy_left": 1, "sync": None, "mismatch_count": 0, "configured": False, "sr": None, "members": [
-            {"device": "/dev/sda", "serial": "Z1Z0", "slot": 0, "state": "active", "errors": 0}, {"device": "/dev/sdb", "serial": "Z1Z1", "slot": 1, "state": "active", "errors": 0}]}
+        "device": "/dev/md0",
+        "by_id": "/dev/disk/by-id/md-uuid-" + UUID,
+        "name": "md0",
+        "uuid": UUID,
+        "level": "raid1",
+        "size_bytes": 260096 * 512,
+        "chunk_bytes": None,
+        "health": "optimal",
+        "redundancy_left": 1,
+        "sync": None,
+        "mismatch_count": 0,
+        "configured": False,
+        "sr": None,
+        "members": [
+            {"device": "/dev/sda", "serial": "Z1Z0", "slot": 0, "state": "active", "errors": 0},
+            {"device": "/dev/sdb", "serial": "Z1Z1", "slot": 1, "state": "active", "errors": 0},
+        ],
+    }
 
 
 def test_rebuilding_with_progress(machine, sysfs):
-    sysfs.array(members=(("sda", "in_sync", 0), ("sdb", "faulty", "none"), ("sdc", "spare", 1)), md__sync_action="recover", md__sync_completed="32768 / 131072", md__sync_speed="1024")
+    sysfs.array(
+        members=(("sda", "in_sync", 0), ("sdb", "faulty", "none"), ("sdc", "spare", 1)),
+        md__sync_action="recover",
+        md__sync_completed="32768 / 131072",
+        md__sync_speed="1024",
+    )
     array = one(machine)
     assert (array["health"], array["redundancy_left"]) == ("rebuilding", 0)
     assert array["sync"] == {"action": "recover", "done_ratio": 0.25, "speed_bytes_s": 1048576, "remaining_s": 48}
-    assert [(member["device"], member["state"]) for member in array["members"]] == [("/dev/sda", "active"), ("/dev/sdc", "rebuilding"), ("/dev/sdb", "faulty")]
+    assert [(member["device"], member["state"]) for member in array["members"]] == [
+        ("/dev/sda", "active"),
+        ("/dev/sdc", "rebuilding"),
+        ("/dev/sdb", "faulty"),
+    ]
 
 
-@pytest.mark.parametrize("health,members,more", [
-    ("degraded", (("sda", "in_sync", 0),), {}), ("failed", (("sda", "faulty", "none"),), {}), ("inactive", (("sda", "spare", "none"),), {"md__array_state": "inactive"}),
-    ("resyncing", (("sda", "in_sync", 0), ("sdb", "in_sync", 1)), {"md__sync_action": "resync", "md__sync_completed": "delayed"}),
-    ("checking", (("sda", "in_sync", 0), ("sdb", "in_sync", 1)), {"md__sync_action": "check", "md__sync_completed": "0 / 0"}),
-    ("no_redundancy", (("sda", "in_sync", 0), ("sdb", "in_sync", 1)), {"md__level": "raid0"}),
-    ("failed", (("sda", "in_sync", 0),), {"md__level": "raid0"})])
+@pytest.mark.parametrize(
+    "health,members,more",
+    [
+        ("degraded", (("sda", "in_sync", 0),), {}),
+        ("failed", (("sda", "faulty", "none"),), {}),
+        ("inactive", (("sda", "spare", "none"),), {"md__array_state": "inactive"}),
+        ("resyncing", (("sda", "in_sync", 0), ("sdb", "in_sync", 1)), {"md__sync_action": "resync", "md__sync_completed": "delayed"}),
+        ("checking", (("sda", "in_sync", 0), ("sdb", "in_sync", 1)), {"md__sync_action": "check", "md__sync_completed": "0 / 0"}),
+        ("no_redundancy", (("sda", "in_sync", 0), ("sdb", "in_sync", 1)), {"md__level": "raid0"}),
+        ("failed", (("sda", "in_sync", 0),), {"md__level": "raid0"}),
+    ],
+)
 def test_health_in_one_word(machine, sysfs, health, members, more):
     sysfs.array(members=members, **more)
     assert one(machine)["health"] == health
@@ -118,14 +187,31 @@ def test_disks_as_they_are(machine, sysfs):
     assert [disk["device"] for disk in disks] == ["/dev/sda", "/dev/sdb", "/dev/sdc"]
     first = dict(disks[0], refusals=None)
     assert first == {
-        "device": "/dev/sda", "by_id": "/dev/disk/by-id/ata-ST4000NM0035_Z1Z0", "serial": "Z1Z0", "wwn": "0x5000Z1Z0", "vendor": "SEAGATE", "model": "ST4000NM0035",
-        "size_bytes": 131072 * 512, "logical_sector_bytes": 512, "physical_sector_bytes": 4096, "rotational": True, "transport": "ata", "usable": False, "refusals": None, "stale": []}
+        "device": "/dev/sda",
+        "by_id": "/dev/disk/by-id/ata-ST4000NM0035_Z1Z0",
+        "serial": "Z1Z0",
+        "wwn": "0x5000Z1Z0",
+        "vendor": "SEAGATE",
+        "model": "ST4000NM0035",
+        "size_bytes": 131072 * 512,
+        "logical_sector_bytes": 512,
+        "physical_sector_bytes": 4096,
+        "rotational": True,
+        "transport": "ata",
+        "usable": False,
+        "refusals": None,
+        "stale": [],
+    }
 
 
 def test_a_disk_that_cannot_be_looked_at_is_not_usable(machine, sysfs):
     machine.tool("wipefs", "echo 'wipefs: error: /dev/sdc: probing initialization failed: Input/output error' >&2; exit 1")
     disk = machine.call("list_disks")["disks"][2]
-    assert not disk["usable"] and [refusal["reason"] for refusal in disk["refusals"]] == ["UNREADABLE"] and "Input/output error" in disk["refusals"][0]["detail"]
+    assert (
+        not disk["usable"]
+        and [refusal["reason"] for refusal in disk["refusals"]] == ["UNREADABLE"]
+        and "Input/output error" in disk["refusals"][0]["detail"]
+    )
 
 
 def test_no_tool_is_no_empty_answer(machine, sysfs):

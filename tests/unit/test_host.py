@@ -59,9 +59,8 @@ def test_a_file_that_cannot_be_written_is_named():
 
 def test_lock_names_its_holder_and_ends_with_it(host):
     with host.lock("create_array"):
-        with pytest.raises(Busy) as caught:
-            with host.lock("create_sr"):
-                pass
+        with pytest.raises(Busy) as caught, host.lock("create_sr"):
+            pass
         assert "create_array" in caught.value.sentence
     with host.lock("create_sr"):
         pass
@@ -98,13 +97,16 @@ def test_run_says_what_failed(host):
 
 
 def test_a_hanging_command_is_ended_with_what_it_started(host, tmpdir):
-    script = "import subprocess, time; child = subprocess.Popen(['sleep', '61.25']); print(child.pid); import sys; sys.stdout.flush(); time.sleep(60)"
+    script = (
+        "import subprocess, time; child = subprocess.Popen(['sleep', '61.%d']); print(child.pid); import sys; sys.stdout.flush(); time.sleep(60)"
+        % os.getpid()
+    )
     started = time.time()
     with pytest.raises(Timeout):
         run(Host("/", os.path.dirname(sys.executable) + ":/usr/bin:/bin"), [os.path.basename(sys.executable), "-c", script], timeout_s=1)
     assert time.time() - started < 20
     listed = subprocess.Popen(["ps", "-eo", "args"], stdout=subprocess.PIPE).communicate()[0]
-    assert b"sleep 61.25" not in listed
+    assert "sleep 61.%d" % os.getpid() not in listed.decode("utf-8", "replace")
 
 
 def test_a_daemon_left_behind_does_not_hold_the_call_up(host):
@@ -113,10 +115,17 @@ def test_a_daemon_left_behind_does_not_hold_the_call_up(host):
     assert time.time() - started < 6
 
 
-@pytest.mark.parametrize("text,words", [
-    ("[mail]\nsmtp_timeout_s = soon\n", ["/etc/xsraid.conf", "[mail]", "smtp_timeout_s", "soon", "whole number"]), ("[mdadm]\ntimeout_s = 0\n", ["timeout_s", "'0'"]),
-    ("[log]\nlevel = loud\n", ["[log]", "level", "debug, info, warning"]), ("[mial]\nsmtp_timeout_s = 3\n", ["[mial]", "smtp_timeout_s", "unknown"]),
-    ("[log]\nlvel = info\n", ["lvel", "unknown"]), ("level = info\n", ["/etc/xsraid.conf", "section"])])
+@pytest.mark.parametrize(
+    "text,words",
+    [
+        ("[mail]\nsmtp_timeout_s = soon\n", ["/etc/xsraid.conf", "[mail]", "smtp_timeout_s", "soon", "whole number"]),
+        ("[mdadm]\ntimeout_s = 0\n", ["timeout_s", "'0'"]),
+        ("[log]\nlevel = loud\n", ["[log]", "level", "debug, info, warning"]),
+        ("[mial]\nsmtp_timeout_s = 3\n", ["[mial]", "smtp_timeout_s", "unknown"]),
+        ("[log]\nlvel = info\n", ["lvel", "unknown"]),
+        ("level = info\n", ["/etc/xsraid.conf", "section"]),
+    ],
+)
 def test_a_bad_setting_is_named(host, tmpdir, text, words):
     tmpdir.join("etc/xsraid.conf").write(text)
     with pytest.raises(NotConfigured) as caught:

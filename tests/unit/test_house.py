@@ -9,8 +9,27 @@ import xsraid
 
 FOLDER = os.path.dirname(xsraid.__file__)
 # A room may import only rooms before it.
-ORDER = ["text", "errors", "host", "commands", "settings", "levels", "mdadm", "sysfs", "xapi", "md", "usage", "disks", "monitor", "arrays", "mail", "alerts", "storage",
-         "arguments", "api"]
+ORDER = [
+    "text",
+    "errors",
+    "host",
+    "commands",
+    "settings",
+    "levels",
+    "mdadm",
+    "sysfs",
+    "xapi",
+    "md",
+    "usage",
+    "disks",
+    "monitor",
+    "arrays",
+    "mail",
+    "alerts",
+    "storage",
+    "arguments",
+    "api",
+]
 
 
 def tree(room):
@@ -40,8 +59,13 @@ def test_imports_point_one_way(room):
 
 @pytest.mark.parametrize("room", ORDER)
 def test_imports_stand_at_the_top(room):
-    inner = [node for function in ast.walk(tree(room)) if isinstance(function, ast.FunctionDef)
-             for node in ast.walk(function) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    inner = [
+        node
+        for function in ast.walk(tree(room))
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    ]
     assert inner == []
 
 

@@ -7,19 +7,35 @@ from xsraid import levels
 NEAR_2, FAR_2, OFFSET_2, NEAR_3, NEAR_2_FAR_2 = 0x102, 0x201, 0x10201, 0x103, 0x202
 
 
-@pytest.mark.parametrize("text,name", [("10", "raid10"), ("raid10", "raid10"), ("RAID5", "raid5"), ("0", "raid0"), ("4", None), ("", None), ("raid", None), ("1 0", None)])
+@pytest.mark.parametrize(
+    "text,name", [("10", "raid10"), ("raid10", "raid10"), ("RAID5", "raid5"), ("0", "raid0"), ("4", None), ("", None), ("raid", None), ("1 0", None)]
+)
 def test_level_names(text, name):
     assert levels.level_name(text) == name
 
 
-@pytest.mark.parametrize("level,count,capacity", [("raid0", 3, 300), ("raid1", 3, 100), ("raid5", 4, 300), ("raid6", 5, 300), ("raid10", 4, 200), ("raid10", 5, 250)])
+@pytest.mark.parametrize(
+    "level,count,capacity", [("raid0", 3, 300), ("raid1", 3, 100), ("raid5", 4, 300), ("raid6", 5, 300), ("raid10", 4, 200), ("raid10", 5, 250)]
+)
 def test_capacity(level, count, capacity):
     assert levels.capacity_bytes(level, 100, count) == capacity
 
 
-@pytest.mark.parametrize("level,count,dead,left", [
-    ("raid1", 3, [], 2), ("raid1", 2, [0], 0), ("raid1", 2, [0, 1], -1), ("raid5", 4, [], 1), ("raid5", 4, [2], 0), ("raid6", 5, [1], 1), ("raid6", 5, [1, 2, 3], -1),
-    ("raid0", 2, [], 0), ("raid0", 2, [1], -1), ("linear", 2, [], 0)])
+@pytest.mark.parametrize(
+    "level,count,dead,left",
+    [
+        ("raid1", 3, [], 2),
+        ("raid1", 2, [0], 0),
+        ("raid1", 2, [0, 1], -1),
+        ("raid5", 4, [], 1),
+        ("raid5", 4, [2], 0),
+        ("raid6", 5, [1], 1),
+        ("raid6", 5, [1, 2, 3], -1),
+        ("raid0", 2, [], 0),
+        ("raid0", 2, [1], -1),
+        ("linear", 2, [], 0),
+    ],
+)
 def test_redundancy_left(level, count, dead, left):
     assert levels.redundancy(level, count, dead) == left
 

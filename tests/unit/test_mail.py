@@ -29,7 +29,8 @@ def test_directives_as_ssmtp_reads_them():
 
 
 def test_only_what_is_asked_for_changes():
-    text = mail.with_directives(CENTOS, [("mailhub", "smtp.example.com:587"), ("UseTLS", "YES"), ("AuthUser", None), ("AuthPass", "new"), ("UseSTARTTLS", "YES")])
+    text = mail.with_directives(CENTOS, [("mailhub", "smtp.example.com:587"), ("UseTLS", "YES"), ("AuthUser", None), ("AuthPass", "new"),
+        ("UseSTARTTLS", "YES")])
     assert text == CENTOS.replace("mailhub=mail\n", "mailhub=smtp.example.com:587\n").replace("AuthUser=old\n", "").replace(
         "authpass=one\nAuthPass=two\n", "AuthPass=new\n") + "UseSTARTTLS=YES\n"
     assert mail.with_directives(text, [("AuthPass", "new"), ("UseSTARTTLS", "YES")]) == text
@@ -52,7 +53,8 @@ def test_app_password_loses_its_typography_and_equals_sign_warns():
     assert "test_alert" in mail.carried_password("a=b")[1][0]
 
 
-@pytest.mark.parametrize("password,reason", [("", "empty"), ("a#secret", "#"), ("a secret", "blank"), ("a\tsecret", "blank"), ("secret\nroot=x", "line break"), ("sec\x00ret", "control")])
+@pytest.mark.parametrize("password,reason", [("", "empty"), ("a#secret", "#"), ("a secret", "blank"), ("a\tsecret", "blank"),
+    ("secret\nroot=x", "line break"), ("sec\x00ret", "control")])
 def test_passwords_that_ssmtp_cannot_carry(password, reason):
     with pytest.raises(BadArgument) as caught:
         mail.carried_password(password)
@@ -76,9 +78,10 @@ class Ssmtp(object):
 
 
 @pytest.mark.parametrize("script,accepted,response,advice", [
-    ("echo '[->] DATA' >&2; echo '[<-] 354 go' >&2; echo '[->] .' >&2; echo '[<-] 250 2.0.0 OK: queued as ABC' >&2; echo '[->] QUIT' >&2; echo '[<-] 221 bye' >&2",
+    ("printf '[->] DATA\\n[<-] 354 go\\n[->] .\\n[<-] 250 2.0.0 OK: queued as ABC\\n[->] QUIT\\n[<-] 221 bye\\n' >&2",
      True, "250 2.0.0 OK: queued as ABC", ""),
-    ("echo '[<-] 535 5.7.8 no' >&2; echo 'sendmail: Authorization failed (535 5.7.8 no)' >&2; exit 1", False, "Authorization failed (535 5.7.8 no)", "app password"),
+    ("echo '[<-] 535 5.7.8 no' >&2; echo 'sendmail: Authorization failed (535 5.7.8 no)' >&2; exit 1", False,
+    "Authorization failed (535 5.7.8 no)", "app password"),
     ("echo 'sendmail: Cannot open smtp.example.com:587' >&2; exit 1", False, "Cannot open smtp.example.com:587", "Nobody answers"),
     ("echo '[<-] 220 hi' >&2; echo 'sendmail: Cannot open smtp.example.com:587' >&2; exit 1", False, "Cannot open smtp.example.com:587", "TLS fails"),
     ("echo 'sendmail: RCPT TO:<a@b> (550 5.1.1 no such user)' >&2; exit 1", False, "RCPT TO:<a@b> (550 5.1.1 no such user)", "mail_to"),
@@ -93,7 +96,8 @@ def test_what_became_of_a_message(tmpdir, script, accepted, response, advice):
 
 
 def test_a_message_is_right_whatever_the_host_is_called():
-    text = mail.compose("dom0@example.com", ["a@example.com", "b@example.com"], "Test alert: md0 on Z\xc3\xbcrich" if str is bytes else u"Test alert: md0 on Z\xfcrich", "body\n")
+    text = mail.compose("dom0@example.com", ["a@example.com", "b@example.com"],
+        "Test alert: md0 on Z\xc3\xbcrich" if str is bytes else u"Test alert: md0 on Z\xfcrich", "body\n")
     message = email.message_from_string(text)
     (subject, charset), = email.header.decode_header(message["Subject"])
     assert subject.decode(charset) == u"Test alert: md0 on Z\xfcrich"

@@ -59,9 +59,26 @@ def test_first_word_is_replaced_and_the_rest_stays():
 
 def test_create_command():
     assert mdadm.create_command("/dev/md0", "raid10", UUID, "md0", ["/dev/sda", "/dev/sdb"], ["/dev/sdc"], 65536) == [
-        "mdadm", "--create", "/dev/md0", "--run", "--metadata=1.2", "--level=10", "--raid-devices=2", "--spare-devices=1", "--chunk=64K", "--bitmap=internal",
-        "--uuid=" + UUID, "--name=md0", "--homehost=any", "/dev/sda", "/dev/sdb", "/dev/sdc"]
-    assert not [word for word in mdadm.create_command("/dev/md0", "raid0", UUID, "md0", ["/dev/sda", "/dev/sdb"]) if "bitmap" in word or "chunk" in word]
+        "mdadm",
+        "--create",
+        "/dev/md0",
+        "--run",
+        "--metadata=1.2",
+        "--level=10",
+        "--raid-devices=2",
+        "--spare-devices=1",
+        "--chunk=64K",
+        "--bitmap=internal",
+        "--uuid=" + UUID,
+        "--name=md0",
+        "--homehost=any",
+        "/dev/sda",
+        "/dev/sdb",
+        "/dev/sdc",
+    ]
+    assert not [
+        word for word in mdadm.create_command("/dev/md0", "raid0", UUID, "md0", ["/dev/sda", "/dev/sdb"]) if "bitmap" in word or "chunk" in word
+    ]
 
 
 def test_names_lose_the_home_host():
