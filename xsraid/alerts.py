@@ -13,6 +13,7 @@ from xsraid import mail, md, monitor, xapi
 from xsraid import settings as host_settings
 from xsraid.commands import run
 from xsraid.errors import BadArgument, MailRejected, NotConfigured, UnknownArray
+from xsraid.levels import LEVELS
 from xsraid.text import native, printable
 
 HOOK = "/usr/libexec/xsraid/event-hook"
@@ -52,7 +53,7 @@ def configure_alerts(host, session, mail_to, mail_from, smtp_host, smtp_port=587
         finally:
             for file in staged:
                 file.discard()
-        monitor.restart(host)
+        monitor.enable(host, restart=_is_watchable(md.read_arrays(host)))
     reply = get_alerts(host, session)
     reply["warnings"] = warnings + reply["warnings"]
     return reply
@@ -64,9 +65,15 @@ def get_alerts(host, session):
     running = monitor.state(host)
     if current["mail_to"] is None or current["smtp_host"] is None:
         warnings.append("no mail can be sent yet: call configure_alerts")
-    elif running != "running" and any(record["health"] != "missing" for record in md.read_arrays(host)):
-        warnings.append("mdadm's monitor is not running (`systemctl status %s` tells why): nobody would be alerted" % monitor.SERVICE)
+    elif running != "running":
+        warnings.append("mdadm's monitor is not running (`systemctl status %s` tells why): nobody would be alerted" % monitor.SERVICE
+                        if _is_watchable(md.read_arrays(host)) else "there is no array to watch yet: mdadm's monitor starts with the first")
     return collections.OrderedDict([("settings", current), ("monitor", running), ("warnings", warnings)])
+
+
+def _is_watchable(records):
+    """Return whether there is an array that mdadm's monitor watches: one that runs and has redundancy."""
+    return any(record["level"] in LEVELS and LEVELS[record["level"]].redundant for record in records)
 
 
 def read_settings(host, session):

@@ -8,9 +8,9 @@ import re
 import syslog
 import uuid as uuids
 
-from xsraid import disks, md, mdadm, settings, sysfs, usage
+from xsraid import disks, md, mdadm, monitor, settings, sysfs, usage
 from xsraid.commands import run
-from xsraid.errors import BadArgument, DiskInUse, NotEnoughDisks, StaleData, UnknownDisk, XsraidError
+from xsraid.errors import BadArgument, CommandFailed, DiskInUse, NotEnoughDisks, StaleData, Timeout, UnknownDisk, XsraidError
 from xsraid.host import STATE_DIR
 from xsraid.levels import LEVELS, capacity_bytes
 from xsraid.text import command_line
@@ -22,7 +22,7 @@ Plan = collections.namedtuple("Plan", "node name uuid level chosen size_bytes wi
 
 
 def create_array(host, session, level, devices, name=None, spares=(), chunk=None, bitmap=None, wipe=False, dry_run=False):
-    """Create an array, its node /dev/mdN and its line in /etc/mdadm.conf; return {"array": array record, "commands": [what was run]}.
+    """Create an array, its node /dev/mdN and its line in /etc/mdadm.conf; return {"array": array record, "commands": [what was run], "warnings"}.
 
     level: a key of LEVELS; devices, spares: lists of what `disks.resolve` takes; chunk: bytes; bitmap: internal or none; wipe: give up what is left
     on the disks from an earlier life; dry_run: change nothing, reply the commands and "planned": True. Raises DiskInUse, StaleData, NotEnoughDisks,
@@ -32,14 +32,26 @@ def create_array(host, session, level, devices, name=None, spares=(), chunk=None
     _check_options(level, devices, spares, chunk, bitmap)
     if dry_run:
         plan = _plan(host, session, level, devices, name, spares, chunk, bitmap or "internal", wipe)
-        return collections.OrderedDict([("array", _planned_record(plan)), ("commands", _commands(plan)), ("planned", True)])
+        return collections.OrderedDict([("array", _planned_record(plan)), ("commands", _commands(plan)), ("warnings", []), ("planned", True)])
     with host.lock("create_array"):
         _take_back_unfinished(host, limit_s)
         plan = _plan(host, session, level, devices, name, spares, chunk, bitmap or "internal", wipe)
         _carry_out(host, plan, limit_s)
         array = md.find_array(host, plan.uuid)
-    md.name_srs(host, session, [array])
-    return collections.OrderedDict([("array", array), ("commands", _commands(plan))])
+    return collections.OrderedDict([("array", array), ("commands", _commands(plan)), ("warnings", _watch(host, plan))])
+
+
+def _watch(host, plan):
+    """Make sure that mdadm's monitor watches the new array; return warnings. The array is there and stays there, watched or not."""
+    if plan.configuration.first("MAILADDR") is None:
+        return ["nobody is alerted when a disk fails: call configure_alerts"]
+    if not LEVELS[plan.level].redundant:
+        return ["mdadm does not watch arrays without redundancy: a failed disk is not alerted"]
+    try:
+        monitor.ensure_running(host)
+    except (CommandFailed, Timeout) as error:
+        return ["mdadm's monitor does not run, nobody is alerted: %s" % error.sentence]
+    return []
 
 
 def _check_options(level, devices, spares, chunk, bitmap):

@@ -16,13 +16,17 @@ def state(host):
     return {"active": "running", "activating": "running", "reloading": "running", "failed": "failed"}.get(words, "stopped")
 
 
-def restart(host):
-    """Let the monitor run from now on and at each boot, with what /etc/mdadm.conf says now. Raises CommandFailed, Timeout."""
+def enable(host, restart):
+    """Let the monitor run at each boot and, if `restart`, from now on with what /etc/mdadm.conf says now. Raises CommandFailed, Timeout.
+
+    restart: whether there is an array to watch. From 4.2 on mdadm ends at once where there is none, which systemd takes for a failed start.
+    """
     run(host, ["systemctl", "enable", SERVICE], LIMIT_S)
-    run(host, ["systemctl", "restart", SERVICE], LIMIT_S)
+    if restart:
+        run(host, ["systemctl", "restart", SERVICE], LIMIT_S)
 
 
 def ensure_running(host):
-    """Start the monitor if it is not running: newer ones end when there is no array to watch."""
+    """Start the monitor if it is not running; one that runs finds new arrays by itself. Raises CommandFailed, Timeout."""
     if state(host) != "running":
         run(host, ["systemctl", "start", SERVICE], LIMIT_S)

@@ -12,11 +12,11 @@ import sys
 import time
 
 from dom0 import SMTP_HOST, SMTP_PASSWORD, SMTP_USER, Dom0
+from readme import folded
 
 MEMBERS = ["/dev/sda", "/dev/sdb", "/dev/sdc", "/dev/sdd"]
 IN_USE = "/dev/sdf"
 RESYNC_KIB_S = 40000  # slow enough to be seen
-WIDTH = 150
 
 
 class Unexpected(Exception):
@@ -137,18 +137,6 @@ class Demo:
         self.screen.mail(mail)
         array = self.plugin("list_arrays", array="md0")["arrays"][0]
         self.expect((array["health"], array["redundancy_left"]) == ("degraded", 0), "the array is not shown as degraded")
-
-
-def folded(value, indent=""):
-    """Return JSON text on as many lines as it needs and no more; replies come on one line."""
-    flat = json.dumps(value, ensure_ascii=False)
-    if len(indent) + len(flat) <= WIDTH or not isinstance(value, (dict, list)):
-        return flat
-    inner = indent + "  "
-    if isinstance(value, dict):
-        lines = [f"{inner}{json.dumps(key)}: {folded(part, inner)}" for key, part in value.items()]
-        return "{\n" + ",\n".join(lines) + "\n" + indent + "}"
-    return "[\n" + ",\n".join(inner + folded(part, inner) for part in value) + "\n" + indent + "]"
 
 
 def main():

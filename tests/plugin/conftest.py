@@ -14,6 +14,7 @@ import pytest
 import XenAPI
 
 PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+UUID = "6bd4d5e1:0b5d4f4c:a1f0c6f3:8d8f7a31"  # of the array that Sysfs.array makes
 HOST_UUID = "5e3a8a2e-9a3c-4f51-8d1a-0c6f4e1d2b3a"
 PASSWORD = "of the simulated pool"
 # Mounted over the real ones, for this machine alone. Nothing in /usr/sbin is left that could touch the host.
@@ -144,3 +145,87 @@ def machine(running_machine):
     for name, script in QUIET_TOOLS.items():
         running_machine.tool(name, script)
     return running_machine
+
+
+class Sysfs(object):
+    """Builds /sys/block and udev's database of a machine. Values are as a 4.19 kernel printed them."""
+
+    def __init__(self, machine):
+        self.machine = machine
+
+    def attributes(self, name, **values):
+        for key, value in values.items():
+            path = self.machine.path("block/%s/%s" % (name, key.replace("__", "/").replace("_DASH_", "-")))
+            if not os.path.isdir(os.path.dirname(path)):
+                os.makedirs(os.path.dirname(path))
+            with open(path, "w") as attribute:
+                attribute.write("%s\n" % value)
+
+    def udev(self, number, *lines):
+        folder = self.machine.path("run/udev/data")
+        if not os.path.isdir(folder):
+            os.makedirs(folder)
+        with open(os.path.join(folder, "b" + number), "w") as database:
+            database.write("".join(line + "\n" for line in lines))
+
+    def disk(self, name, number, serial):
+        self.attributes(
+            name,
+            dev=number,
+            size=131072,
+            ro=0,
+            removable=0,
+            device__uevent="DEVTYPE=scsi_device",
+            device__type=0,
+            device__vendor="SEAGATE ",
+            device__model="ST4000NM0035    ",
+            queue__logical_block_size=512,
+            queue__physical_block_size=4096,
+            queue__rotational=1,
+        )
+        self.udev(
+            number,
+            "S:disk/by-id/wwn-0x5000" + serial,
+            "S:disk/by-id/ata-ST4000NM0035_" + serial,
+            "E:ID_BUS=ata",
+            "E:ID_SERIAL_SHORT=" + serial,
+            "E:ID_WWN=0x5000" + serial,
+        )
+
+    def array(self, name="md0", number="9:0", members=(("sda", "in_sync", 0), ("sdb", "in_sync", 1)), **more):
+        values = {
+            "dev": number,
+            "size": 260096,
+            "ro": 0,
+            "md__array_state": "clean",
+            "md__level": "raid1",
+            "md__raid_disks": 2,
+            "md__layout": 0,
+            "md__chunk_size": 0,
+            "md__mismatch_cnt": 0,
+            "md__sync_action": "idle",
+            "md__sync_completed": "none",
+            "md__sync_speed": "none",
+            "md__metadata_version": "1.2",
+        }
+        values.update(more)
+        self.attributes(name, **values)
+        for member, state, slot in members:
+            self.attributes(
+                name,
+                **{
+                    "md__dev_DASH_%s__state" % member: state,
+                    "md__dev_DASH_%s__slot" % member: slot,
+                    "md__dev_DASH_%s__errors" % member: 0,
+                    "md__dev_DASH_%s__block__dev" % member: "8:%d" % (16 * (ord(member[-1]) - ord("a"))),
+                }
+            )
+        self.udev(number, "E:MD_LEVEL=raid1", "E:MD_UUID=" + UUID, "E:MD_NAME=any:%s" % name)
+
+
+@pytest.fixture
+def sysfs(machine):
+    built = Sysfs(machine)
+    for at, name in enumerate(("sda", "sdb", "sdc")):
+        built.disk(name, "8:%d" % (16 * at), "Z1Z%d" % at)
+    return built

@@ -1,0 +1,247 @@
+#!/usr/bin/env python3
+"""What calls cost against doing the same by hand, measured in the miniature dom0: a Markdown table on stdout and in build/bench.md.
+
+    make bench
+
+The plugin is run as xapi runs it: one argument, forkexecd's environment, a session that is open already. Who is compared runs in turn, A B A B …,
+in one boot; the first turn is thrown away; a ratio is the median of the ratios turn by turn. The clock runs in the guest, where this file is
+started once more as the stopwatch.
+"""
+import argparse
+import gc
+import json
+import os
+import shlex
+import statistics
+import sys
+import time
+import xmlrpc.client
+from typing import NamedTuple
+
+import interpreters
+from dom0 import BUILD, SMTP_HOST, SMTP_PASSWORD, SMTP_USER, Dom0
+
+STOPWATCH = ["/usr/bin/python3.11", "/bed/dom0/bench.py", "--stopwatch"]
+PLUGIN_ENVIRONMENT = {"PATH": "/sbin:/usr/sbin:/bin:/usr/bin"}  # all that forkexecd gives a plugin
+PLUGIN, BARE, NOTHING = "/etc/xapi.d/plugins/xsraid", "/opt/bench/bare", "/opt/bench/nothing"
+IMPORT, DO_NOTHING = "`import XenAPIPlugin`", "a plugin that does nothing"
+SCRIPTS = {
+    BARE: "import XenAPIPlugin\n",
+    NOTHING: "import XenAPIPlugin\n\nif __name__ == '__main__':\n    XenAPIPlugin.dispatch({'nothing': lambda session, args: ''})\n",
+}
+LOGIN = "import XenAPI; s = XenAPI.xapi_local(); s.xenapi.login_with_password('root', '', '1.0', 'bench'); print(s._session)"
+# A process in a pid namespace of its own: the number that the next one gets there tells how many there have been.
+COUNT_PROCESSES = ["unshare", "--pid", "--fork", "sh", "-c", "\"$@\" >/dev/null; sh -c 'echo $$'; :", "sh"]
+ARRAY_COUNTS = (1, 8, 24)
+LOOP_MIB = 8
+CALL_TURNS, CREATE_TURNS, ALERT_TURNS = 20, 8, 5
+MONITOR_LOOKS_S = 1  # a monitor that has just been started sees a fault only after its first look
+COLUMNS = ("Python", "what", "ms", "against", "ms", "ratio", "min–max", "difference, ms", "limit")
+
+
+class Row(NamedTuple):
+    """One comparison: milliseconds of what and against, turn by turn; limit: what the design allows."""
+
+    what: str
+    whats: list
+    against: str = ""
+    againsts: list = ()
+    limit: str = ""
+
+    def cells(self):
+        ratios = [one / other for one, other in zip(self.whats, self.againsts, strict=bool(self.againsts))]
+        differences = [one - other for one, other in zip(self.whats, self.againsts, strict=bool(self.againsts))]
+        return [self.what, _middle(self.whats, ".1f"), self.against, _middle(self.againsts, ".1f"), _middle(ratios, ".2f"),
+                f"{min(ratios):.2f}–{max(ratios):.2f}" if ratios else "", _middle(differences, "+.1f"), self.limit]
+
+
+def _middle(values, shape):
+    return format(statistics.median(values), shape) if values else ""
+
+
+# in the guest
+
+
+def stopwatch(race):
+    """Return {contestant: [[milliseconds of each step] of each turn]}; race: turns, contestants {name: [argv]}, afterwards {name: command line}."""
+    times = {name: [] for name in race["contestants"]}
+    gc.disable()
+    for turn in range(race["turns"] + 1):
+        for name, steps in race["contestants"].items():
+            taken = [timed_ms(argv) for argv in steps]
+            if name in race["afterwards"]:
+                timed_ms(["sh", "-c", race["afterwards"][name]])
+            if turn > 0:
+                times[name].append(taken)
+    return times
+
+
+def timed_ms(argv):
+    """Return how long a command took from its start until it was reaped; a plugin must have replied with success."""
+    read_end, write_end = os.pipe()
+    actions = [(os.POSIX_SPAWN_DUP2, write_end, 1), (os.POSIX_SPAWN_OPEN, 2, "/dev/null", os.O_WRONLY, 0)]
+    started = time.perf_counter()
+    process = os.posix_spawnp(argv[0], argv, PLUGIN_ENVIRONMENT, file_actions=actions)
+    os.close(write_end)
+    with open(read_end, "rb") as pipe:
+        out = pipe.read()
+    status = os.waitpid(process, 0)[1]
+    taken_s = time.perf_counter() - started
+    if status != 0 or argv[0] in (PLUGIN, NOTHING) and b"<value><string>Success</string></value>" not in out:
+        raise RuntimeError(f"{argv} ended with {status}: {out}")
+    return taken_s * 1000
+
+
+# on the host
+
+
+class Bench:
+    """The measurements on one dom0; rows grow as they are made."""
+
+    def __init__(self, dom0):
+        self.dom0, self.rows = dom0, []
+        self._disks = sorted(disk.device for disk in dom0.disks().values())
+
+    def run(self):
+        self.prepare()
+        self.version()
+        self.create_array()
+        self.list_arrays()
+        self.alerts()
+        return self.rows
+
+    def prepare(self):
+        """Lay down the scripts to compare with, log in, and keep mdadm's monitor out of what follows."""
+        shebang = self.dom0.run(["head", "-n", "1", PLUGIN]).out
+        for path, text in SCRIPTS.items():
+            self.dom0.run(f"mkdir -p {os.path.dirname(path)} && cat >{path} && chmod 755 {path}", stdin=shebang + text)
+        self._session = self.dom0.run(["/usr/bin/python3.11", "-c", LOGIN]).out.strip()
+        self.dom0.run("systemctl mask --runtime --now mdmonitor.service")
+
+    def call(self, function, program=PLUGIN, **arguments):
+        """Return the argument list of a plugin's call."""
+        return [program, xmlrpc.client.dumps((self._session, arguments), function)]
+
+    def race(self, turns, contestants, afterwards=()):
+        """Return the stopwatch's times of {name: [argv]}."""
+        race = {"turns": turns, "contestants": contestants, "afterwards": dict(afterwards)}
+        return json.loads(self.dom0.run(STOPWATCH, stdin=json.dumps(race), timeout_s=300).out)
+
+    def race_calls(self, contestants):
+        """Return the times of contestants, of the bare interpreter and of a plugin that does nothing, in sums over the steps."""
+        common = {IMPORT: [[BARE]], DO_NOTHING: [self.call("nothing", NOTHING)]}
+        return {name: [sum(taken) for taken in turns] for name, turns in self.race(CALL_TURNS, contestants | common).items()}
+
+    def version(self):
+        name = "`version`"
+        times = self.race_calls({name: [self.call("version")]})
+        self.rows.append(Row(DO_NOTHING, times[DO_NOTHING], IMPORT, times[IMPORT]))
+        self.rows += [Row(name, times[name], other, times[other]) for other in (IMPORT, DO_NOTHING)]
+
+    def list_arrays(self):
+        by_count = {}
+        for first, last in zip((0, *ARRAY_COUNTS), ARRAY_COUNTS, strict=False):
+            self.make_arrays(range(first, last))
+            name, by_hand = f"`list_arrays`, {last} array{'s' * (last > 1)}", "`mdadm --detail`" + f" {last} times" * (last > 1)
+            times = self.race_calls({name: [self.call("list_arrays")], by_hand: [["mdadm", "--detail", f"/dev/md{number}"] for number in range(last)]})
+            by_count[last] = name, times[name]
+            for other, limit in ((IMPORT, "≤ 1.15" if last == 1 else ""), (DO_NOTHING, ""), (by_hand, "")):
+                self.rows.append(Row(name, times[name], other, times[other], limit))
+        (few, few_ms), (many, many_ms) = by_count[min(by_count)], by_count[max(by_count)]
+        self.rows.append(Row(many, many_ms, few, few_ms, "< 1.2"))
+        self.rows.append(Row("processes that it starts", [self.count_processes(self.call("list_arrays"))], limit="0"))
+        self.dom0.run("mdadm --stop --scan && losetup -D && rm -r /tmp/loops && rm /etc/mdadm.conf && udevadm settle")
+
+    def count_processes(self, argv):
+        """Return how many processes a command starts beyond itself."""
+        return int(self.dom0.run(COUNT_PROCESSES + argv, env=PLUGIN_ENVIRONMENT).out) - 3  # the shell, the command, and the one that tells
+
+    def make_arrays(self, numbers):
+        """Make small RAID1s on loop devices in memory, and their lines in mdadm.conf."""
+        lines = ["mkdir -p /tmp/loops", "modprobe loop"]
+        for number in numbers:
+            for leg in "ab":
+                lines.append(f"truncate -s {LOOP_MIB}M /tmp/loops/{number}{leg}; {leg}=$(losetup --find --show /tmp/loops/{number}{leg})")
+            lines.append(f"mdadm --create /dev/md{number} --run --metadata=1.2 --level=1 --raid-devices=2 --bitmap=none --assume-clean "
+                         f"--name=md{number} --homehost=any $a $b")
+        self.dom0.run("set -e\n" + "\n".join(lines) + "\nmdadm --detail --scan >/etc/mdadm.conf\nudevadm settle", timeout_s=120)
+
+    def create_array(self):
+        """Level 10 on four disks, and the very command that the plugin names by hand; undone after each."""
+        wish = {"level": "10", "devices": ",".join(self._disks[:4])}
+        by_hand = next(line for line in self.dom0.call("create_array", dry_run=True, **wish)["commands"] if line.startswith("mdadm --create"))
+        undo = f"mdadm --stop /dev/md0 && mdadm --zero-superblock {' '.join(self._disks[:4])} && rm -f /etc/mdadm.conf && udevadm settle"
+        contestants = {"plugin": [self.call("create_array", **wish)], "hand": [shlex.split(by_hand), ["udevadm", "settle"]]}
+        times = self.race(CREATE_TURNS, contestants, dict.fromkeys(contestants, undo))
+        plugin = [taken[0] for taken in times["plugin"]]
+        self.rows.append(Row("`create_array`, level 10", plugin, "`mdadm --create`", [taken[0] for taken in times["hand"]], "difference < 500"))
+        self.rows.append(Row("`create_array`, level 10", plugin, "`mdadm --create` and `udevadm settle`", [sum(taken) for taken in times["hand"]]))
+
+    def alerts(self):
+        """From a fault to the mail in the server's hands, with the monitor as configure_alerts leaves it and with mdadm's own mail."""
+        self.dom0.run("systemctl unmask --runtime mdmonitor.service")
+        self.dom0.call("create_array", level=1, devices=self._disks[:2])
+        secret = self.dom0.run(["xe", "secret-create", "value=" + SMTP_PASSWORD]).out.strip()
+        self.dom0.call("configure_alerts", mail_to="admin@example.com", mail_from=SMTP_USER, smtp_host=SMTP_HOST, smtp_user=SMTP_USER,
+                       smtp_password_secret=secret)
+        ours, plain = [], []
+        for _ in range(1 + ALERT_TURNS):
+            ours.append(self.fault_to_mail_ms("systemctl restart mdmonitor.service", "systemctl stop mdmonitor.service"))
+            plain.append(self.fault_to_mail_ms(
+                "grep ^MAIL /etc/mdadm.conf >/run/plain.conf; mdadm --monitor --daemonise --pid-file=/run/plain.pid --config=/run/plain.conf /dev/md0 "
+                "</dev/null >/dev/null 2>&1", "kill $(cat /run/plain.pid)"))
+        self.rows.append(Row("`--set-faulty` to mail accepted", ours[1:], "the same with mdadm's own mail", plain[1:], "≤ 2200 ms"))
+
+    def fault_to_mail_ms(self, start, stop):
+        """Return the time from the fault, by the guest's clock, to the mail, by the server's, which runs in the guest as well."""
+        dom0, failing = self.dom0, self._disks[1]
+        dom0.wait_until(lambda: dom0.run("cat /sys/block/md0/md/degraded /sys/block/md0/md/sync_action").out == "0\nidle\n")
+        dom0.run(f"{start} && sleep {MONITOR_LOOKS_S}")
+        failed = float(dom0.run(f"echo $EPOCHREALTIME; mdadm --manage /dev/md0 --set-faulty {failing}").out)
+        mail = dom0.wait_for_mail(lambda mail: mail.arrived > failed and "Fail" in mail.headers["Subject"])
+        dom0.run(f"mdadm --manage /dev/md0 --remove {failing} && mdadm --manage /dev/md0 --add {failing} && {stop}")
+        return (mail.arrived - failed) * 1000
+
+
+def table(rows):
+    """Return Markdown; rows: lists of cells."""
+    lines = [COLUMNS, ["---"] + ["---:" if name in ("ms", "ratio", "min–max") or "difference" in name else "---" for name in COLUMNS[1:]], *rows]
+    return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
+
+
+def measure(choice):
+    """Return the cells of all rows with one Python."""
+    print(f"measuring with Python {choice} ...", file=sys.stderr, flush=True)
+    with Dom0(choice, disks=("d0", "d1", "d2", "d3"), name="bench") as dom0:
+        python = dom0.call("version")["python"]
+        return [[python, *row.cells()] for row in Bench(dom0).run()]
+
+
+def pythons_there():
+    """Return those of dom0's Pythons that this machine has, Debian's own if it has none."""
+    there = []
+    for choice in ("2.7", "3.6"):
+        try:
+            there.append(interpreters.find(choice).choice)
+        except interpreters.NoInterpreter as error:
+            print(f"left out: {error}", file=sys.stderr)
+    return there or ["system"]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--python", choices=("2.7", "3.6", "system"), help="dom0's python (default: 2.7 and 3.6, as far as they are there)")
+    parser.add_argument("--stopwatch", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    if options.stopwatch:
+        json.dump(stopwatch(json.load(sys.stdin)), sys.stdout)
+        return
+    rows = [row for choice in ([options.python] if options.python else pythons_there()) for row in measure(choice)]
+    text = f"Medians of {CALL_TURNS} turns ({CREATE_TURNS} for `create_array`, {ALERT_TURNS} for mails), each pair in the same turn of one boot.\n\n" + table(rows)
+    with open(BUILD + "/bench.md", "w", encoding="utf-8") as file:
+        file.write(text)
+    print(text, end="")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""Fixtures of the miniature dom0: one boot serves the tests of a module, for each Python that a dom0 can have."""
+import os
+import sys
+
+import pytest
+
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+
+import interpreters  # noqa: E402 - it lies beside this file
+from dom0 import Dom0  # noqa: E402
+
+PYTHONS = "2.7,3.6"
+
+
+def pytest_addoption(parser):
+    parser.addoption("--dom0-python", default=PYTHONS, metavar="LIST",
+                     help="the Pythons that play dom0's, of 2.7, 3.6 and system (default: %(default)s; system where neither is there)")
+
+
+def pytest_generate_tests(metafunc):
+    if "dom0" in metafunc.fixturenames:
+        choices = _choices(metafunc.config.getoption("--dom0-python", default=PYTHONS).split(","))
+        # What does not depend on Python is tried with one: a module may name which, PREFERRED_PYTHON.
+        preferred = getattr(metafunc.module, "PREFERRED_PYTHON", None)
+        if preferred:
+            choices = [preferred if preferred in choices else choices[0]]
+        metafunc.parametrize("dom0", choices, indirect=True, scope="module", ids=lambda choice: f"python-{choice}")
+
+
+def _choices(wanted):
+    """Return the wanted Pythons, or the guest's own where the machine has none of them; in CI they must be there."""
+    def is_there(choice):
+        try:
+            return interpreters.find(choice)
+        except interpreters.NoInterpreter:
+            return None
+    return wanted if os.environ.get("CI") == "true" or any(map(is_there, wanted)) else ["system"]
+
+
+def pytest_collection_modifyitems(items):
+    """Keep the tests of one guest together when several processes share the work (pytest -n 2 --dist loadgroup)."""
+    for item in items:
+        if "dom0" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.xdist_group(f"{item.module.__name__}-{item.callspec.params['dom0']}"))
+
+
+@pytest.fixture(scope="module")
+def dom0(request):
+    """A running Dom0, in the state that the test before left it in. A module may set DOM0_OPTIONS, keyword arguments of Dom0,
+    and DOM0_PYTHONS, if it is not for each Python to be asked."""
+    try:
+        machine = Dom0(request.param, **getattr(request.module, "DOM0_OPTIONS", {}))
+    except interpreters.NoInterpreter as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(error))
+    with machine:
+        machine.is_fresh = True
+        yield machine
+
+
+@pytest.fixture
+def fresh_dom0(dom0):
+    """A running Dom0 with blank disks, no array, no SR, no mail, and the files as they were when the RPM had been installed."""
+    if not dom0.is_fresh:
+        dom0.reset()
+    dom0.is_fresh = False
+    return dom0
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item):
+    """Show what the guest has to say about a failed test."""
+    report = (yield).get_result()
+    machine = item.funcargs.get("dom0") if hasattr(item, "funcargs") else None
+    if report.failed and machine and machine.guest:
+        report.sections.append(("console of the miniature dom0", machine.console()[-4000:]))
+        report.sections.append(("journal of the miniature dom0", machine.journal()))

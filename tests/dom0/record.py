@@ -1,0 +1,41 @@
+#!/usr/bin/env python3
+"""Call each function once in a miniature dom0 and keep arguments and reply for the README, in tests/recorded_calls.json."""
+import json
+import os
+
+from dom0 import PROJECT, SMTP_HOST, SMTP_PASSWORD, SMTP_USER, Dom0
+
+RECORDED = os.path.join(PROJECT, "tests", "recorded_calls.json")
+
+
+def calls(dom0):
+    """Yield (function, arguments), in an order in which each can succeed."""
+    yield "list_disks", {}
+    yield "create_array", {"level": "10", "devices": "/dev/sda,/dev/sdb,/dev/sdc,/dev/sdd"}
+    yield "list_arrays", {}
+    secret = dom0.run(["xe", "secret-create", "value=" + SMTP_PASSWORD]).out.strip()
+    yield "configure_alerts", {"mail_to": "admin@example.com", "mail_from": SMTP_USER, "smtp_host": SMTP_HOST, "smtp_user": SMTP_USER, "smtp_password_secret": secret}
+    yield "get_alerts", {}
+    yield "test_alert", {"array": "md0"}
+    yield "create_sr", {"array": "md0"}
+    yield "help", {"function": "list_arrays"}
+    yield "version", {}
+
+
+def record(dom0):
+    """Return {function: {"arguments", "reply"}} of one call of each."""
+    dom0.run("mkfs.ext4 -q /dev/sde && mkdir -p /srv/iso && mount /dev/sde /srv/iso; echo 20000 >/proc/sys/dev/raid/speed_limit_max")
+    return {function: {"arguments": arguments, "reply": dom0.call(function, **arguments)} for function, arguments in calls(dom0)}
+
+
+def main():
+    with Dom0(python="system", disks=("d0", "d1", "d2", "d3", "d4")) as dom0:
+        dom0.wait_until_xapi()
+        recorded = record(dom0)
+    with open(RECORDED, "w", encoding="utf-8") as target:
+        json.dump(recorded, target, indent=1)
+        target.write("\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,91 @@
+"""What a miniature dom0 leaves on the machine that it ran on: nothing, however its owner ended."""
+import glob
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from dom0 import BUILD, HERE, Dom0
+
+OWNER = """
+import sys, time
+sys.path.insert(0, sys.argv[1])
+from dom0 import Dom0
+with Dom0("system", rpm="", disks=("d0",)) as dom0:
+    print(dom0.work, dom0.guest.process.pid, flush=True)
+    time.sleep(600)
+"""
+
+
+def processes_of(work):
+    """Return the command lines of all processes that have the work folder among their arguments."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*/cmdline"):
+        try:
+            with open(path, "rb") as cmdline:
+                words = cmdline.read().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        if any(work + "/" in word or word == work for word in words):
+            found.append(words)
+    return found
+
+
+def members_of(namespace):
+    """Return the ids of all processes in a pid namespace; one that has ended and only waits for init to take note does not count."""
+    found = []
+    for path in glob.glob("/proc/[0-9]*"):
+        try:
+            with open(path + "/stat", encoding="ascii", errors="replace") as stat:
+                state = stat.read().rpartition(") ")[2][0]
+            if os.readlink(path + "/ns/pid") == namespace and state != "Z":
+                found.append(path.split("/")[2])
+        except OSError:
+            continue
+    return found
+
+
+def assert_gone(work, namespace, timeout_s=1):
+    """Fail if anything of a guest is there a moment after its end."""
+    deadline = time.monotonic() + timeout_s
+    while (processes_of(work) or members_of(namespace)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not processes_of(work) and not members_of(namespace)
+
+
+def namespace_of(guest):
+    """Return the pid namespace that a guest's processes are in."""
+    return os.readlink(f"/proc/{guest.process.pid}/ns/pid_for_children")
+
+
+def test_nothing_after_the_end():
+    with Dom0("system", rpm="", disks=("d0",)) as dom0:
+        work, namespace = dom0.work, namespace_of(dom0.guest)
+        assert processes_of(work) and members_of(namespace)
+    assert_gone(work, namespace)
+    assert not os.path.exists(work)
+
+
+def test_nothing_after_a_test_that_failed():
+    with pytest.raises(ZeroDivisionError), Dom0("system", rpm="", disks=("d0",)) as dom0:
+        work, namespace = dom0.work, namespace_of(dom0.guest)
+        raise ZeroDivisionError
+    assert_gone(work, namespace)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_nothing_after_its_owner_was_killed(number):
+    owner = subprocess.Popen([sys.executable, "-c", OWNER, HERE], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    try:
+        work, guest = owner.stdout.readline().split()
+        namespace = os.readlink(f"/proc/{guest}/ns/pid_for_children")
+        assert work.startswith(BUILD) and processes_of(work) and members_of(namespace)
+        owner.send_signal(number)
+        owner.wait(20)
+        assert_gone(work, namespace)
+    finally:
+        owner.kill()
+        owner.wait()

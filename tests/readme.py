@@ -1,0 +1,62 @@
+#!/usr/bin/env python3
+"""The part of the README that describes the functions, made from their table and from replies that a miniature dom0 gave.
+
+readme.py             writes it into README.md
+tests/dom0/record.py  writes tests/recorded_calls.json: {function: {"arguments": {...}, "reply": {...}}}
+"""
+import json
+import pathlib
+
+from xsraid import api
+
+PROJECT = pathlib.Path(__file__).resolve().parent.parent
+README = PROJECT / "README.md"
+RECORDED = PROJECT / "tests" / "recorded_calls.json"
+BEGIN, END = "<!-- functions: begin, made by `make readme` -->\n", "<!-- functions: end -->\n"
+WIDTH = 140
+
+
+def folded(value, indent=""):
+    """Return JSON text on as many lines as it needs and no more; replies come on one line."""
+    flat = json.dumps(value, ensure_ascii=False)
+    if len(indent) + len(flat) <= WIDTH or not isinstance(value, (dict, list)):
+        return flat
+    inner = indent + "  "
+    if isinstance(value, dict):
+        lines = [f"{inner}{json.dumps(key)}: {folded(part, inner)}" for key, part in value.items()]
+        return "{\n" + ",\n".join(lines) + "\n" + indent + "}"
+    return "[\n" + ",\n".join(inner + folded(part, inner) for part in value) + "\n" + indent + "]"
+
+
+def render(table, recorded):
+    """Return the Markdown of all functions."""
+    return "\n".join(render_function(function, recorded[function.name]) for function in table)
+
+
+def render_function(function, call):
+    lines = [f"### {function.name}", "", function.help[0].upper() + function.help[1:] + ".", ""]
+    if function.arguments:
+        lines += ["| argument | takes | default | |", "|---|---|---|---|"]
+        for argument in function.arguments:
+            default = "must be given" if argument.default is api.REQUIRED else argument.default
+            lines.append(f"| `{argument.name}` | {argument.kind.shape} | {default} | {argument.help} |")
+        lines.append("")
+    given = "".join(f" args:{name}={value}" for name, value in call["arguments"].items())
+    lines += ["```", f"$ xe host-call-plugin host-uuid=$H plugin=xsraid fn={function.name}{given}", folded(call["reply"]), "```", ""]
+    return "\n".join(lines)
+
+
+def with_functions(text, functions):
+    """Return the README's text with this description of the functions in its place."""
+    before, _, rest = text.partition(BEGIN)
+    _, _, after = rest.partition(END)
+    return before + BEGIN + "\n" + functions + "\n" + END + after
+
+
+def current():
+    """Return the README as it should be."""
+    return with_functions(README.read_text(), render(api.TABLE, json.loads(RECORDED.read_text())))
+
+
+if __name__ == "__main__":
+    README.write_text(current())
