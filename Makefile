@@ -6,6 +6,7 @@
 #   make bench       what calls cost against doing the same by hand
 #   make rpm         build/rpm/: one RPM for Python 2 hosts (.xs7), one for Python 3 hosts (.xs8)
 #   make repo        build/repo/: a yum repository of both
+#   make readme      the README's description of the functions, from their table and real replies
 #   make clean       removes build/
 
 SHELL := /bin/bash
@@ -46,7 +47,7 @@ ROOT_INPUTS := tests/dom0/make-root tests/dom0/finish-root tests/dom0/stand-ins.
 # Made anew when what it is made from has changed.
 ROOT_DONE := build/root-done.$(shell cat $(ROOT_INPUTS) | sha256sum | cut -c 1-12)
 
-.PHONY: help demo test test-fast lint bench rpm repo clean host-packages units
+.PHONY: help demo test test-fast lint bench readme rpm repo clean host-packages units
 
 help:
 	sed -n 's/^#   //p' Makefile
@@ -56,13 +57,17 @@ demo: rpm build/venv/.done build/xenapi/.done $(ROOT_DONE)
 
 # A failure anywhere ends make; the last line is pytest's.
 test: units repo $(ROOT_DONE)
-	$(AS_ROOT) $(PYTHON) -m pytest tests/xapi tests/rpm tests/dom0
+	$(AS_ROOT) $(PYTHON) -m pytest -n 2 --dist loadgroup tests/xapi tests/rpm tests/dom0
 
 test-fast: units
 	$(PYTHON) -m pytest tests/xapi
 
 units: build/venv/.done build/xenapi/.done
 	$(PYTHON) tests/each_python.py units
+
+readme: rpm build/venv/.done build/xenapi/.done $(ROOT_DONE)
+	$(AS_ROOT) $(PYTHON) tests/dom0/record.py
+	$(PYTHON) tests/readme.py
 
 bench: rpm build/venv/.done build/xenapi/.done $(ROOT_DONE)
 	$(AS_ROOT) $(PYTHON) tests/dom0/bench.py

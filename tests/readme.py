@@ -2,7 +2,7 @@
 """The part of the README that describes the functions, made from their table and from replies that a miniature dom0 gave.
 
 readme.py             writes it into README.md
-tests/dom0/record.py  writes tests/recorded_calls.json: {function: {"arguments": {...}, "reply": {...}}}
+dom0/record.py        writes recorded_calls.json: {function: {"arguments": {...}, "reply": {...}}}
 """
 import json
 import pathlib
@@ -42,8 +42,15 @@ def render_function(function, call):
             lines.append(f"| `{argument.name}` | {argument.kind.shape} | {default} | {argument.help} |")
         lines.append("")
     given = "".join(f" args:{name}={value}" for name, value in call["arguments"].items())
-    lines += ["```", f"$ xe host-call-plugin host-uuid=$H plugin=xsraid fn={function.name}{given}", folded(call["reply"]), "```", ""]
+    lines += ["```", f"$ xe host-call-plugin host-uuid=$H plugin=xsraid fn={function.name}{given}", folded(shortened(call["reply"])), "```", ""]
     return "\n".join(lines)
+
+
+def shortened(reply):
+    """Return a reply with two of its disks, one that may be used and one that may not; the others look the same."""
+    if "disks" not in reply:
+        return reply
+    return {"disks": [next(disk for disk in reply["disks"] if disk["usable"] is usable) for usable in (True, False)]}
 
 
 def with_functions(text, functions):

@@ -46,8 +46,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="module")
 def dom0(request):
-    """A running Dom0, in the state that the test before left it in. A module may set DOM0_OPTIONS, keyword arguments of Dom0,
-    and DOM0_PYTHONS, if it is not for each Python to be asked."""
+    """A running Dom0, in the state that the test before left it in. A module may set DOM0_OPTIONS, keyword arguments of Dom0."""
     try:
         machine = Dom0(request.param, **getattr(request.module, "DOM0_OPTIONS", {}))
     except interpreters.NoInterpreter as error:

@@ -82,7 +82,8 @@ class Demo:
 
     def run(self):
         self.screen.step("A host, and its disks: five are bare, one is in use")
-        self.dom0.run(f"mkfs.ext4 -q {IN_USE} && mkdir -p /srv/iso && mount {IN_USE} /srv/iso && echo {RESYNC_KIB_S} >/proc/sys/dev/raid/speed_limit_max")
+        self.dom0.run(f"mkfs.ext4 -q {IN_USE} && mkdir -p /srv/iso && mount {IN_USE} /srv/iso")
+        self.dom0.run(f"echo {RESYNC_KIB_S} >/proc/sys/dev/raid/speed_limit_max")
         self.shell("xe host-list")
         disks = {disk["device"]: disk for disk in self.plugin("list_disks")["disks"]}
         self.expect(all(disks[device]["usable"] for device in MEMBERS), "a bare disk is not usable")
@@ -97,7 +98,8 @@ class Demo:
     def create(self):
         self.screen.step("RAID10 on four disks")
         array = self.plugin("create_array", level=10, devices=",".join(MEMBERS))["array"]
-        self.expect((array["device"], array["level"], len(array["members"]), array["configured"]) == ("/dev/md0", "raid10", 4, True), "the array is not as asked for")
+        self.expect((array["device"], array["level"], len(array["members"]), array["configured"]) == ("/dev/md0", "raid10", 4, True),
+            "the array is not as asked for")
         self.screen.step("It synchronises, and can be used meanwhile")
         self.dom0.wait_until(lambda: self._progress() == "optimal", timeout_s=60, interval_s=0.5)
         self.shell("cat /proc/mdstat /etc/mdadm.conf")
@@ -113,7 +115,8 @@ class Demo:
         # As an administrator would: read without an echo, and not in the history.
         self.screen.command("read -s password; secret=$(xe secret-create value=\"$password\")")
         secret = self.dom0.run(["xe", "secret-create", "value=" + SMTP_PASSWORD]).out.strip()
-        reply = self.plugin("configure_alerts", mail_to="admin@example.com", mail_from=SMTP_USER, smtp_host=SMTP_HOST, smtp_user=SMTP_USER, smtp_password_secret=secret)
+        reply = self.plugin("configure_alerts", mail_to="admin@example.com", mail_from=SMTP_USER, smtp_host=SMTP_HOST, smtp_user=SMTP_USER,
+            smtp_password_secret=secret)
         self.expect(reply["monitor"] == "running" and SMTP_PASSWORD not in str(reply), "the monitor does not run, or the reply holds the password")
         self.screen.step("Do they arrive? The mail server's own answer")
         deliveries = self.plugin("test_alert")["deliveries"]
@@ -152,7 +155,8 @@ def main():
     except (Unexpected, TimeoutError) as error:
         screen.say(screen.paint(f"\nNot as it should be: {error}", "1;31"))
         return 1
-    screen.say("\n" + screen.paint(f"Every step went as it should, in {time.monotonic() - screen.started:.0f} s. Nothing of it is left on this machine but the folder build/.", "1;32"))
+    screen.say("\n" + screen.paint(f"Every step went as it should, in {time.monotonic() - screen.started:.0f} s.", "1;32"))
+    screen.say("Nothing of it is left on this machine but the folder build/.")
     return 0
 
 

@@ -158,7 +158,7 @@ class Dom0:
             raise XapiFailure(reply["failure"])
         return reply["value"]
 
-    def call(self, function, **arguments):
+    def call(self, function, /, **arguments):
         """Call a function of the plugin through host.call_plugin and return its reply, parsed. Raises XapiFailure.
 
         Arguments become strings as xe would send them: True is true, a list is comma separated.

@@ -14,7 +14,8 @@ def calls(dom0):
     yield "create_array", {"level": "10", "devices": "/dev/sda,/dev/sdb,/dev/sdc,/dev/sdd"}
     yield "list_arrays", {}
     secret = dom0.run(["xe", "secret-create", "value=" + SMTP_PASSWORD]).out.strip()
-    yield "configure_alerts", {"mail_to": "admin@example.com", "mail_from": SMTP_USER, "smtp_host": SMTP_HOST, "smtp_user": SMTP_USER, "smtp_password_secret": secret}
+    yield "configure_alerts", {"mail_to": "admin@example.com", "mail_from": SMTP_USER, "smtp_host": SMTP_HOST, "smtp_user": SMTP_USER,
+        "smtp_password_secret": secret}
     yield "get_alerts", {}
     yield "test_alert", {"array": "md0"}
     yield "create_sr", {"array": "md0"}

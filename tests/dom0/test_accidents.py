@@ -16,7 +16,8 @@ def state(dom0):
 
 def wrap_mdadm(dom0, when, what):
     """Let mdadm do something else when it is called with the word `when`."""
-    dom0.run(f"mv /sbin/mdadm /sbin/mdadm.real && printf '%s\\n' '#!/bin/bash' 'case \"$*\" in *{when}*)' '{what}' ';; esac' 'exec /sbin/mdadm.real \"$@\"' >/sbin/mdadm && chmod 755 /sbin/mdadm")
+    script = f'#!/bin/bash\ncase "$*" in *{when}*) {what} ;; esac\nexec /sbin/mdadm.real "$@"\n'
+    dom0.run("mv /sbin/mdadm /sbin/mdadm.real && cat >/sbin/mdadm && chmod 755 /sbin/mdadm", stdin=script)
 
 
 @pytest.fixture
@@ -88,7 +89,8 @@ def test_a_read_only_etc(fresh_dom0):
 
 
 def test_a_full_disk_leaves_the_old_configuration_whole(fresh_dom0):
-    fresh_dom0.run("mkdir -p /run/small && mount -t tmpfs -o size=64k tmpfs /run/small && echo '# mine' >/run/small/mdadm.conf && ln -s /run/small/mdadm.conf /etc/mdadm.conf")
+    fresh_dom0.run("mkdir -p /run/small && mount -t tmpfs -o size=64k tmpfs /run/small && echo '# mine' >/run/small/mdadm.conf && "
+                   "ln -s /run/small/mdadm.conf /etc/mdadm.conf")
     try:
         before = state(fresh_dom0)
         fresh_dom0.run("cat /dev/zero >/run/small/fill", check=False)

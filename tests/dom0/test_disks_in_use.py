@@ -9,7 +9,8 @@ KINDS = {
     "mounted": ("MOUNTED", "mkfs.ext4 -q {disk} && mkdir -p /srv/x && mount -o ro {disk} /srv/x"),
     "swap": ("SWAP", "mkswap -q {disk} >/dev/null && swapon {disk}"),
     "partitioned": ("PARTITIONS", "printf 'label: gpt\\n,10M\\n' | sfdisk -q {disk} && udevadm settle"),
-    "mounted_partition": ("MOUNTED", "printf 'label: dos\\n,16M\\n' | sfdisk -q {disk} && udevadm settle && mkfs.ext4 -q {disk}1 && mkdir -p /srv/y && mount -o ro {disk}1 /srv/y"),
+    "mounted_partition": ("MOUNTED", "printf 'label: dos\\n,16M\\n' | sfdisk -q {disk} && udevadm settle && mkfs.ext4 -q {disk}1 && "
+                          "mkdir -p /srv/y && mount -o ro {disk}1 /srv/y"),
     "lvm_inactive": ("LVM_PV", "pvcreate -q {disk} && vgcreate -q idle {disk}"),
     "lvm_active": ("DEVICE_MAPPER", "pvcreate -q {disk} && vgcreate -q busy {disk} && lvcreate -q -y -L 8M -n lv busy"),
     "running_member": ("RAID_MEMBER", "mdadm -q --create /dev/md9 --run --level=1 --raid-devices=2 {disk} missing && udevadm settle"),
@@ -19,7 +20,8 @@ KINDS = {
     "multipath": ("MULTIPATH", "dmsetup create --uuid mpath-3600 path --table '0 1000 linear {disk} 0'"),
     "sr": ("SR_DEVICE", "xe sr-create content-type=user device-config:device={disk} name-label=plain shared=false type=lvm && "
                         "xe pbd-unplug uuid=$(xe pbd-list --minimal)"),
-    "held": ("HELD", "python3.11 -c 'import os, time; os.open(\"{disk}\", os.O_RDWR | os.O_EXCL); time.sleep(3600)' >/dev/null 2>&1 </dev/null & sleep 1"),
+    "held": ("HELD", "python3.11 -c 'import os, time; os.open(\"{disk}\", os.O_RDWR | os.O_EXCL); time.sleep(3600)' >/dev/null 2>&1 </dev/null & "
+             "sleep 1"),
     "read_only": ("READ_ONLY", "blockdev --setro {disk}"),
 }
 DOM0_OPTIONS = {"disks": (*KINDS, "free"), "disk_bytes": 48 * MIB}
@@ -53,4 +55,5 @@ def test_every_reason_is_listed(dom0, used):
         disk = listed[used[kind].device]
         assert not disk["usable"] and reason in [refusal["reason"] for refusal in disk["refusals"]], (kind, disk["refusals"])
     assert listed[used["free"].device]["usable"]
-    assert {"reason": "SR_DEVICE", "detail": f"{used['sr'].device} is a device of the storage repository plain"} in listed[used["sr"].device]["refusals"]
+    of_sr = {"reason": "SR_DEVICE", "detail": f"{used['sr'].device} is a device of the storage repository plain"}
+    assert of_sr in listed[used["sr"].device]["refusals"]

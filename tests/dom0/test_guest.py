@@ -9,7 +9,7 @@ import pytest
 from dom0 import BUILD, SMTP_HOST, SMTP_PASSWORD, SMTP_USER, CommandFailed, XapiFailure
 
 DOM0_OPTIONS = {"rpm": "", "disks": ("d0", "d1", "d2", "d3")}
-DOM0_PYTHONS = ["system"]  # none of this depends on it; test_pythons.py has what does
+PREFERRED_PYTHON = "3.6"  # none of this depends on it; test_pythons.py has what does
 CA = "/etc/pki/tls/certs/ca-bundle.crt"
 SEND = """
 import json, smtplib, ssl, sys

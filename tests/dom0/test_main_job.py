@@ -10,7 +10,7 @@ DISK_BYTES = 128 << 20
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3"), "disk_bytes": DISK_BYTES}
 
 
-def refusal(dom0, function, **arguments):
+def refusal(dom0, function, /, **arguments):
     with pytest.raises(XapiFailure) as caught:
         dom0.call(function, **arguments)
     return [caught.value.code, *caught.value.params]
@@ -57,7 +57,8 @@ def test_every_level(fresh_dom0, level, count, left, size_disks):
     array = settled(fresh_dom0)
     assert (array["device"], array["name"], array["level"], array["configured"]) == ("/dev/md0", "md0", "raid" + level.replace("raid", ""), True)
     assert (array["health"], array["redundancy_left"]) == ("optimal" if left else "no_redundancy", left)
-    assert [(member["device"], member["slot"], member["state"]) for member in array["members"]] == [(device, slot, "active") for slot, device in enumerate(members)]
+    assert [(member["device"], member["slot"], member["state"]) for member in array["members"]] == [(device, slot, "active") for slot,
+        device in enumerate(members)]
     assert 0.9 * size_disks * DISK_BYTES < array["size_bytes"] < size_disks * DISK_BYTES
     assert list(reply["array"]) == list(array) and reply["array"]["uuid"] == array["uuid"]
     assert fresh_dom0.run("cat /etc/mdadm.conf").out == f"ARRAY /dev/md0 UUID={array['uuid']}\n"
@@ -107,7 +108,8 @@ def test_one_disk_by_two_names_and_too_few(fresh_dom0):
     details = refusal(fresh_dom0, "create_array", level=1, devices=[disk.device, disk.by_id])
     assert details[:2] == ["XSRAID_BAD_ARGUMENT", "devices"] and "same disk" in details[-1]
     assert refusal(fresh_dom0, "create_array", level=1, devices=[disk.device])[:4] == ["XSRAID_NOT_ENOUGH_DISKS", "raid1", "2", "1"]
-    assert refusal(fresh_dom0, "create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"), spares=disk.serial)[:2] == ["XSRAID_BAD_ARGUMENT", "spares"]
+    assert refusal(fresh_dom0, "create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"),
+        spares=disk.serial)[:2] == ["XSRAID_BAD_ARGUMENT", "spares"]
     for path in ("/etc/passwd", "/dev/null", "/dev/md0", "/dev/loop0"):
         assert refusal(fresh_dom0, "create_array", level=1, devices=[disk.device, path])[0] == "XSRAID_UNKNOWN_DISK"
 
@@ -129,7 +131,8 @@ def test_the_mail_servers_own_answer(fresh_dom0):
         fresh_dom0.xe("message-list name=XSRAID_TEST").count("XSRAID_TEST") == 2
 
 
-@pytest.mark.parametrize("mode,answer,advice", [("reject", "554", "operator"), ("bad_auth", "535", "app password"), ("vanish", "Cannot open", "Nobody answers"),
+@pytest.mark.parametrize("mode,answer,advice", [("reject", "554", "operator"), ("bad_auth", "535", "app password"),
+    ("vanish", "Cannot open", "Nobody answers"),
                                                 ("greylist", "451", "later"), ("stall", "no answer within 3 s", "said nothing")])
 def test_a_mail_that_is_not_accepted_says_why(fresh_dom0, mode, answer, advice):
     fresh_dom0.run("printf '[mail]\\nsmtp_timeout_s = 3\\n' >/etc/xsraid.conf")
@@ -156,7 +159,8 @@ def test_the_secret_is_nowhere_but_in_ssmtp_conf(fresh_dom0):
     fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"))
     replies = json.dumps([reply, fresh_dom0.call("get_alerts"), fresh_dom0.call("test_alert")])
     assert SMTP_PASSWORD not in replies and SMTP_PASSWORD not in fresh_dom0.journal(1000)
-    found = fresh_dom0.run(f"grep -rlF {SMTP_PASSWORD} /etc /run /tmp /var/lib/xsraid /var/log 2>/dev/null | grep -v ^/run/smtp/", check=False).out.split()
+    found = fresh_dom0.run(f"grep -rlF {SMTP_PASSWORD} /etc /run /tmp /var/lib/xsraid /var/log 2>/dev/null | grep -v ^/run/smtp/",
+        check=False).out.split()
     assert found == ["/etc/ssmtp/ssmtp.conf"]
     assert fresh_dom0.run("stat -c '%a %U %G' /etc/ssmtp/ssmtp.conf").out == "640 root mail\n"
 
@@ -207,7 +211,8 @@ def forgotten_sr(dom0, kind):
 def test_a_forgotten_sr_is_refused_named_and_brought_back_with_its_data(fresh_dom0, kind):
     uuid, proof = forgotten_sr(fresh_dom0, kind)
     details = refusal(fresh_dom0, "create_sr", array="md0")
-    assert details[:2] == ["XSRAID_WOULD_LOSE_DATA", "/dev/md0"] and uuid in details[2] and "reattach=true" in details[3] and "wipe=true" in details[3]
+    assert details[:2] == ["XSRAID_WOULD_LOSE_DATA",
+        "/dev/md0"] and uuid in details[2] and "reattach=true" in details[3] and "wipe=true" in details[3]
     reply = fresh_dom0.call("create_sr", array="md0", reattach=True, name_label="Back")
     assert (reply["sr_uuid"], reply["created"]) == (uuid, False)
     assert fresh_dom0.run(proof).out == "precious\n"
@@ -222,7 +227,8 @@ def test_a_forgotten_sr_can_be_given_up(fresh_dom0, kind):
     assert uuid not in fresh_dom0.run("vgs --noheadings -o vg_name").out
 
 
-@pytest.mark.parametrize("command,what", [("mkfs.ext4 -q -L films /dev/md0", "ext4 'films'"), ("pvcreate -q /dev/md0 && vgcreate -q data /dev/md0", "the volume group data"),
+@pytest.mark.parametrize("command,what", [("mkfs.ext4 -q -L films /dev/md0", "ext4 'films'"),
+    ("pvcreate -q /dev/md0 && vgcreate -q data /dev/md0", "the volume group data"),
                                           ("mkswap -q /dev/md0 >/dev/null", "swap"), ("printf 'label: dos\\n' | sfdisk -q /dev/md0", "dos")])
 def test_data_on_an_array_is_not_overwritten(fresh_dom0, command, what):
     fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"))

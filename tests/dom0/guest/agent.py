@@ -37,7 +37,7 @@ class Agent:
             with open(f"{self._control}/{number}.req") as request_file:
                 request = json.load(request_file)
             self._answer(number, *run(request))
-        except Exception as error:  # whatever it is, the host must hear of it
+        except Exception as error:  # noqa: BLE001 - whatever it is, the host must hear of it
             self._answer(number, "error", b"", repr(error).encode())
 
     def _answer(self, number, status, out=b"", err=b""):
