@@ -16,7 +16,7 @@ from xsraid.levels import LEVELS, capacity_bytes
 from xsraid.text import command_line
 
 SETTLE_S = 20
-NUMBERED = re.compile(r"^/dev/md/?(\d+)$")
+NUMBERED = r"/dev/md/?(\d+)\Z"
 # wipes, create: argument lists; configuration: the mdadm.Configuration with the new line; line: that line.
 Plan = collections.namedtuple("Plan", "node name uuid level chosen size_bytes wipes create configuration line")
 
@@ -100,11 +100,11 @@ def _node_and_name(host, configuration, name):
     """Return the node and the name of a new array: `mdN` chooses its node, any other name gets the first that is free."""
     taken = set(sysfs.block_devices(host))
     for node, _ in configuration.arrays():
-        numbered = NUMBERED.match(node)
+        numbered = re.match(NUMBERED, node)
         taken.add("md" + numbered.group(1) if numbered else node)
     if name is not None and any(record["name"] == name for record in md.read_arrays(host)):
         raise BadArgument("name", "there is an array named %s already" % name)
-    if name is not None and NUMBERED.match("/dev/" + name):
+    if name is not None and re.match(NUMBERED, "/dev/" + name):
         if name in taken:
             raise BadArgument("name", "%s is taken, by a running array or by a line of %s" % (name, md.CONFIGURATION))
         return "/dev/" + name, name

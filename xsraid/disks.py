@@ -7,7 +7,8 @@ from xsraid import sysfs, usage
 from xsraid.errors import BadArgument, UnknownDisk
 from xsraid.text import shown
 
-NO_DISKS = re.compile(r"^(loop|ram|zram|dm-|md|nbd|drbd|zd|bcache|rbd|fd)\d")
+# Block devices that are no disks; td is blktap's, a virtual disk that dom0 itself serves.
+NO_DISKS = r"(loop|ram|zram|dm-|md|nbd|drbd|zd|bcache|rbd|fd)\d|td[a-z]"
 BY_ID = "/dev/disk/by-id/"
 # Its names from most to least telling: a bus and serial number, then NVMe's and SCSI's world wide names.
 LINK_ORDER = ("ata-", "nvme-eui", "nvme-", "scsi-S", "scsi-", "usb-", "virtio-", "wwn-")
@@ -22,8 +23,9 @@ def list_disks(host, session):
 
 def inventory(host):
     """Return the records of all disks in the order of their nodes, not yet judged: `usable` None, `refusals` and `stale` empty."""
-    names = [name for name in sysfs.block_devices(host) if not NO_DISKS.match(name) and sysfs.attribute(host, name, "device/uevent") is not None]
-    return sorted((_disk(host, name) for name in names), key=lambda disk: (len(disk["device"]), disk["device"]))
+    names = [name for name in sysfs.block_devices(host) if not re.match(NO_DISKS, name)]
+    real = [name for name in names if sysfs.attribute(host, name, "device/uevent") is not None and sysfs.attribute(host, name, "hidden") != "1"]
+    return sorted((_disk(host, name) for name in real), key=lambda disk: (len(disk["device"]), disk["device"]))
 
 
 def resolve(host, found, names, argument):

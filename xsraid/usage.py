@@ -6,6 +6,7 @@
 import collections
 import errno
 import os
+import re
 
 from xsraid import md, mdadm, sysfs, xapi
 from xsraid.commands import run
@@ -160,7 +161,7 @@ def _meaning(host, device, kind, uuid, label):
         return uuid
     if kind == "LVM2_member":
         return run(host, ["pvs", "--noheadings", "-o", "vg_name", device], PROBE_TIMEOUT_S).out.strip()
-    return label
+    return re.sub(r"\\x([0-7][0-9a-f])", lambda match: chr(int(match.group(1), 16)), label)
 
 
 def _holder(host, device):

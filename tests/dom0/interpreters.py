@@ -14,7 +14,7 @@ class NoInterpreter(Exception):
 
 
 class Interpreter(NamedTuple):
-    """choice: 2.7, 3.6 or system; command: python2 or python3, as dom0 calls it; path: the interpreter; home: its folder, or "" for the guest's own."""
+    """choice: 2.7, 3.6 or system; command: as dom0 calls it, python2 or python3; path: the interpreter; home: its folder ("": the guest's own)."""
 
     choice: str
     command: str

@@ -181,15 +181,15 @@ def test_a_failed_disk_is_mailed_by_itself(fresh_dom0):
 @pytest.mark.parametrize("kind,group", [("lvm", "VG_XenStorage-"), ("ext", "XSLocalEXT-")])
 def test_an_array_becomes_an_sr_once(fresh_dom0, kind, group):
     array = fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"))["array"]
-    first = fresh_dom0.call("create_sr", array=array["uuid"], type=kind, name_label="Local RAID1", default_sr=True)
+    first = fresh_dom0.call("create_sr", array=array["uuid"], type=kind, name_label="Lokal Zürich", default_sr=True)
     assert (first["device"], first["created"]) == (array["by_id"], True)
     assert fresh_dom0.call("create_sr", array="md0") == dict(first, created=False)
     record = fresh_dom0.xapi("SR.get_record", fresh_dom0.xapi("SR.get_by_uuid", first["sr_uuid"]))
-    assert (record["name_label"], record["type"], record["shared"], record["content_type"]) == ("Local RAID1", kind, False, "user")
+    assert (record["name_label"], record["type"], record["shared"], record["content_type"]) == ("Lokal Zürich", kind, False, "user")
     assert record["other_config"]["xsraid-array"] == array["uuid"]
     assert group + first["sr_uuid"] in fresh_dom0.run("vgs --noheadings -o vg_name").out
     assert fresh_dom0.xe("pool-list params=default-SR --minimal").strip() == first["sr_uuid"]
-    assert fresh_dom0.call("list_arrays")["arrays"][0]["sr"] == {"uuid": first["sr_uuid"], "name_label": "Local RAID1"}
+    assert fresh_dom0.call("list_arrays")["arrays"][0]["sr"] == {"uuid": first["sr_uuid"], "name_label": "Lokal Zürich"}
 
 
 def forgotten_sr(dom0, kind):
@@ -227,7 +227,7 @@ def test_a_forgotten_sr_can_be_given_up(fresh_dom0, kind):
     assert uuid not in fresh_dom0.run("vgs --noheadings -o vg_name").out
 
 
-@pytest.mark.parametrize("command,what", [("mkfs.ext4 -q -L films /dev/md0", "ext4 'films'"),
+@pytest.mark.parametrize("command,what", [("mkfs.ext4 -q -L 'old films' /dev/md0", "ext4 'old films'"),
     ("pvcreate -q /dev/md0 && vgcreate -q data /dev/md0", "the volume group data"),
                                           ("mkswap -q /dev/md0 >/dev/null", "swap"), ("printf 'label: dos\\n' | sfdisk -q /dev/md0", "dos")])
 def test_data_on_an_array_is_not_overwritten(fresh_dom0, command, what):
