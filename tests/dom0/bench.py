@@ -143,7 +143,8 @@ class Bench:
         for first, last in zip((0, *ARRAY_COUNTS), ARRAY_COUNTS, strict=False):
             self.make_arrays(range(first, last))
             name, by_hand = f"`list_arrays`, {last} array{'s' * (last > 1)}", "`mdadm --detail`" + f" {last} times" * (last > 1)
-            times = self.race_calls({name: [self.call("list_arrays")], by_hand: [["mdadm", "--detail", f"/dev/md{number}"] for number in range(last)]})
+            details = [["mdadm", "--detail", f"/dev/md{number}"] for number in range(last)]
+            times = self.race_calls({name: [self.call("list_arrays")], by_hand: details})
             by_count[last] = name, times[name]
             for other, limit in ((IMPORT, "≤ 1.15" if last == 1 else ""), (DO_NOTHING, ""), (by_hand, "")):
                 self.rows.append(Row(name, times[name], other, times[other], limit))
@@ -188,7 +189,8 @@ class Bench:
         for _ in range(1 + ALERT_TURNS):
             ours.append(self.fault_to_mail_ms("systemctl restart mdmonitor.service", "systemctl stop mdmonitor.service"))
             plain.append(self.fault_to_mail_ms(
-                "grep ^MAIL /etc/mdadm.conf >/run/plain.conf; mdadm --monitor --daemonise --pid-file=/run/plain.pid --config=/run/plain.conf /dev/md0 "
+                "grep ^MAIL /etc/mdadm.conf >/run/plain.conf; "
+                "mdadm --monitor --daemonise --pid-file=/run/plain.pid --config=/run/plain.conf /dev/md0 "
                 "</dev/null >/dev/null 2>&1", "kill $(cat /run/plain.pid)"))
         self.rows.append(Row("`--set-faulty` to mail accepted", ours[1:], "the same with mdadm's own mail", plain[1:], "≤ 2200 ms"))
 
@@ -237,7 +239,8 @@ def main():
         json.dump(stopwatch(json.load(sys.stdin)), sys.stdout)
         return
     rows = [row for choice in ([options.python] if options.python else pythons_there()) for row in measure(choice)]
-    text = f"Medians of {CALL_TURNS} turns ({CREATE_TURNS} for `create_array`, {ALERT_TURNS} for mails), each pair in the same turn of one boot.\n\n" + table(rows)
+    turns = f"Medians of {CALL_TURNS} turns ({CREATE_TURNS} for `create_array`, {ALERT_TURNS} for mails), each pair in the same turn of one boot."
+    text = turns + "\n\n" + table(rows)
     with open(BUILD + "/bench.md", "w", encoding="utf-8") as file:
         file.write(text)
     print(text, end="")
