@@ -216,5 +216,5 @@ def _clean(value):
 def _use_utf8():
     """Take the call and let the reply leave as UTF-8 whatever the locale: xapi gives a plugin none, and Python 3.6 then takes both for ASCII."""
     if not PYTHON_2:
-        sys.argv[1:] = [os.fsencode(word).decode("utf-8", "replace") for word in sys.argv[1:]]
+        sys.argv[1:] = [os.fsencode(word).decode("utf-8", "replace") for word in sys.argv[1:]]  # novermin
         sys.stdout = io.open(sys.stdout.fileno(), "w", encoding="utf-8", closefd=False)

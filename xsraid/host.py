@@ -14,6 +14,7 @@ TOOLS_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 STATE_DIR = "/var/lib/xsraid"
 LOCK_FILE = "/run/lock/xsraid.lock"
 LOG_LEVELS = {"debug": syslog.LOG_DEBUG, "info": syslog.LOG_INFO, "warning": syslog.LOG_WARNING}
+READ_BYTES = 65536
 ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO)
 
 
@@ -31,8 +32,14 @@ class Host(object):
 
     def read(self, path):
         """Return a file's text. Raises EnvironmentError."""
-        with open(self.path(path), "rb") as source:
-            return native(source.read())
+        descriptor = os.open(self.path(path), os.O_RDONLY)  # not open(): it makes twice the system calls, and sysfs is many small files
+        try:
+            chunks = [os.read(descriptor, READ_BYTES)]
+            while chunks[-1]:
+                chunks.append(os.read(descriptor, READ_BYTES))
+        finally:
+            os.close(descriptor)
+        return native(b"".join(chunks))
 
     def read_if_there(self, path):
         """Return a file's text, None when there is no such file (or the device behind it has just gone)."""

@@ -32,8 +32,11 @@ def read_configuration(host):
 def read_arrays(host):
     """Return the records of all arrays in the order of their nodes, `sr` still None."""
     configuration = read_configuration(host)
-    names = [name for name in sysfs.block_devices(host) if sysfs.attribute(host, name, "md/array_state") not in (None, "clear")]
-    records = [read_array(host, name, configuration) for name in names]
+    records = []
+    for name in sysfs.block_devices(host):
+        state = sysfs.attribute(host, name, "md/array_state") if name.startswith("md") else None
+        if state not in (None, "clear"):
+            records.append(_read_array(host, name, state, configuration))
     running = [record["uuid"] for record in records if record["uuid"]]
     for node, uuid in configuration.arrays():
         if uuid and not any(mdadm.same_uuid(uuid, other) for other in running):
@@ -59,31 +62,32 @@ def name_srs(host, session, records):
     """Fill in the SR on each array: the one whose PBD on this host names the array."""
     if not records:
         return
-    pbds = xapi.local_pbds(host, session)
+    pbds = pbds_by_device(host, session)
     for record in records:
-        pbd = pbd_of_array(host, pbds, record)
+        pbd = pbds.get(record["by_id"]) or pbds.get(record["device"])
         if pbd:
             record["sr"] = xapi.sr_summary(session, pbd["SR"])
 
 
-def pbd_of_array(host, pbds, record):
-    """Return the PBD record whose device is this array, named by its uuid or its node; None when there is none."""
-    for pbd in pbds:
+def pbds_by_device(host, session):
+    """Return {path: PBD record} of this host's PBDs, each under the path it names its device by and under the node that this leads to."""
+    found = {}
+    for pbd in xapi.local_pbds(host, session):
         for device in pbd["device_config"].get("device", "").split(","):
-            if device == record["by_id"] or device and host.real_path(device) == record["device"]:
-                return pbd
-    return None
+            if device:
+                found[device] = found[host.real_path(device)] = pbd
+    return found
 
 
-def read_array(host, name, configuration):
-    """Return the record of one array that the kernel has, `name` being its kernel name."""
+def _read_array(host, name, state, configuration):
+    """Return the record of one array that the kernel has, `name` being its kernel name and `state` its md/array_state."""
     properties = sysfs.udev_properties(host, sysfs.attribute(host, name, "dev"))
     uuid = _uuid(host, name, properties)
     level = sysfs.attribute(host, name, "md/level") or None
-    members = _members(host, name)
     member_count = sysfs.number(host, name, "md/raid_disks") or 0
+    members = _members(host, name, member_count)
     sync = _sync(host, name)
-    health, left = _health(host, name, level, member_count, members, sync)
+    health, left = _health(host, name, level, state, member_count, members, sync)
     return collections.OrderedDict([
         ("device", sysfs.node(name)),
         ("by_id", BY_ID + uuid if uuid else None),
@@ -116,7 +120,7 @@ def _uuid(host, name, properties):
     return mdadm.md_uuid(known) if known else None
 
 
-def _members(host, name):
+def _members(host, name, member_count):
     """Return the members in the order of their slots, then spares and failed ones; a slot without any member is one that is missing."""
     members = []
     for entry in host.names("/sys/block/%s/md" % name):
@@ -126,7 +130,7 @@ def _members(host, name):
         if state is not None:  # None: it has just gone
             members.append(_member(host, name, entry, state.split(",")))
     filled = [member["slot"] for member in members if member["state"] != "faulty"]
-    for slot in range(sysfs.number(host, name, "md/raid_disks") or 0):
+    for slot in range(member_count):
         if slot not in filled:
             members.append(_member_record(None, None, slot, "missing", None))
     return sorted(members, key=lambda m: (m["slot"] is None, m["slot"] or 0, m["device"] or ""))
@@ -171,14 +175,15 @@ def _sync(host, name):
     ])
 
 
-def _health(host, name, level, member_count, members, sync):
+def _health(host, name, level, state, member_count, members, sync):
     """Return (health, how many more failures are survived for certain)."""
-    if sysfs.attribute(host, name, "md/array_state") in STOPPED:
+    if state in STOPPED:
         return "inactive", 0
     alive = {member["slot"] for member in members if member["state"] == "active"}
     dead = [slot for slot in range(member_count) if slot not in alive]
-    left = redundancy(level, member_count, dead, sysfs.number(host, name, "md/layout") or 0)
-    if left < 0 or sysfs.attribute(host, name, "md/array_state") == "broken":
+    layout = sysfs.number(host, name, "md/layout") if level == "raid10" else 0
+    left = redundancy(level, member_count, dead, layout or 0)
+    if left < 0 or state == "broken":
         return "failed", 0
     if sync and (not dead or sync["action"] == "recover"):
         return SYNC_HEALTH[sync["action"]], left
