@@ -6,14 +6,14 @@ import json
 import os
 import re
 import syslog
-import uuid as uuids
+import time
 
 from xsraid import disks, md, mdadm, monitor, settings, sysfs, usage
 from xsraid.commands import run
 from xsraid.errors import BadArgument, CommandFailed, DiskInUse, NotEnoughDisks, StaleData, Timeout, UnknownDisk, XsraidError
 from xsraid.host import STATE_DIR
 from xsraid.levels import LEVELS, capacity_bytes
-from xsraid.text import command_line
+from xsraid.text import command_line, random_hex
 
 SETTLE_S = 20
 NUMBERED = r"/dev/md/?(\d+)\Z"
@@ -78,7 +78,7 @@ def _plan(host, session, level, devices, name, spares, chunk_bytes, bitmap, wipe
     _refuse_used(chosen, wipe)
     configuration = md.read_configuration(host)
     node, name = _node_and_name(host, configuration, name)
-    uuid = mdadm.md_uuid(uuids.uuid4().hex)
+    uuid = mdadm.md_uuid(random_hex(16))
     line = configuration.set_array(node, uuid, len(extra))
     return Plan(
         node, name, uuid, level, chosen, capacity_bytes(level, min(disk["size_bytes"] for disk in chosen), len(members)),
@@ -136,8 +136,7 @@ def _carry_out(host, plan, limit_s):
                 host.log("wiping as asked: %s" % command_line(argv), syslog.LOG_NOTICE)
                 run(host, argv, limit_s)
             run(host, plan.create, limit_s)
-            run(host, ["udevadm", "settle", "--timeout=%d" % SETTLE_S], SETTLE_S + 5, accept=None)
-            md.find_array(host, plan.uuid)
+            _wait_for_udev(host, plan)
             staged.commit()
         except BaseException:
             _try_to_take_back(host, note, limit_s)
@@ -146,6 +145,15 @@ def _carry_out(host, plan, limit_s):
         host.log("created %s, %s, on %s" % (plan.node, plan.level, " ".join(disk["device"] for disk in plan.chosen)))
     finally:
         staged.discard()
+
+
+def _wait_for_udev(host, plan):
+    """Wait until udev has looked at the new array and its by-id link leads there. Not `udevadm settle`: that waits for everything else, too."""
+    deadline = time.time() + SETTLE_S
+    while host.real_path(md.BY_ID + plan.uuid) != plan.node or not any(record["uuid"] == plan.uuid for record in md.read_arrays(host)):
+        if time.time() > deadline:
+            raise Timeout("Waiting for udev to make %s%s" % (md.BY_ID, plan.uuid), SETTLE_S, "Is systemd-udevd running?")
+        time.sleep(0.01)
 
 
 def _claim(host, chosen):

@@ -8,11 +8,10 @@ import collections
 import email.header
 import email.utils
 import re
-import uuid
 
 from xsraid.commands import run
 from xsraid.errors import BadArgument, CommandFailed, Timeout
-from xsraid.text import native, to_bytes
+from xsraid.text import native, random_hex, to_bytes
 
 CONFIGURATION = "/etc/ssmtp/ssmtp.conf"
 REVALIASES = "/etc/ssmtp/revaliases"
@@ -92,7 +91,7 @@ def compose(sender, recipients, subject, body):
     domain = sender.split("@", 1)[-1]
     headers = [
         ("From", sender), ("To", ", ".join(recipients)), ("Subject", _header_text(subject)), ("Date", email.utils.formatdate()),
-        ("Message-ID", "<xsraid.%s@%s>" % (uuid.uuid4().hex, domain)),  # not make_msgid: it would ask DNS for the name of this host
+        ("Message-ID", "<xsraid.%s@%s>" % (random_hex(16), domain)),  # not make_msgid: it would ask DNS for the name of this host
         ("Auto-Submitted", "auto-generated"), ("MIME-Version", "1.0"), ("Content-Type", "text/plain; charset=utf-8"),
         ("Content-Transfer-Encoding", "8bit")]
     return "".join("%s: %s\n" % header for header in headers) + "\n" + body

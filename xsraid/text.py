@@ -4,6 +4,8 @@ Inside, text is the interpreter's own `str`: UTF-8 bytes on Python 2, Unicode on
 Either way a file that is read and written back keeps every byte of the lines that nobody touched.
 """
 
+import binascii
+import os
 import re
 import sys
 
@@ -30,6 +32,11 @@ def printable(value, limit=None):
         text = u"%s... (%d characters)" % (text[:limit], len(text))
     text = u"".join(c if c in u"\n\t" or ord(c) >= 32 and ord(c) not in range(127, 160) else u"?" for c in text)
     return text.encode("utf-8") if PYTHON_2 else text
+
+
+def random_hex(byte_count):
+    """Return random bytes as hexadecimal digits. Not the uuid module: loading it starts ldconfig and a compiler on Python 2.7 and 3.6."""
+    return native(binascii.hexlify(os.urandom(byte_count)))
 
 
 def shown(value):
