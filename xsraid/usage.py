@@ -41,7 +41,7 @@ def decide(facts, snapshot):
     _add(reasons, "BOOT_DISK", [_on(device, place) for device, place in mounted if place in BOOT_MOUNTS])
     _add(reasons, "MOUNTED", [_on(device, place) for device, place in mounted])
     _add(reasons, "SWAP", ["%s is swap space" % sysfs.node(device) for device in family if snapshot.numbers.get(device) in snapshot.swaps])
-    _add(reasons, "PARTITIONS", ["it has partitions: %s" % ", ".join(sysfs.node(name) for name in facts.partitions)] if facts.partitions else [])
+    _add(reasons, "PARTITIONS", [_partitions(facts)] if facts.partitions else [])
     above = [device for device in family if device != facts.name and device not in facts.partitions]
     _add(reasons, "RAID_MEMBER", ["it is a member of the running array %s" % sysfs.node(device) for device in above if device.startswith("md")])
     multipath = [device for device in above if snapshot.dm_uuids.get(device, "").startswith("mpath-")]
@@ -72,13 +72,19 @@ def _judge_signatures(facts, snapshot, reasons):
     stale = []
     for kind, offset_bytes, label in facts.signatures:
         if kind == "LVM2_member":
-            _add(reasons, "LVM_PV", ["it is an LVM physical volume%s (`pvs` shows more)" % (label and " of the volume group " + label)])
+            group = " of the volume group " + label if label else ""
+            _add(reasons, "LVM_PV", ["it is an LVM physical volume%s (if nobody needs it, free it with vgremove and pvremove)" % group])
         elif kind == "linux_raid_member" and mdadm.bare_uuid(label) in snapshot.md_uuids:
             if not any(reason["reason"] == "RAID_MEMBER" for reason in reasons):
                 _add(reasons, "RAID_MEMBER", ["it is a member of the array %s, which is in /etc/mdadm.conf or running" % mdadm.md_uuid(label)])
         else:
             stale.append(collections.OrderedDict([("type", kind), ("offset_bytes", offset_bytes)]))
     return stale
+
+
+def _partitions(facts):
+    nodes = " ".join(sysfs.node(name) for name in facts.partitions)
+    return "it has partitions: %s (if nobody needs them, free it with `wipefs -a %s %s`)" % (nodes, nodes, sysfs.node(facts.name))
 
 
 def _add(reasons, word, details):

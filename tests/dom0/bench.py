@@ -18,8 +18,9 @@ import time
 import xmlrpc.client
 from typing import NamedTuple
 
-import interpreters
 from dom0 import BUILD, SMTP_HOST, SMTP_PASSWORD, SMTP_USER, Dom0
+
+import interpreters
 
 STOPWATCH = ["/usr/bin/python3.11", "/bed/dom0/bench.py", "--stopwatch"]
 PLUGIN_ENVIRONMENT = {"PATH": "/sbin:/usr/sbin:/bin:/usr/bin"}  # all that forkexecd gives a plugin
@@ -32,11 +33,11 @@ SCRIPTS = {
 LOGIN = "import XenAPI; s = XenAPI.xapi_local(); s.xenapi.login_with_password('root', '', '1.0', 'bench'); print(s._session)"
 # A process in a pid namespace of its own: the number that the next one gets there tells how many there have been.
 COUNT_PROCESSES = ["unshare", "--pid", "--fork", "sh", "-c", "\"$@\" >/dev/null; sh -c 'echo $$'; :", "sh"]
-ARRAY_COUNTS = (1, 8, 24)
+TURNS_BY_ARRAY_COUNT = {1: 20, 8: 8, 24: 6}  # few where `mdadm --detail` for each takes seconds
+VERSION_TURNS, CREATE_TURNS, ALERT_TURNS = 20, 6, 4
 LOOP_MIB = 8
-CALL_TURNS, CREATE_TURNS, ALERT_TURNS = 20, 8, 5
 MONITOR_LOOKS_S = 1  # a monitor that has just been started sees a fault only after its first look
-COLUMNS = ("Python", "what", "ms", "against", "ms", "ratio", "min–max", "difference, ms", "limit")
+COLUMNS = ("Python", "what", "ms", "against", "ms", "ratio", "min–max", "difference, ms", "turns", "limit")
 
 
 class Row(NamedTuple):
@@ -49,10 +50,11 @@ class Row(NamedTuple):
     limit: str = ""
 
     def cells(self):
-        ratios = [one / other for one, other in zip(self.whats, self.againsts, strict=bool(self.againsts))]
-        differences = [one - other for one, other in zip(self.whats, self.againsts, strict=bool(self.againsts))]
-        return [self.what, _middle(self.whats, ".1f"), self.against, _middle(self.againsts, ".1f"), _middle(ratios, ".2f"),
-                f"{min(ratios):.2f}–{max(ratios):.2f}" if ratios else "", _middle(differences, "+.1f"), self.limit]
+        pairs = list(zip(self.whats, self.againsts))
+        ratios, differences = [one / other for one, other in pairs], [one - other for one, other in pairs]
+        spread = f"{min(ratios):.2f}–{max(ratios):.2f}" if len(pairs) > 1 else ""
+        return [self.what, _middle(self.whats, ".1f"), self.against, _middle(self.againsts, ".1f"), _middle(ratios, ".2f"), spread,
+                _middle(differences, "+.1f"), str(len(pairs) or ""), self.limit]
 
 
 def _middle(values, shape):
@@ -127,35 +129,35 @@ class Bench:
         race = {"turns": turns, "contestants": contestants, "afterwards": dict(afterwards)}
         return json.loads(self.dom0.run(STOPWATCH, stdin=json.dumps(race), timeout_s=300).out)
 
-    def race_calls(self, contestants):
-        """Return the times of contestants, of the bare interpreter and of a plugin that does nothing, in sums over the steps."""
+    def race_calls(self, turns, contestants):
+        """Return the times of contestants, of the bare interpreter and of a plugin that does nothing, each summed over its steps."""
         common = {IMPORT: [[BARE]], DO_NOTHING: [self.call("nothing", NOTHING)]}
-        return {name: [sum(taken) for taken in turns] for name, turns in self.race(CALL_TURNS, contestants | common).items()}
+        return {name: [sum(steps) for steps in taken] for name, taken in self.race(turns, contestants | common).items()}
 
     def version(self):
         name = "`version`"
-        times = self.race_calls({name: [self.call("version")]})
+        times = self.race_calls(VERSION_TURNS, {name: [self.call("version")]})
         self.rows.append(Row(DO_NOTHING, times[DO_NOTHING], IMPORT, times[IMPORT]))
         self.rows += [Row(name, times[name], other, times[other]) for other in (IMPORT, DO_NOTHING)]
 
     def list_arrays(self):
-        by_count = {}
-        for first, last in zip((0, *ARRAY_COUNTS), ARRAY_COUNTS, strict=False):
-            self.make_arrays(range(first, last))
-            name, by_hand = f"`list_arrays`, {last} array{'s' * (last > 1)}", "`mdadm --detail`" + f" {last} times" * (last > 1)
-            details = [["mdadm", "--detail", f"/dev/md{number}"] for number in range(last)]
-            times = self.race_calls({name: [self.call("list_arrays")], by_hand: details})
-            by_count[last] = name, times[name]
-            for other, limit in ((IMPORT, "≤ 1.15" if last == 1 else ""), (DO_NOTHING, ""), (by_hand, "")):
+        middles, made = [], 0
+        for count, turns in TURNS_BY_ARRAY_COUNT.items():
+            self.make_arrays(range(made, count))
+            made = count
+            name, by_hand = (f"`list_arrays`, {count} arrays", f"`mdadm --detail`, {count} times") if count > 1 else ("`list_arrays`, 1 array", "`mdadm --detail`")
+            details = [["mdadm", "--detail", f"/dev/md{number}"] for number in range(count)]
+            times = self.race_calls(turns, {name: [self.call("list_arrays")], by_hand: details})
+            for other, limit in ((IMPORT, "≤ 1.15" if count == 1 else ""), (DO_NOTHING, ""), (by_hand, "")):
                 self.rows.append(Row(name, times[name], other, times[other], limit))
-        (few, few_ms), (many, many_ms) = by_count[min(by_count)], by_count[max(by_count)]
-        self.rows.append(Row(many, many_ms, few, few_ms, "< 1.2"))
-        self.rows.append(Row("processes that it starts", [self.count_processes(self.call("list_arrays"))], limit="0"))
+            middles.append((name, [statistics.median(times[name])]))
+        self.rows.append(Row(*middles[-1], *middles[0], limit="< 1.2"))
+        self.rows.append(Row(f"processes that {middles[-1][0]} starts", [self.count_processes(self.call("list_arrays"))], limit="0"))
         self.dom0.run("mdadm --stop --scan && losetup -D && rm -r /tmp/loops && rm /etc/mdadm.conf && udevadm settle")
 
     def count_processes(self, argv):
         """Return how many processes a command starts beyond itself."""
-        return int(self.dom0.run(COUNT_PROCESSES + argv, env=PLUGIN_ENVIRONMENT).out) - 3  # the shell, the command, and the one that tells
+        return int(self.dom0.run(COUNT_PROCESSES + argv, env=PLUGIN_ENVIRONMENT).out) - 3  # the shell, the command, the one that tells
 
     def make_arrays(self, numbers):
         """Make small RAID1s on loop devices in memory, and their lines in mdadm.conf."""
@@ -185,14 +187,12 @@ class Bench:
         secret = self.dom0.run(["xe", "secret-create", "value=" + SMTP_PASSWORD]).out.strip()
         self.dom0.call("configure_alerts", mail_to="admin@example.com", mail_from=SMTP_USER, smtp_host=SMTP_HOST, smtp_user=SMTP_USER,
                        smtp_password_secret=secret)
-        ours, plain = [], []
-        for _ in range(1 + ALERT_TURNS):
-            ours.append(self.fault_to_mail_ms("systemctl restart mdmonitor.service", "systemctl stop mdmonitor.service"))
-            plain.append(self.fault_to_mail_ms(
-                "grep ^MAIL /etc/mdadm.conf >/run/plain.conf; "
-                "mdadm --monitor --daemonise --pid-file=/run/plain.pid --config=/run/plain.conf /dev/md0 "
-                "</dev/null >/dev/null 2>&1", "kill $(cat /run/plain.pid)"))
-        self.rows.append(Row("`--set-faulty` to mail accepted", ours[1:], "the same with mdadm's own mail", plain[1:], "≤ 2200 ms"))
+        service = "systemctl restart mdmonitor.service", "systemctl stop mdmonitor.service"
+        by_hand = ("grep ^MAIL /etc/mdadm.conf >/run/plain.conf; mdadm --monitor --daemonise --pid-file=/run/plain.pid --config=/run/plain.conf "
+                   "/dev/md0 </dev/null >/dev/null 2>&1", "kill $(cat /run/plain.pid)")
+        times = [(self.fault_to_mail_ms(*service), self.fault_to_mail_ms(*by_hand)) for _ in range(1 + ALERT_TURNS)]
+        ours, plain = zip(*times[1:])
+        self.rows.append(Row("`--set-faulty` to mail accepted", ours, "the same with mdadm's own mail", plain, "≤ 2200 ms"))
 
     def fault_to_mail_ms(self, start, stop):
         """Return the time from the fault, by the guest's clock, to the mail, by the server's, which runs in the guest as well."""
@@ -239,8 +239,7 @@ def main():
         json.dump(stopwatch(json.load(sys.stdin)), sys.stdout)
         return
     rows = [row for choice in ([options.python] if options.python else pythons_there()) for row in measure(choice)]
-    turns = f"Medians of {CALL_TURNS} turns ({CREATE_TURNS} for `create_array`, {ALERT_TURNS} for mails), each pair in the same turn of one boot."
-    text = turns + "\n\n" + table(rows)
+    text = f"Medians over the turns; load average of the machine at the end: {os.getloadavg()[1]:.1f}.\n\n" + table(rows)
     with open(BUILD + "/bench.md", "w", encoding="utf-8") as file:
         file.write(text)
     print(text, end="")
