@@ -58,6 +58,7 @@ def test_secrets(server):
 
 def test_storage(server):
     uuid = "9b52cbd2-5a31-4c39-ae9b-3a6a2e4f1c11"
+    server.xe("host-param-set", "uuid=" + server.host_uuid, "name-label=first")
     assert server.xe("sr-introduce", "uuid=" + uuid, "name-label=Local RAID10", "type=lvm", "content-type=user") == (0, uuid + "\n", "")
     pbd = server.xe("pbd-create", "host-uuid=" + server.host_uuid, "sr-uuid=" + uuid, "device-config:device=/dev/no")[1].strip()
     assert server.xe("sr-list")[1] == SR % uuid
