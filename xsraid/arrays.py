@@ -150,10 +150,11 @@ def _carry_out(host, plan, limit_s):
 def _wait_for_udev(host, plan):
     """Wait until udev has looked at the new array and its by-id link leads there. Not `udevadm settle`: that waits for everything else, too."""
     deadline = time.time() + SETTLE_S
-    while host.real_path(md.BY_ID + plan.uuid) != plan.node or not any(record["uuid"] == plan.uuid for record in md.read_arrays(host)):
+    link = md.BY_ID + plan.uuid
+    while host.real_path(link) != plan.node or plan.uuid not in [record["uuid"] for record in md.read_arrays(host)]:
         if time.time() > deadline:
-            raise Timeout("Waiting for udev to make %s%s" % (md.BY_ID, plan.uuid), SETTLE_S, "Is systemd-udevd running?")
-        time.sleep(0.01)
+            raise Timeout("Waiting for udev to make %s" % link, SETTLE_S, "Is systemd-udevd running?")
+        time.sleep(0.03)
 
 
 def _claim(host, chosen):

@@ -28,8 +28,9 @@ DiskFacts = collections.namedtuple("DiskFacts", "name size_bytes read_only remov
 def judge(host, session, disks):
     """Fill in `usable`, `refusals` and `stale` of disk records."""
     snapshot = take_snapshot(host, xapi.local_pbds(host, session), session)
+    all_blank = _are_blank(host, [disk["device"] for disk in disks])
     for disk in disks:
-        disk["refusals"], disk["stale"] = decide(_facts(host, disk["device"]), snapshot)
+        disk["refusals"], disk["stale"] = decide(_facts(host, disk["device"], all_blank), snapshot)
         disk["usable"] = not disk["refusals"]
 
 
@@ -135,10 +136,18 @@ def take_snapshot(host, pbds=(), session=None):
     return Snapshot(numbers, above, _mounts(host), _swaps(host), dm_uuids, uuids, _sr_devices(host, pbds, session))
 
 
-def _facts(host, device):
+def _are_blank(host, devices):
+    """Return whether wipefs finds nothing on any of them. When it does find something it does not say where, and each has to be asked."""
+    try:
+        return not run(host, ["wipefs", "-n", "-p"] + devices, PROBE_TIMEOUT_S).out.strip()
+    except (CommandFailed, Timeout):
+        return False
+
+
+def _facts(host, device, is_blank):
     name = sysfs.name_of(device)
     scsi_type = sysfs.attribute(host, name, "device/type")
-    signatures, unreadable = ([], None) if scsi_type == OPTICAL_TYPE else signatures_on(host, device)
+    signatures, unreadable = ([], None) if is_blank or scsi_type == OPTICAL_TYPE else signatures_on(host, device)
     return DiskFacts(
         name=name, size_bytes=sysfs.size_bytes(host, name), read_only=sysfs.number(host, name, "ro") == 1,
         removable=sysfs.number(host, name, "removable") == 1, scsi_type=scsi_type,
