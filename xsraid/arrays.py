@@ -2,7 +2,6 @@
 
 import collections
 import errno
-import json
 import os
 import re
 import syslog
@@ -26,7 +25,7 @@ def create_array(host, session, level, devices, name=None, spares=(), chunk=None
 
     level: a key of LEVELS; devices, spares: lists of what `disks.resolve` takes; chunk: bytes; bitmap: internal or none; wipe: give up what is left
     on the disks from an earlier life; dry_run: change nothing, reply the commands and "planned": True. Raises DiskInUse, StaleData, NotEnoughDisks,
-    UnknownDisk, BadArgument, Busy, Timeout; the disks are then as free as they were.
+    UnknownDisk, BadArgument, Busy, CommandFailed, Timeout; the disks are then as free as they were.
     """
     limit_s = settings.load(host).mdadm_timeout_s
     _check_options(level, devices, spares, chunk, bitmap)
@@ -174,21 +173,21 @@ def _claim(host, chosen):
 
 
 def _note(host, plan):
-    """Write down what is about to be made; return the note's path. Whatever carries this uuid afterwards is ours to take back."""
-    path = "%s/creating-%s.json" % (STATE_DIR, mdadm.bare_uuid(plan.uuid))
-    host.replace(path, json.dumps({"uuid": plan.uuid, "node": plan.node, "disks": [disk["device"] for disk in plan.chosen]}), 0o600)
+    """Write down the uuid of what is about to be made; return the note's path. Whatever carries that uuid afterwards is ours to take back."""
+    path = "%s/creating-%s" % (STATE_DIR, mdadm.bare_uuid(plan.uuid))
+    host.replace(path, plan.uuid + "\n", 0o600)
     return path
 
 
 def _take_back_unfinished(host, limit_s):
     """Take back what a killed call left: the uuid in its note tells which array and which superblocks are its."""
     for name in host.names(STATE_DIR):
-        if name.startswith("creating-") and name.endswith(".json"):
-            path = "%s/%s" % (STATE_DIR, name)
-            if md.read_configuration(host).has_array(json.loads(host.read(path))["uuid"]):
-                os.unlink(host.path(path))  # it was finished but for this note
+        if re.match(r"creating-[0-9a-f]{32}\Z", name):
+            note = "%s/%s" % (STATE_DIR, name)
+            if md.read_configuration(host).has_array(name[len("creating-"):]):
+                os.unlink(host.path(note))  # it was finished but for this note
             else:
-                _take_back(host, path, limit_s)
+                _take_back(host, note, limit_s)
 
 
 def _try_to_take_back(host, note, limit_s):
@@ -200,14 +199,16 @@ def _try_to_take_back(host, note, limit_s):
 
 
 def _take_back(host, note, limit_s):
-    wanted = json.loads(host.read(note))
-    host.log("taking back the unfinished array %(node)s, uuid %(uuid)s" % wanted, syslog.LOG_WARNING)
+    """Stop the array and clear the superblocks that carry the note's uuid, whatever node and disks are called today."""
+    uuid = mdadm.md_uuid(note[-32:])
+    host.log("taking back the unfinished array %s" % uuid, syslog.LOG_WARNING)
     run(host, ["udevadm", "settle", "--timeout=%d" % SETTLE_S], SETTLE_S + 5, accept=None)
-    if _carries(host, ["mdadm", "--detail", "--export", wanted["node"]], wanted["uuid"], limit_s):
-        run(host, ["mdadm", "--stop", wanted["node"]], limit_s)
-    for device in wanted["disks"]:
-        if _carries(host, ["mdadm", "--examine", "--export", device], wanted["uuid"], limit_s):
-            run(host, ["mdadm", "--zero-superblock", device], limit_s)
+    for record in md.read_arrays(host):
+        if record["health"] != "missing" and _carries(host, ["mdadm", "--detail", "--export", record["device"]], uuid, limit_s):
+            run(host, ["mdadm", "--stop", record["device"]], limit_s)
+    for disk in disks.inventory(host):
+        if _carries(host, ["mdadm", "--examine", "--export", disk["device"]], uuid, limit_s):
+            run(host, ["mdadm", "--zero-superblock", disk["device"]], limit_s)
     os.unlink(host.path(note))
 
 

@@ -35,7 +35,7 @@ def create_sr(host, session, array, type=None, name_label=None, name_description
         pbds = md.pbds_by_device(host, session)
         pbd = pbds.get(record["by_id"]) or pbds.get(record["device"])
         if pbd is not None:
-            sr, created = _complete(session, pbd), False
+            sr, created = _complete(session, record, pbd, type), False
         else:
             label = name_label or "Local %s %s" % (record["level"].upper(), record["name"])
             sr = _make(host, session, here, record, type, label, name_description or "", reattach, wipe, limit_s)
@@ -47,8 +47,11 @@ def create_sr(host, session, array, type=None, name_label=None, name_description
         return collections.OrderedDict([("sr_uuid", session.xenapi.SR.get_uuid(sr)), ("device", record["by_id"]), ("created", created)])
 
 
-def _complete(session, pbd):
+def _complete(session, record, pbd, kind):
     """Return the SR of a PBD that is there already, plugged."""
+    there = session.xenapi.SR.get_type(pbd["SR"])
+    if kind not in (None, there):
+        raise BadArgument("type", "%s carries a storage repository of type %s already" % (record["device"], there))
     if not pbd["currently_attached"]:
         session.xenapi.PBD.plug(pbd["ref"])
     return pbd["SR"]
