@@ -1,5 +1,7 @@
 """Alerts: the settings of this host, and the proof that they work. The verbs `configure_alerts`, `get_alerts` and `test_alert`."""
 
+from __future__ import absolute_import
+
 import collections
 import json
 import os

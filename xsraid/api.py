@@ -4,6 +4,8 @@ The table is the one description of what the plugin can do: parsing, `help` and 
 the verb is called, so that a cheap call pays for nothing that it does not use.
 """
 
+from __future__ import absolute_import
+
 import collections
 import errno
 import importlib
@@ -14,7 +16,6 @@ import re
 import socket
 import sys
 import syslog
-import traceback
 from xml.parsers import expat
 
 import XenAPI
@@ -184,9 +185,12 @@ def _gone(failure, function, host, error):
 
 def _internal(failure, function, host, error):
     """Log where an error that nobody foresaw came from; return the failure that says so without giving away what it may hold."""
-    for line in traceback.format_exc().splitlines():
-        host.log(line, syslog.LOG_WARNING)
     kind = error.__class__.__name__
+    host.log("%s: %s: %s" % (function.name, kind, error), syslog.LOG_WARNING)
+    step = sys.exc_info()[2]
+    while step is not None:  # by hand: loading traceback would cost every call, and this is for the rarest
+        host.log("  at %s:%d in %s" % (step.tb_frame.f_code.co_filename, step.tb_lineno, step.tb_frame.f_code.co_name), syslog.LOG_WARNING)
+        step = step.tb_next
     sentence = "%s met an error that nobody foresaw (%s): please report it with what `journalctl -t xsraid` says." % (function.name, kind)
     return failure("XSRAID_INTERNAL", [function.name, kind, sentence])
 

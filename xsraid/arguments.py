@@ -4,6 +4,8 @@ Each kind is a function that returns the value or raises ValueError with what wo
 `shape`, what it takes, in a word or two, and `example`.
 """
 
+from __future__ import absolute_import
+
 import re
 
 from xsraid.levels import LEVELS, level_name

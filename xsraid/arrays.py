@@ -1,5 +1,7 @@
 """What can be done to arrays: so far, to create one. What they are is for `md` to say."""
 
+from __future__ import absolute_import
+
 import collections
 import errno
 import os

@@ -3,6 +3,8 @@
 It stands apart from `host` because loading subprocess costs a tenth of a cheap call, and the calls that only read run nothing.
 """
 
+from __future__ import absolute_import
+
 import collections
 import errno
 import os

@@ -1,5 +1,7 @@
 """The disks of this host: what they are, which of them a caller means, and, with `usage`, whether each may be used; the verb `list_disks`."""
 
+from __future__ import absolute_import
+
 import collections
 import re
 

@@ -3,6 +3,8 @@
 The codes and the order of the facts are what other programs rely on; the sentences are for people and may change.
 """
 
+from __future__ import absolute_import
+
 from xsraid.text import native, printable, shown
 
 

@@ -1,5 +1,7 @@
 """The machine's files: read them, replace them whole, hold the lock, write the log. Running commands is next door, in `commands`."""
 
+from __future__ import absolute_import
+
 import errno
 import fcntl
 import grp
@@ -15,6 +17,7 @@ STATE_DIR = "/var/lib/xsraid"
 LOCK_FILE = "/run/lock/xsraid.lock"
 LOG_LEVELS = {"debug": syslog.LOG_DEBUG, "info": syslog.LOG_INFO, "warning": syslog.LOG_WARNING}
 READ_BYTES = 65536
+ATTRIBUTE_BYTES = 4096  # a sysfs attribute is at most one page, and one read gives all of it
 ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO)
 
 
@@ -52,8 +55,16 @@ class Host(object):
 
     def attribute(self, path):
         """Return a sysfs attribute without its line end, None when it is not there."""
-        text = self.read_if_there(path)
-        return None if text is None else text.strip()
+        try:
+            descriptor = os.open(self.path(path), os.O_RDONLY)
+            try:
+                return native(os.read(descriptor, ATTRIBUTE_BYTES)).strip()
+            finally:
+                os.close(descriptor)
+        except EnvironmentError as error:
+            if error.errno in ABSENT:
+                return None
+            raise
 
     def names(self, path):
         """Return the sorted names in a folder, none when it is not there."""

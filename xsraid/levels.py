@@ -1,5 +1,7 @@
 """The rules of the RAID levels, pure: how many disks, how much capacity, how much redundancy (md(4))."""
 
+from __future__ import absolute_import
+
 import collections
 
 # members_min: fewer make no sense or md refuses them; redundant: survives a failure; chunked: has a chunk size;

@@ -4,6 +4,8 @@ Facts about ssmtp 2.64 (ssmtp.conf(5) and trials): a `#` ends a value wherever i
 queue; with -v it prints the dialogue with the server, the password left out.
 """
 
+from __future__ import absolute_import
+
 import collections
 import email.header
 import email.utils

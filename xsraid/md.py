@@ -1,5 +1,7 @@
 """Arrays as they are now, from sysfs, udev's database and /etc/mdadm.conf; the verb `list_arrays`. Nothing here runs a command or changes a thing."""
 
+from __future__ import absolute_import
+
 import collections
 
 from xsraid import mdadm, sysfs, xapi
@@ -31,16 +33,14 @@ def read_configuration(host):
 
 def read_arrays(host):
     """Return the records of all arrays in the order of their nodes, `sr` still None."""
-    configuration = read_configuration(host)
+    configured = {mdadm.md_uuid(uuid): node for node, uuid in read_configuration(host).arrays() if uuid}
     records = []
     for name in sysfs.block_devices(host):
         state = sysfs.attribute(host, name, "md/array_state") if name.startswith("md") else None
         if state not in (None, "clear"):
-            records.append(_read_array(host, name, state, configuration))
-    running = [record["uuid"] for record in records if record["uuid"]]
-    for node, uuid in configuration.arrays():
-        if uuid and not any(mdadm.same_uuid(uuid, other) for other in running):
-            records.append(_missing(node, uuid))
+            records.append(_read_array(host, name, state, configured))
+    running = [record["uuid"] for record in records]
+    records += [_missing(node, uuid) for uuid, node in configured.items() if uuid not in running]
     return sorted(records, key=lambda record: (len(record["device"]), record["device"]))
 
 
@@ -79,8 +79,8 @@ def pbds_by_device(host, session):
     return found
 
 
-def _read_array(host, name, state, configuration):
-    """Return the record of one array that the kernel has, `name` being its kernel name and `state` its md/array_state."""
+def _read_array(host, name, state, configured):
+    """Return the record of one array that the kernel has: its kernel name, its md/array_state, the uuids that have an ARRAY line."""
     properties = sysfs.udev_properties(host, sysfs.attribute(host, name, "dev"))
     uuid = _uuid(host, name, properties)
     level = sysfs.attribute(host, name, "md/level") or None
@@ -101,13 +101,12 @@ def _read_array(host, name, state, configuration):
         ("members", members),
         ("sync", sync),
         ("mismatch_count", sysfs.number(host, name, "md/mismatch_cnt")),
-        ("configured", bool(uuid) and configuration.has_array(uuid)),
+        ("configured", uuid in configured),
         ("sr", None),
     ])
 
 
 def _missing(node, uuid):
-    uuid = mdadm.md_uuid(uuid)
     return collections.OrderedDict([
         ("device", node), ("by_id", BY_ID + uuid), ("name", node.rsplit("/", 1)[-1]), ("uuid", uuid), ("level", None), ("size_bytes", None),
         ("chunk_bytes", None), ("health", "missing"), ("redundancy_left", 0), ("members", []), ("sync", None), ("mismatch_count", None),

@@ -1,5 +1,7 @@
 """mdadm's language, pure: the command that creates an array, the model of /etc/mdadm.conf (mdadm.conf(5))."""
 
+from __future__ import absolute_import
+
 import re
 
 from xsraid.levels import LEVELS

@@ -1,5 +1,7 @@
 """mdadm's own monitor, as the service that the distribution ships."""
 
+from __future__ import absolute_import
+
 from xsraid.commands import run
 from xsraid.errors import Timeout
 

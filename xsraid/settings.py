@@ -1,5 +1,7 @@
 """The few defaults that a host may set, in /etc/xsraid.conf."""
 
+from __future__ import absolute_import
+
 import collections
 import io
 import re

@@ -1,5 +1,7 @@
 """Storage repositories on arrays, over the XenAPI session that xapi handed in. The verb `create_sr`."""
 
+from __future__ import absolute_import
+
 import collections
 import re
 

@@ -3,6 +3,8 @@
 A device here is its kernel name (`sda`, `md0`, `cciss!c0d0`); what cannot be known is None.
 """
 
+from __future__ import absolute_import
+
 from xsraid.text import native
 
 SECTOR_BYTES = 512  # sysfs counts in these, whatever the device's own sectors (Documentation/ABI)

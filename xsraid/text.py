@@ -4,6 +4,8 @@ Inside, text is the interpreter's own `str`: UTF-8 bytes on Python 2, Unicode on
 Either way a file that is read and written back keeps every byte of the lines that nobody touched.
 """
 
+from __future__ import absolute_import
+
 import binascii
 import os
 import re
@@ -11,6 +13,9 @@ import sys
 
 PYTHON_2 = sys.version_info[0] == 2
 PLAIN_WORD = r"^[A-Za-z0-9_@%+=:,./-]+\Z"
+
+# Control characters but for line end and tab, which XML and a terminal could not bear.
+UNPRINTABLE = dict.fromkeys([number for number in list(range(32)) + list(range(127, 160)) if number not in (9, 10)], u"?")
 
 
 def native(value):
@@ -30,7 +35,7 @@ def printable(value, limit=None):
     text = to_bytes(value).decode("utf-8", "replace")
     if limit and len(text) > limit:
         text = u"%s... (%d characters)" % (text[:limit], len(text))
-    text = u"".join(c if c in u"\n\t" or ord(c) >= 32 and ord(c) not in range(127, 160) else u"?" for c in text)
+    text = text.translate(UNPRINTABLE)
     return text.encode("utf-8") if PYTHON_2 else text
 
 

@@ -3,6 +3,8 @@
 `decide` is pure: it looks at a Snapshot of what the host knows and at nothing else. Anything that cannot be found out counts as a reason.
 """
 
+from __future__ import absolute_import
+
 import collections
 import errno
 import os

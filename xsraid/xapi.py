@@ -1,5 +1,7 @@
 """This host's own records in XAPI, over the session that was passed in. Failures of XAPI pass through with their own code."""
 
+from __future__ import absolute_import
+
 import collections
 
 from xsraid.errors import NotConfigured

@@ -1,6 +1,7 @@
 # -*- coding: utf-8 -*-
 """The edge between XAPI and the plugin: arguments in, replies and failures out."""
 
+import os
 import subprocess
 import sys
 
@@ -83,3 +84,12 @@ def test_a_xapi_that_is_gone_is_said(machine):
     process = subprocess.Popen([machine.path("plugins/xsraid"), call], stdout=subprocess.PIPE, env={"PATH": "/usr/bin"})
     reply, = xmlrpclib.loads(process.communicate()[0])[0]
     assert process.returncode == 0 and reply["ErrorDescription"][0] in ("XSRAID_XAPI_GONE", "XSRAID_NOT_CONFIGURED")
+
+
+def test_an_error_that_nobody_foresaw_is_a_reply_too(machine):
+    os.mkdir(machine.path("etc/mdadm.conf"))
+    try:
+        details = machine.refusal("list_arrays")
+    finally:
+        os.rmdir(machine.path("etc/mdadm.conf"))
+    assert details[:2] == ["XSRAID_INTERNAL", "list_arrays"] and "journalctl -t xsraid" in details[-1]
