@@ -1,7 +1,7 @@
 """Accidents: whatever happens in the middle, the error says it, and the machine is as it was or the next call finishes the job."""
 import pytest
 
-from test_main_job import DISK_BYTES, configure, devices, refusal
+from steps import DISK_BYTES, configure, devices, refusal
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3"), "disk_bytes": DISK_BYTES}
 FAULTS = "/run/xapi-faults"

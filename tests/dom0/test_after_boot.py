@@ -1,5 +1,5 @@
 """What the main job made is there again after a reboot and after a power cut, whatever the disks are called by then."""
-from test_main_job import DISK_BYTES, configure, devices, settled
+from steps import DISK_BYTES, configure, devices, settled
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3"), "disk_bytes": DISK_BYTES}
 PREFERRED_PYTHON = "2.7"

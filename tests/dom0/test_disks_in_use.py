@@ -1,7 +1,7 @@
 """No disk in use is ever written to: each kind made for real, asked for by each of its names, and byte for byte the same afterwards."""
 import pytest
 
-from test_main_job import refusal
+from steps import refusal
 
 MIB = 1 << 20
 # The reason that must be among those given, and how a disk comes to be used that way.

@@ -3,34 +3,10 @@ import json
 
 import pytest
 
-from dom0 import SMTP_HOST, SMTP_PASSWORD, SMTP_USER, XapiFailure
+from dom0 import SMTP_PASSWORD, SMTP_USER
+from steps import DISK_BYTES, configure, devices, refusal, settled
 
-ALERTS = {"mail_to": "admin@example.com", "mail_from": SMTP_USER, "smtp_host": SMTP_HOST}
-DISK_BYTES = 128 << 20
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3"), "disk_bytes": DISK_BYTES}
-
-
-def refusal(dom0, function, /, **arguments):
-    with pytest.raises(XapiFailure) as caught:
-        dom0.call(function, **arguments)
-    return [caught.value.code, *caught.value.params]
-
-
-def devices(dom0, *names):
-    return [dom0.disk(name).device for name in names]
-
-
-def configure(dom0, password=SMTP_PASSWORD, **more):
-    secret = dom0.xe("secret-create value=" + password).strip()
-    return dom0.call("configure_alerts", **{**ALERTS, "smtp_user": SMTP_USER, "smtp_password_secret": secret, **more})
-
-
-def settled(dom0, array="md0"):
-    """Return the array once nothing is under way on it."""
-    def idle():
-        record = dom0.call("list_arrays", array=array)["arrays"][0]
-        return None if record["sync"] else record
-    return dom0.wait_until(idle, timeout_s=60)
 
 
 # list_disks

@@ -2,9 +2,8 @@
 import json
 import re
 
-import record
-
 import readme
+import record
 from dom0 import SMTP_HOST, SMTP_PASSWORD, SMTP_USER
 
 PREFERRED_PYTHON = "3.6"

@@ -1,0 +1,33 @@
+"""Steps that several tests of the miniature dom0 take."""
+import pytest
+
+from dom0 import SMTP_HOST, SMTP_PASSWORD, SMTP_USER, XapiFailure
+
+ALERTS = {"mail_to": "admin@example.com", "mail_from": SMTP_USER, "smtp_host": SMTP_HOST}
+DISK_BYTES = 128 << 20
+
+
+def refusal(dom0, function, /, **arguments):
+    """Return [code, parameters ...] of a call that must fail."""
+    with pytest.raises(XapiFailure) as caught:
+        dom0.call(function, **arguments)
+    return [caught.value.code, *caught.value.params]
+
+
+def devices(dom0, *names):
+    """Return the device nodes that disks have now."""
+    return [dom0.disk(name).device for name in names]
+
+
+def configure(dom0, password=SMTP_PASSWORD, **more):
+    """Configure alerts for the mail server of the miniature dom0, the password as a secret; return the reply."""
+    secret = dom0.xe("secret-create value=" + password).strip()
+    return dom0.call("configure_alerts", **{**ALERTS, "smtp_user": SMTP_USER, "smtp_password_secret": secret, **more})
+
+
+def settled(dom0, array="md0"):
+    """Return the array once nothing is under way on it."""
+    def idle():
+        record = dom0.call("list_arrays", array=array)["arrays"][0]
+        return None if record["sync"] else record
+    return dom0.wait_until(idle, timeout_s=60)
