@@ -143,15 +143,6 @@ class NotConfigured(XsraidError):
         XsraidError.__init__(self, [what], "%s. %s" % (what, advice))
 
 
-class Unsupported(XsraidError):
-    """Facts: what, needs."""
-
-    code = "XSRAID_UNSUPPORTED"
-
-    def __init__(self, what, needs):
-        XsraidError.__init__(self, [what, needs], "%s needs %s." % (what, needs))
-
-
 class XapiGone(XsraidError):
     """XAPI did not answer, or its answer was none of XAPI's. Facts: its last words."""
 

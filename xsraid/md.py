@@ -64,7 +64,7 @@ def name_srs(host, session, records):
         return
     pbds = pbds_by_device(host, session)
     for record in records:
-        pbd = pbds.get(record["by_id"]) or pbds.get(record["device"])
+        pbd = pbd_of_array(pbds, record)
         if pbd:
             record["sr"] = xapi.sr_summary(session, pbd["SR"])
 
@@ -77,6 +77,11 @@ def pbds_by_device(host, session):
             if device:
                 found[device] = found[host.real_path(device)] = pbd
     return found
+
+
+def pbd_of_array(pbds, record):
+    """Return the PBD record, of `pbds_by_device`, whose device is this array, None when there is none."""
+    return pbds.get(record["by_id"]) or pbds.get(record["device"])
 
 
 def _read_array(host, name, state, configured):

@@ -34,8 +34,7 @@ def create_sr(host, session, array, type=None, name_label=None, name_description
         if record["health"] in UNUSABLE or record["by_id"] is None:
             raise UnknownArray(array, "this array is %s, it carries no storage repository" % record["health"])
         here = xapi.this_host(host, session)
-        pbds = md.pbds_by_device(host, session)
-        pbd = pbds.get(record["by_id"]) or pbds.get(record["device"])
+        pbd = md.pbd_of_array(md.pbds_by_device(host, session), record)
         if pbd is not None:
             sr, created = _complete(session, record, pbd, type), False
         else:
