@@ -62,8 +62,12 @@ TABLE = (
         Argument("chunk", kinds.chunk, "chunk size", "mdadm's"),
         Argument("bitmap", kinds.choice("internal", "none"), "write-intent bitmap", "internal where the level has redundancy"),
         Argument("wipe", kinds.boolean, "give up what is left on the disks from an earlier life", "false"),
+        Argument("allow_mixed_sizes", kinds.boolean, "leave more than a tenth of the disks unused", "false"),
+        Argument("allow_4k", kinds.boolean, "take disks with sectors of 4 KiB, on which lvm and ext SRs do not work", "false"),
         Argument("dry_run", kinds.boolean, "change nothing, reply the commands", "false"),
     ), "makes an array, its node and its line in /etc/mdadm.conf"),
+    Function("adopt_array", "arrays.adopt_array", (ARRAY,),
+             "takes over an array made by hand: its line in /etc/mdadm.conf and its SR's path and tag; nothing on its disks"),
     Function("list_arrays", "md.list_arrays", (ONE_ARRAY,), "health, redundancy left, members, progress and SR of the arrays"),
     Function("configure_alerts", "alerts.configure_alerts", (
         Argument("mail_to", kinds.addresses, "who is alerted"),
@@ -76,7 +80,7 @@ TABLE = (
         Argument("xapi_messages", kinds.boolean, "alert in XenCenter, too", "true"),
     ), "writes ssmtp.conf, revaliases, MAILADDR and MAILFROM, and lets mdadm's monitor run"),
     Function("get_alerts", "alerts.get_alerts", (), "the settings, without secrets, and whether the monitor runs"),
-    Function("test_alert", "alerts.test_alert", (
+    Function("test_alert", "delivery.test_alert", (
         ONE_ARRAY,
         Argument("timeout_s", kinds.whole_number(1, 3600), "how long the whole call may take, in seconds", "60"),
     ), "makes mdadm's test event for each array and tells what the mail server answered"),
@@ -88,6 +92,7 @@ TABLE = (
         Argument("default_sr", kinds.boolean, "make it the pool's default SR", "false"),
         Argument("reattach", kinds.boolean, "bring back the SR that is on the array, with its data", "false"),
         Argument("wipe", kinds.boolean, "give up what is on the array", "false"),
+        Argument("allow_4k", kinds.boolean, "on sectors of 4 KiB, too, where it makes no disks for VMs", "false"),
     ), "registers an array as a storage repository of this host"),
     Function("help", "api.help_function", (
         Argument("function", kinds.plain_text, "the function to explain", "all"),
@@ -99,9 +104,16 @@ FUNCTIONS = collections.OrderedDict((function.name, function) for function in TA
 REFUSED = {"smtp_password": kinds.plain_password, "password": kinds.plain_password}
 
 
-def handlers(failure, host=None):
+def serve(plugin):
+    """Answer the one call that this process was started for. plugin: the module XenAPIPlugin."""
+    host = Host()
+    plugin.dispatch(handlers(plugin.Failure, host))
+    sys.stdout.flush()  # where xapi has gone this raises, and the host is not told that the reply is out
+    host.replied()
+
+
+def handlers(failure, host):
     """Return {function name: handler(session, args)} for XenAPIPlugin.dispatch. failure: XenAPIPlugin.Failure; host: this machine."""
-    host = host or Host()
     _use_utf8()
     return {name: _handler(function, failure, host) for name, function in FUNCTIONS.items()}
 

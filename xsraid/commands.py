@@ -7,6 +7,7 @@ from __future__ import absolute_import
 
 import collections
 import errno
+import fcntl
 import os
 import signal
 import subprocess
@@ -18,6 +19,7 @@ from xsraid.errors import CommandFailed, Timeout
 from xsraid.text import command_line, native, to_bytes
 
 Result = collections.namedtuple("Result", "status out err")
+OPEN_FILES_MAX = 256
 KILL_GRACE_S = 2  # a process in an uninterruptible sleep cannot be killed: it is left behind rather than waited for
 
 
@@ -61,12 +63,26 @@ def _start(host, argv, given, out, err, environment):
     tool = find_tool(host, argv[0])
     if tool is None:
         raise CommandFailed(command_line(argv), "not started", "there is no %s in %s" % (argv[0], host.tools_path), "Install it with yum.")
-    variables = {"PATH": host.tools_path, "LC_ALL": "C"}
+    variables = {"PATH": host.tools_path, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
     variables.update(environment or {})
     try:
-        return subprocess.Popen([tool] + argv[1:], stdin=given, stdout=out, stderr=err, close_fds=True, cwd="/", env=variables, preexec_fn=os.setsid)
+        return subprocess.Popen([tool] + argv[1:], stdin=given, stdout=out, stderr=err, close_fds=False, cwd="/", env=variables,
+                                preexec_fn=lambda: _enter(host.lock_descriptor))
     except EnvironmentError as error:
         raise CommandFailed(command_line(argv), "not started", os.strerror(error.errno))
+
+
+def _enter(lock_descriptor):
+    """Prepare the new process: a session of its own, and no open file beyond the standard ones but the lock.
+
+    A command that goes on when its plugin is killed so holds the lock to its own end, and no other call comes between.
+    """
+    os.setsid()
+    for descriptor in range(3, OPEN_FILES_MAX):
+        try:
+            fcntl.fcntl(descriptor, fcntl.F_SETFD, 0 if descriptor == lock_descriptor else fcntl.FD_CLOEXEC)
+        except EnvironmentError:
+            pass  # not open
 
 
 def _wait(process, timeout_s):

@@ -1,11 +1,11 @@
-"""The disks of this host: what they are, which of them a caller means, and, with `usage`, whether each may be used; the verb `list_disks`."""
+"""The disks of this host: what they are, which of them a caller means, and, with `survey`, whether each may be used; the verb `list_disks`."""
 
 from __future__ import absolute_import
 
 import collections
 import re
 
-from xsraid import sysfs, usage
+from xsraid import survey, sysfs
 from xsraid.errors import BadArgument, UnknownDisk
 from xsraid.text import shown
 
@@ -19,7 +19,7 @@ LINK_ORDER = ("ata-", "nvme-eui", "nvme-", "scsi-S", "scsi-", "usb-", "virtio-",
 def list_disks(host, session):
     """Return {"disks": [disk record]}: every disk, usable or not, and each reason why not."""
     found = inventory(host)
-    usage.judge(host, session, found)
+    survey.judge(host, session, found)
     return {"disks": found}
 
 

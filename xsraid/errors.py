@@ -44,21 +44,24 @@ class UnknownDisk(XsraidError):
 
 
 class DiskInUse(XsraidError):
-    """A disk is in use, so it is not touched. Facts: device, reason (MOUNTED, SWAP, ...)."""
+    """A disk is in use or cannot serve, so it is not touched. Facts: device, reason (MOUNTED, SWAP, ...)."""
 
     code = "XSRAID_DISK_IN_USE"
 
     def __init__(self, device, reason, details):
-        XsraidError.__init__(self, [device, reason], "%s is in use: %s. Nothing was changed; choose another disk (`list_disks`)." % (device, details))
+        XsraidError.__init__(self, [device, reason], "%s cannot be used: %s. Nothing was changed; choose another disk (`list_disks`)."
+                             % (device, details))
 
 
 class StaleData(XsraidError):
-    """Something from an earlier life is on the disk. Facts: device, what."""
+    """Something from an earlier life is on disks. Facts: device, what; the first disk's, the sentence names all."""
 
     code = "XSRAID_STALE_DATA"
 
-    def __init__(self, device, what):
-        XsraidError.__init__(self, [device, what], "%s still carries %s. If nobody needs that, repeat the call with wipe=true." % (device, what))
+    def __init__(self, found):
+        """found: [(device, what)], not empty."""
+        everything = "; ".join("%s still carries %s" % each for each in found)
+        XsraidError.__init__(self, found[0], everything + ". If nobody needs that, repeat the call with wipe=true.")
 
 
 class NotEnoughDisks(XsraidError):
@@ -141,6 +144,15 @@ class NotConfigured(XsraidError):
 
     def __init__(self, what, advice):
         XsraidError.__init__(self, [what], "%s. %s" % (what, advice))
+
+
+class Unsupported(XsraidError):
+    """This host or these disks cannot do it. Facts: what, needs."""
+
+    code = "XSRAID_UNSUPPORTED"
+
+    def __init__(self, what, needs):
+        XsraidError.__init__(self, [what, needs], "%s: it needs %s." % (what, needs))
 
 
 class XapiGone(XsraidError):

@@ -15,6 +15,7 @@ from xsraid.text import native, printable, to_bytes
 TOOLS_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 STATE_DIR = "/var/lib/xsraid"
 LOCK_FILE = "/run/lock/xsraid.lock"
+ASIDE = ".xsraid-new"
 LOG_LEVELS = {"debug": syslog.LOG_DEBUG, "info": syslog.LOG_INFO, "warning": syslog.LOG_WARNING}
 READ_BYTES = 65536
 ATTRIBUTE_BYTES = 4096  # a sysfs attribute is at most one page, and one read gives all of it
@@ -28,6 +29,17 @@ class Host(object):
         self.root = root.rstrip("/")
         self.tools_path = tools_path
         self.log_level = syslog.LOG_INFO
+        self.lock_descriptor = None
+        self._when_replied = []
+
+    def when_replied(self, act):
+        """Have act() called once the reply is out: until then the caller may have to repeat the call."""
+        self._when_replied.append(act)
+
+    def replied(self):
+        """Say that the reply is out."""
+        while self._when_replied:
+            self._when_replied.pop(0)()
 
     def path(self, path):
         """Return an absolute path of this machine as a path that this process can open."""
@@ -43,6 +55,18 @@ class Host(object):
         finally:
             os.close(descriptor)
         return native(b"".join(chunks))
+
+    def read_pieces(self, path, wanted):
+        """Return [(offset, bytes)] of pieces of a file or device. wanted: [(offset, count)], a negative offset counts from the end."""
+        pieces = []
+        descriptor = os.open(self.path(path), os.O_RDONLY)
+        try:
+            for offset, count in wanted:
+                at = os.lseek(descriptor, offset, os.SEEK_SET if offset >= 0 else os.SEEK_END)
+                pieces.append((at, os.read(descriptor, count)))
+        finally:
+            os.close(descriptor)
+        return pieces
 
     def read_if_there(self, path):
         """Return a file's text, None when there is no such file (or the device behind it has just gone)."""
@@ -101,9 +125,21 @@ class Host(object):
         """
         return StagedFile(self.path(path), to_bytes(text), mode, group)
 
+    def remove(self, path):
+        """Remove a file if there is one, so that it is gone after a power cut, too."""
+        if os.path.isfile(self.path(path)):
+            os.unlink(self.path(path))
+            _sync(os.path.dirname(self.path(path)))
+
+    def move(self, old, new):
+        """Put a file that is whole in the place of another, both in one folder."""
+        _sync(self.path(old))
+        os.rename(self.path(old), self.path(new))
+        _sync(os.path.dirname(self.path(new)))
+
     def lock(self, who):
-        """Return a context that holds the one lock that all changing functions share. who: what to tell others. Entering raises Busy."""
-        return Lock(self.path(LOCK_FILE), who)
+        """Return the one Lock that all changing functions share, to be entered. who: what to tell others. Entering raises Busy."""
+        return Lock(self, who)
 
     def log(self, message, level=syslog.LOG_INFO):
         """Write one line to the system log; lower levels than the configured one are left out."""
@@ -113,27 +149,39 @@ class Host(object):
 
 
 class Lock(object):
-    """An flock: it ends with the process that holds it, whatever ends that."""
+    """An flock: it ends with the process that holds it and the commands that this has started, whatever ends them."""
 
-    def __init__(self, path, who):
-        self.path, self.who, self.descriptor = path, who, None
+    def __init__(self, host, who):
+        self.host, self.who, self.is_kept = host, who, False
 
     def __enter__(self):
-        self.descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.fcntl(self.descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+        descriptor = os.open(self.host.path(LOCK_FILE), os.O_RDWR | os.O_CREAT, 0o600)
+        fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
         try:
-            fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except EnvironmentError as error:
-            holder = native(os.read(self.descriptor, 200)).strip()
-            os.close(self.descriptor)
+            holder = native(os.read(descriptor, 200)).strip()
+            os.close(descriptor)
             if error.errno not in (errno.EAGAIN, errno.EACCES):
                 raise
             raise Busy(holder or "it did not say which")
-        os.ftruncate(self.descriptor, 0)
-        os.write(self.descriptor, to_bytes("%s, process %d\n" % (self.who, os.getpid())))
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, to_bytes("%s, process %d\n" % (self.who, os.getpid())))
+        self.host.lock_descriptor = descriptor
+        return self
 
     def __exit__(self, *_):
-        os.close(self.descriptor)
+        if not self.is_kept:
+            self.release()
+
+    def keep(self):
+        """Hold it beyond the context, until `release` or the end of the process."""
+        self.is_kept = True
+
+    def release(self):
+        """Let others have it."""
+        os.close(self.host.lock_descriptor)
+        self.host.lock_descriptor = None
 
 
 class StagedFile(object):
@@ -141,7 +189,7 @@ class StagedFile(object):
 
     def __init__(self, path, content, mode, group):
         self.path = os.path.realpath(path)
-        self.aside = self.path + ".xsraid-new"  # always the same: what a killed call left is taken away by the next
+        self.aside = self.path + ASIDE  # always the same: what a killed call left is taken away by the next
         try:
             self.discard()
             self._write(content, mode, group)
@@ -165,11 +213,7 @@ class StagedFile(object):
     def commit(self):
         try:
             os.rename(self.aside, self.path)
-            folder = os.open(os.path.dirname(self.path), os.O_RDONLY)
-            try:
-                os.fsync(folder)
-            finally:
-                os.close(folder)
+            _sync(os.path.dirname(self.path))
         except EnvironmentError as error:
             self._fail(error)
 
@@ -188,6 +232,15 @@ class StagedFile(object):
             pass  # the same trouble again
         raise CommandFailed("write %s" % self.path, errno.errorcode.get(error.errno, error.errno), os.strerror(error.errno),
                             "The file is as it was. Make room or make it writable, then repeat the call.")
+
+
+def _sync(path):
+    """Have a file's content, or the names in a folder, on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
 
 
 def _group_id(group, otherwise):

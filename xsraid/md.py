@@ -11,7 +11,9 @@ from xsraid.levels import LEVELS, redundancy
 CONFIGURATION = "/etc/mdadm.conf"
 BY_ID = "/dev/disk/by-id/md-uuid-"
 SYNC_HEALTH = {"resync": "resyncing", "recover": "rebuilding", "reshape": "resyncing", "check": "checking", "repair": "checking"}
+MEMBER_TYPE = "linux_raid_member"  # libblkid's word, whose uuid is the array's
 STOPPED = ("clear", "inactive")
+NOT_THERE = ("missing", "inactive", "failed")  # healths of arrays that nothing can be read from
 
 
 def list_arrays(host, session, array=None):
@@ -33,7 +35,7 @@ def read_configuration(host):
 
 def read_arrays(host):
     """Return the records of all arrays in the order of their nodes, `sr` still None."""
-    configured = {mdadm.md_uuid(uuid): node for node, uuid in read_configuration(host).arrays() if uuid}
+    configured = {mdadm.md_uuid(uuid): node or BY_ID + mdadm.md_uuid(uuid) for node, uuid in read_configuration(host).arrays() if uuid}
     records = []
     for name in sysfs.block_devices(host):
         state = sysfs.attribute(host, name, "md/array_state") if name.startswith("md") else None
@@ -91,7 +93,7 @@ def _read_array(host, name, state, configured):
     level = sysfs.attribute(host, name, "md/level") or None
     member_count = sysfs.number(host, name, "md/raid_disks") or 0
     members = _members(host, name, member_count)
-    sync = _sync(host, name)
+    sync = _sync(host, name, state)
     health, left = _health(host, name, level, state, member_count, members, sync)
     return collections.OrderedDict([
         ("device", sysfs.node(name)),
@@ -119,8 +121,17 @@ def _missing(node, uuid):
 
 
 def _uuid(host, name, properties):
-    """Return the uuid in mdadm's form, from the kernel (6.0 and later: md/uuid) or from udev, which asked mdadm."""
-    known = sysfs.attribute(host, name, "md/uuid") or properties.get("MD_UUID")
+    """Return the uuid in mdadm's form: as udev has it from mdadm, from the kernel (6.0 and later: md/uuid), or as udev read it on a member.
+
+    The kernel has only zeros for an array that waits for members, and for 0.90 superblocks it has each word's bytes reversed.
+    """
+    known = properties.get("MD_UUID")
+    if not known and (sysfs.attribute(host, name, "md/metadata_version") or "").startswith("1."):
+        known = sysfs.attribute(host, name, "md/uuid")
+    for entry in [] if (known or "").strip("0-:") else host.names("/sys/block/%s/md" % name):
+        member = sysfs.udev_properties(host, sysfs.attribute(host, name, "md/%s/block/dev" % entry)) if entry.startswith("dev-") else {}
+        if member.get("ID_FS_TYPE") == MEMBER_TYPE:
+            known = member.get("ID_FS_UUID")
     return mdadm.md_uuid(known) if known else None
 
 
@@ -160,12 +171,15 @@ def _member_record(device, serial, slot, state, errors):
     return collections.OrderedDict([("device", device), ("serial", serial), ("slot", slot), ("state", state), ("errors", errors)])
 
 
-def _sync(host, name):
+def _sync(host, name, state):
     """Return what resync, recovery, check or reshape is under way, None when none is.
 
-    The kernel's md.rst: sync_completed counts sectors, sync_speed KiB/s.
+    The kernel's md.rst: sync_completed counts sectors, sync_speed KiB/s. An array that was cut off while it synchronised and has not been written to
+    since (read-auto) goes on with the first write: resync_start is then a number.
     """
     action = sysfs.attribute(host, name, "md/sync_action")
+    if state == "read-auto" and action == "idle" and (sysfs.attribute(host, name, "md/resync_start") or "none").isdigit():
+        action = "resync"
     if action not in SYNC_HEALTH:
         return None
     completed = (sysfs.attribute(host, name, "md/sync_completed") or "").split(" / ")

@@ -7,6 +7,7 @@ import re
 from xsraid.levels import LEVELS
 
 NAME_MAX = 28  # a version 1.2 superblock holds 32 characters, and `--homehost=any` puts "any:" before the name
+IGNORED = "<ignore>"  # instead of a node: never to be assembled
 KEYWORDS = ("DEVICE", "ARRAY", "MAILADDR", "MAILFROM", "PROGRAM", "CREATE", "AUTO", "HOMEHOST", "HOMECLUSTER", "POLICY", "PART-POLICY", "SYSFS",
             "MONITORDELAY")
 
@@ -70,8 +71,9 @@ class Configuration(object):
         return entries[0][0] if entries else None
 
     def arrays(self):
-        """Return [(node, uuid)] of the ARRAY lines; uuid is None for a line that names none."""
-        return [(words[0], _tag(words, "uuid")) for words in self.words("ARRAY") if words]
+        """Return [(node, uuid)] of the ARRAY lines that mdadm shall assemble; what a line does not name is None."""
+        lines = [(_node(words), _tag(words, "uuid")) for words in self.words("ARRAY")]
+        return [(node, uuid) for node, uuid in lines if node != IGNORED and (node or uuid)]
 
     def has_array(self, uuid):
         return any(known and same_uuid(known, uuid) for _, known in self.arrays())
@@ -79,7 +81,7 @@ class Configuration(object):
     def set_array(self, node, uuid, spare_count=0):
         """Make sure that there is one ARRAY line for this uuid, and return it. Such a line survives renamed disks and another host name."""
         line = "ARRAY %s UUID=%s%s" % (node, md_uuid(uuid), " spares=%d" % spare_count if spare_count else "")
-        self._set(lambda entry: self._is_array(entry, uuid), line)
+        self._set(lambda entry: self._is_array(entry, uuid) or self._is_nameless(entry, node), line)
         return line
 
     def set_word(self, keyword, word):
@@ -89,6 +91,11 @@ class Configuration(object):
     def _is_array(self, entry, uuid):
         known = _tag(_words(entry), "uuid") if _keyword(entry) == "ARRAY" else None
         return known is not None and same_uuid(known, uuid)
+
+    def _is_nameless(self, entry, node):
+        """Return whether it is an ARRAY line for this node that finds its members by name or device: one that renamed disks or hosts break."""
+        words = _words(entry)[1:] if _keyword(entry) == "ARRAY" else []
+        return _node(words) == node and _tag(words, "uuid") is None and _tag(words, "container") is None
 
     def _set(self, is_meant, line, only_first=False):
         places = [at for at, entry in enumerate(self.entries) if is_meant(entry)]
@@ -122,6 +129,13 @@ def _keyword(entry):
         return None
     fitting = [keyword for keyword in KEYWORDS if keyword.startswith(words[0].upper())]
     return fitting[0] if fitting else None
+
+
+def _node(words):
+    """Return the node that an ARRAY line names, None for one that leaves it to mdadm; a bare name is one in /dev/md."""
+    if not words or "=" in words[0]:
+        return None
+    return words[0] if words[0].startswith("/") or words[0] == IGNORED else "/dev/md/" + words[0]
 
 
 def _tag(words, name):

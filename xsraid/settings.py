@@ -16,7 +16,7 @@ from xsraid.host import LOG_LEVELS
 from xsraid.text import shown, to_bytes
 
 PATH = "/etc/xsraid.conf"
-Settings = collections.namedtuple("Settings", "smtp_timeout_s mdadm_timeout_s log_level")
+Settings = collections.namedtuple("Settings", "smtp_timeout_s mdadm_timeout_s boot_wait_s log_level")
 
 
 def load(host):
@@ -34,10 +34,11 @@ def load(host):
     settings = Settings(
         smtp_timeout_s=_seconds(values, ("mail", "smtp_timeout_s"), 30),
         mdadm_timeout_s=_seconds(values, ("mdadm", "timeout_s"), 60),
+        boot_wait_s=_seconds(values, ("boot", "wait_s"), 30),
         log_level=_choice(values, ("log", "level"), "info", LOG_LEVELS))
     for section, key in sorted(values):
         raise NotConfigured("%s, section [%s]: unknown key %s" % (PATH, section, key),
-                            "Known are: [mail] smtp_timeout_s, [mdadm] timeout_s, [log] level.")
+                            "Known are: [mail] smtp_timeout_s, [mdadm] timeout_s, [boot] wait_s, [log] level.")
     host.log_level = LOG_LEVELS[settings.log_level]
     return settings
 

@@ -4,48 +4,103 @@ from __future__ import absolute_import
 
 import collections
 import re
+import syslog
 
 import XenAPI
 
-from xsraid import md, settings, usage, xapi
-from xsraid.commands import run
-from xsraid.errors import ArrayInUse, BadArgument, UnknownArray, WouldLoseData
+from xsraid import lvm, md, notes, probe, recovery, settings, survey, sysfs, usage, xapi
+from xsraid.errors import ArrayInUse, BadArgument, Busy, UnknownArray, Unsupported, WouldLoseData
 
-TAG = "xsraid-array"  # in the SR's other_config: the uuid of the array that carries it
-UUID = r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\Z"
-# The storage manager's names for its volume groups: LVMSR and EXTSR.
-SR_GROUPS = (("lvm", "VG_XenStorage-" + UUID), ("ext", "XSLocalEXT-" + UUID))
-LVM_MASTER = "/etc/lvm/master"  # before 8.1 dom0's own lvm.conf lets nobody change LVM by hand
-UNUSABLE = ("missing", "inactive", "failed")
+LVM_GROUP = "VG_XenStorage-"  # how the storage manager begins the names of the volume groups of its type lvm
+METADATA_VOLUME = "MGT"  # what LVMSR makes in it before the first disk
+# An SR to be made. type: lvm, ext, or None for lvm or what is there.
+Wish = collections.namedtuple("Wish", "type label description reattach wipe")
 
 
 def create_sr(host, session, array, type=None, name_label=None, name_description=None, default_sr=False, reattach=False,  # noqa: A002 - XAPI's word
-              wipe=False):
+              wipe=False, allow_4k=False):
     """Register an array as storage repository of this host; return {"sr_uuid", "device", "created"}, created False for one that was there.
 
     array: a node, name or uuid; type: lvm or ext, None means lvm or what is there; reattach: bring back the SR that is on the array, with its
-    data; wipe: give up what is on it. Raises WouldLoseData, UnknownArray, ArrayInUse, BadArgument, Busy, and what XAPI and the storage manager raise.
+    data; wipe: give up what is on it; allow_4k: on disks of 4 KiB sectors, too. Raises WouldLoseData, UnknownArray, ArrayInUse, Unsupported,
+    BadArgument, Busy, and what XAPI and the storage manager raise.
     """
     limit_s = settings.load(host).mdadm_timeout_s
     if reattach and wipe:
         raise BadArgument("wipe", "reattach=true keeps the data and wipe=true gives it up; give one of them")
-    with host.lock("create_sr"):
+    with recovery.changing(host, "create_sr", limit_s):
         record = md.find_array(host, array)
-        if record["health"] in UNUSABLE or record["by_id"] is None:
+        if record["health"] in md.NOT_THERE or record["by_id"] is None:
             raise UnknownArray(array, "this array is %s, it carries no storage repository" % record["health"])
+        wish = Wish(type, name_label or "Local %s %s" % (record["level"].upper(), record["name"]), name_description or "", reattach, wipe)
         here = xapi.this_host(host, session)
-        pbd = md.pbd_of_array(md.pbds_by_device(host, session), record)
+        pbd = _finish_or_undo(host, session, record)
         if pbd is not None:
             sr, created = _complete(session, record, pbd, type), False
         else:
-            label = name_label or "Local %s %s" % (record["level"].upper(), record["name"])
-            sr = _make(host, session, here, record, type, label, name_description or "", reattach, wipe, limit_s)
-            created = not reattach
-        xapi.set_other_config(session.xenapi.SR, sr, TAG, record["uuid"])
+            _refuse_sectors(host, record, allow_4k)
+            sr, created = _make(host, session, here, record, wish), not reattach
+        xapi.set_other_config(session.xenapi.SR, sr, xapi.ARRAY_TAG, record["uuid"])
+        notes.remove(host, "registering", record["uuid"])
         if default_sr:
             session.xenapi.pool.set_default_SR(session.xenapi.pool.get_all()[0], sr)
         host.log("SR %s on %s, %s" % (session.xenapi.SR.get_uuid(sr), record["device"], "created" if created else "was there"))
         return collections.OrderedDict([("sr_uuid", session.xenapi.SR.get_uuid(sr)), ("device", record["by_id"]), ("created", created)])
+
+
+def _refuse_sectors(host, record, allow_4k):
+    sector_bytes = sysfs.number(host, sysfs.name_of(record["device"]), "queue/logical_block_size")
+    if sector_bytes not in (None, usage.SECTOR_BYTES) and not allow_4k:
+        raise Unsupported("A storage repository on %s, whose logical sectors have %d bytes: its disks for VMs could not be made "
+                          "(SR_BACKEND_FAILURE_78)" % (record["device"], sector_bytes), "members with sectors of 512 bytes, or allow_4k=true")
+
+
+def _finish_or_undo(host, session, record):
+    """Return the PBD of an array, None when there is none; what a call that was killed left half made of an SR is taken away first."""
+    note = notes.read(host, "registering", record["uuid"])
+    pbd = md.pbd_of_array(md.pbds_by_device(host, session), record)
+    if note is None:
+        return pbd
+    if any(task["status"] == "pending" and "SR.create" in task["name_label"] for task in session.xenapi.task.get_all_records().values()):
+        raise Busy("xapi still carries out an SR.create that an earlier call began")
+    if pbd is not None and _is_half_made(host, session, pbd):
+        session.xenapi.PBD.destroy(pbd["ref"])
+        session.xenapi.SR.forget(pbd["SR"])
+        pbd = None
+    if pbd is None:
+        _clean(host, session, record, note.get("groups", []), [METADATA_VOLUME])
+    return md.pbd_of_array(md.pbds_by_device(host, session), record)
+
+
+def _is_half_made(host, session, pbd):
+    """Return whether an SR was never finished: it is neither plugged nor tagged, has no disk, and cannot be plugged."""
+    sr = session.xenapi.SR.get_record(pbd["SR"])
+    if pbd["currently_attached"] or xapi.ARRAY_TAG in sr["other_config"] or sr["VDIs"]:
+        return False
+    try:
+        session.xenapi.PBD.plug(pbd["ref"])
+    except XenAPI.Failure as error:
+        host.log("the SR.create of %s was cut off (%s): its records go" % (sr["uuid"], " ".join(error.details)), syslog.LOG_WARNING)
+        return True
+    return False
+
+
+def _clean(host, session, record, groups_before, volumes):
+    """Take away what a failed SR.create left on an array: a volume group that is new and whose SR XAPI does not know, or a bare label.
+
+    groups_before: names of volume groups; volumes: names of those that it may hold, None for any. What does not fit this stays.
+    """
+    groups, others = _contents(host, record)
+    known = [sr["uuid"] for sr in session.xenapi.SR.get_all_records().values()]
+    for group in groups:
+        sr = re.match(usage.SR_GROUP, group)
+        there = lvm.volumes(host, group)
+        if not sr or sr.group(1) in known or group in groups_before or volumes is not None and set(there) - set(volumes):
+            return
+        host.log("taking away the volume group that the failed SR.create left: %s" % group, syslog.LOG_WARNING)
+        lvm.remove(host, group)
+    if groups or others == [lvm.LABEL]:
+        lvm.remove_label(host, record["device"])
 
 
 def _complete(session, record, pbd, kind):
@@ -58,42 +113,54 @@ def _complete(session, record, pbd, kind):
     return pbd["SR"]
 
 
-def _make(host, session, here, record, kind, label, description, reattach, wipe, limit_s):
+def _make(host, session, here, record, wish):
     groups, others = _contents(host, record)
     old_type, old_uuid = _old_sr(groups)
-    if reattach:
+    if wish.reattach:
         if old_uuid is None:
             what = _in_words(groups, others) or "nothing at all"
             raise BadArgument("reattach", "%s carries no storage repository, but %s" % (record["device"], what))
-        if kind not in (None, old_type):
+        if wish.type not in (None, old_type):
             raise BadArgument("type", "the storage repository on %s is of type %s; leave the argument out" % (record["device"], old_type))
-        return _reattach(session, here, record, old_type, old_uuid, label, description)
-    if (groups or others) and not wipe:
+        return _reattach(session, here, record, old_type, old_uuid, wish)
+    if (groups or others) and not wish.wipe:
         _refuse_to_lose(record, groups, others, old_uuid)
     _refuse_in_use(host, record, groups)
     for group in groups:
         host.log("giving up as asked: volume group %s on %s" % (group, record["device"]))
-        run(host, ["vgchange", "-an", group], limit_s, environment=_lvm_environment(host))
-    return session.xenapi.SR.create(here, {"device": record["by_id"]}, "0", label, description, kind or "lvm", "user", False, {})
+        lvm.deactivate(host, group)
+    notes.write(host, "registering", {"groups": groups}, record["uuid"])
+    try:
+        return session.xenapi.SR.create(here, {"device": record["by_id"]}, "0", wish.label, wish.description, wish.type or "lvm", "user", False, {})
+    except XenAPI.Failure:
+        _clean(host, session, record, groups, None)
+        notes.remove(host, "registering", record["uuid"])
+        raise
 
 
 def _contents(host, record):
     """Return (volume groups on the array, what else is on it in words). What cannot be found out is no reason to overwrite it."""
-    signatures, unreadable = usage.signatures_on(host, record["device"])
+    name = sysfs.name_of(record["device"])
+    found, unreadable = probe.signatures(host, [name])
     if unreadable:
-        raise WouldLoseData(record["device"], "may carry data, it cannot be looked at: %s" % unreadable, "Find out why before it is overwritten.")
-    groups = [label for kind, _, label in signatures if kind == "LVM2_member" and label]
-    others = [kind + (label and " '%s'" % label) for kind, _, label in signatures if kind != "LVM2_member" or not label]
+        why = "may carry data, it cannot be looked at: %s" % unreadable[name]
+        raise WouldLoseData(record["device"], why, "Find out why before it is overwritten.")
+    groups, others = [], []
+    for signature in found[name]:
+        group = lvm.volume_groups(host).get(sysfs.attribute(host, name, "dev")) if signature.type == lvm.LABEL else None
+        if group and group.name:
+            groups.append(group.name)
+        else:
+            others.append(signature.type + (signature.label and " '%s'" % signature.label))
     return groups, others
 
 
 def _old_sr(groups):
     """Return (type, uuid) of the SR that a volume group is, (None, None) where none is one."""
     for group in groups:
-        for kind, pattern in SR_GROUPS:
-            match = re.match(pattern, group)
-            if match:
-                return kind, match.group(1)
+        match = re.match(usage.SR_GROUP, group)
+        if match:
+            return "lvm" if group.startswith(LVM_GROUP) else "ext", match.group(1)
     return None, None
 
 
@@ -111,7 +178,7 @@ def _refuse_to_lose(record, groups, others, old_uuid):
 
 def _refuse_in_use(host, record, groups):
     """Refuse an array that something uses other than the volume groups on it, which are deactivated before they are overwritten."""
-    mounts, swaps, others = usage.users_of(host, record["device"])
+    mounts, swaps, others = survey.users_of(host, record["device"])
     for place in mounts:
         raise ArrayInUse(record["device"], "the mount %s" % place, "Unmount it first: `umount %s`." % place)
     for device in swaps:
@@ -120,7 +187,7 @@ def _refuse_in_use(host, record, groups):
         raise ArrayInUse(record["device"], ", ".join(others))
 
 
-def _reattach(session, here, record, kind, uuid, label, description):
+def _reattach(session, here, record, kind, uuid, wish):
     """Bring an SR back under its own uuid; where this fails, XAPI is left as it was."""
     introduced = None
     try:
@@ -128,7 +195,7 @@ def _reattach(session, here, record, kind, uuid, label, description):
     except XenAPI.Failure as error:
         if error.details[0] != "UUID_INVALID":
             raise
-        sr = introduced = session.xenapi.SR.introduce(uuid, label, description, kind, "user", False, {})
+        sr = introduced = session.xenapi.SR.introduce(uuid, wish.label, wish.description, kind, "user", False, {})
     pbd = None
     try:
         pbd = session.xenapi.PBD.create({"host": here, "SR": sr, "device_config": {"device": record["by_id"]}, "other_config": {}})
@@ -147,7 +214,3 @@ def _undo(session, pbd, introduced):
             session.xenapi.SR.forget(introduced)
     except XenAPI.Failure:
         pass  # the first failure is the one to report
-
-
-def _lvm_environment(host):
-    return {"LVM_SYSTEM_DIR": LVM_MASTER} if host.names(LVM_MASTER) else {}

@@ -46,6 +46,15 @@ def partitions(host, name):
     return [entry for entry in host.names("/sys/block/%s" % name) if host.attribute("/sys/block/%s/%s/partition" % (name, entry)) is not None]
 
 
+def disks_and_partitions(host):
+    """Return [(device node, "major:minor")] of all whole block devices and their partitions."""
+    found = []
+    for name in block_devices(host):
+        found.append((node(name), attribute(host, name, "dev")))
+        found += [(node(entry), attribute(host, name, entry + "/dev")) for entry in partitions(host, name)]
+    return found
+
+
 def holders(host, name, partition=None):
     """Return the kernel names of the devices that are built on a device or on one of its partitions."""
     return host.names("/sys/block/%s/holders" % (name if partition is None else "%s/%s" % (name, partition)))

@@ -7,6 +7,7 @@ import collections
 from xsraid.errors import NotConfigured
 
 INVENTORY = "/etc/xensource-inventory"
+ARRAY_TAG = "xsraid-array"  # in an SR's other_config: the uuid of the array that carries it
 
 
 def this_host(host, session):

@@ -148,6 +148,8 @@ class Dom0:
             shutil.copy(self._rpm, self.share)
             packages.append("/share/" + os.path.basename(self._rpm))
         self.run("rpm --install --force-debian " + " ".join(packages))
+        if self._rpm:
+            self.run("systemctl start xsraid-attach.service")  # the package has started it, and it must not meet what comes now
         self.run(["/usr/bin/bash", "/bed/dom0/guest/reset", "--keep"])
 
     def xapi(self, method, *arguments, timeout_s=120):

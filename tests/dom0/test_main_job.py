@@ -19,7 +19,7 @@ def test_disks_are_described_and_judged(fresh_dom0):
     assert (blank["serial"], blank["by_id"]) == (fresh_dom0.disk("d0").serial, fresh_dom0.disk("d0").by_id)
     assert (blank["vendor"], blank["model"], blank["size_bytes"], blank["logical_sector_bytes"]) == ("SEAGATE", "ST4000NM0035", DISK_BYTES, 512)
     assert (blank["usable"], blank["refusals"], blank["stale"]) == (True, [], [])
-    assert (stale["usable"], stale["stale"]) == (True, [{"type": "ext4", "offset_bytes": 1080}])
+    assert (stale["usable"], stale["stale"]) == (True, [{"type": "ext4", "offset_bytes": 1080, "device": device, "label": "data"}])
     boot = disks["/dev/ubda"]
     assert not boot["usable"] and {"reason": "BOOT_DISK", "detail": "/dev/ubda on /boot"} in boot["refusals"]
 

@@ -1,5 +1,6 @@
 import glob
 import os
+import signal
 import stat
 import subprocess
 import time
@@ -66,7 +67,7 @@ def test_lock_names_its_holder_and_ends_with_it(host):
         pass
 
 
-def test_a_child_does_not_inherit_the_lock(host):
+def test_a_process_that_is_no_command_does_not_inherit_the_lock(host):
     with host.lock("create_array"):
         child = subprocess.Popen(["sleep", "5"], close_fds=False)
     try:
@@ -77,11 +78,46 @@ def test_a_child_does_not_inherit_the_lock(host):
         child.wait()
 
 
+def test_a_command_that_goes_on_holds_the_lock(tmpdir, host):
+    """As mdadm does when its plugin is killed: nobody else may begin before it has ended."""
+    host = Host(host.root, "/usr/bin:/bin")
+    with host.lock("create_array"):
+        pid = int(run(host, ["sh", "-c", "sleep 30 >/dev/null 2>&1 & echo $!"]).out)
+    try:
+        with pytest.raises(Busy), host.lock("create_sr"):
+            pass
+    finally:
+        os.kill(pid, signal.SIGKILL)
+    deadline = time.time() + 10
+    while True:
+        try:
+            with host.lock("create_sr"):
+                break
+        except Busy:
+            assert time.time() < deadline
+
+
+def test_a_lock_is_kept_until_the_reply_is_out(host):
+    with host.lock("create_array") as lock:
+        lock.keep()
+        host.when_replied(lock.release)
+    with pytest.raises(Busy), host.lock("create_sr"):
+        pass
+    host.replied()
+    with host.lock("create_sr"):
+        pass
+
+
+def test_pieces_of_a_file_from_its_head_and_its_end(host, tmpdir):
+    tmpdir.join("disk").write("head....tail")
+    assert host.read_pieces("/disk", [(0, 4), (-4, 4), (8, 9)]) == [(0, b"head"), (8, b"tail"), (8, b"tail")]
+
+
 def test_run_gives_a_fixed_environment_and_no_shell(host, monkeypatch):
     monkeypatch.setenv("LANG", "de_DE.UTF-8")
     monkeypatch.setenv("SECRET", "x")
     out = run(host, ["env"], environment={"EXTRA": "1"}).out
-    assert sorted(line.split("=")[0] for line in out.splitlines()) == ["EXTRA", "LC_ALL", "PATH"]
+    assert sorted(line.split("=")[0] for line in out.splitlines()) == ["EXTRA", "LC_ALL", "LVM_SUPPRESS_FD_WARNINGS", "PATH"]
     assert run(host, ["echo", "$HOME; `id`", "a  b"]).out == "$HOME; `id` a  b\n"
     assert run(host, ["cat"], stdin="given").out == "given"
 
@@ -142,9 +178,9 @@ def test_a_bad_setting_is_named(host, tmpdir, text, words):
 
 def test_settings_have_defaults_and_the_shipped_file_says_them(host, tmpdir):
     defaults = settings.load(host)
-    assert defaults == (30, 60, "info")
+    assert defaults == (30, 60, 30, "info")
     with open(os.path.join(os.path.dirname(__file__), "../../rpm/etc/xsraid.conf")) as shipped:
         tmpdir.join("etc/xsraid.conf").write(shipped.read())
     assert settings.load(host) == defaults
     tmpdir.join("etc/xsraid.conf").write("[mail]\nsmtp_timeout_s = 5\n[log]\nlevel = debug\n")
-    assert settings.load(host) == (5, 60, "debug")
+    assert settings.load(host) == (5, 60, 30, "debug")

@@ -6,6 +6,7 @@ import pytest
 
 from xsraid import mail
 from xsraid.errors import BadArgument
+from xsraid.host import Host
 
 CENTOS = """\
 #
@@ -62,19 +63,12 @@ def test_passwords_that_ssmtp_cannot_carry(password, reason):
     assert "secret" not in caught.value.sentence.replace("smtp_password_secret", "").replace("the secret", "")
 
 
-class Ssmtp(object):
-    """A host whose sendmail says what ssmtp 2.64 said in trials (-v -t)."""
-
-    root, log_level = "", 0
-
-    def __init__(self, folder, script):
-        self.tools_path = str(folder) + ":/usr/bin:/bin"
-        tool = folder.join("sendmail")
-        tool.write("#!/bin/sh\ncat >/dev/null\n" + script)
-        tool.chmod(0o755)
-
-    def log(self, *_):
-        pass
+def ssmtp(folder, script):
+    """Return a host whose sendmail says what ssmtp 2.64 said in trials (-v -t)."""
+    tool = folder.join("sendmail")
+    tool.write("#!/bin/sh\ncat >/dev/null\n" + script)
+    tool.chmod(0o755)
+    return Host("/", str(folder) + ":/usr/bin:/bin")
 
 
 @pytest.mark.parametrize("script,accepted,response,advice", [
@@ -90,7 +84,7 @@ class Ssmtp(object):
     ("sleep 30", False, "no answer within 1 s", "said nothing"),
     ("exit 1", False, "sendmail ended with 1", "operator")])
 def test_what_became_of_a_message(tmpdir, script, accepted, response, advice):
-    answer = mail.send(Ssmtp(tmpdir, script), "To: a@b\n\nhi\n", 1 if "sleep" in script else 20)
+    answer = mail.send(ssmtp(tmpdir, script), "To: a@b\n\nhi\n", 1 if "sleep" in script else 20)
     assert (answer.accepted, answer.response) == (accepted, response)
     assert advice in answer.advice
 

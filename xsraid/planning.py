@@ -1,0 +1,115 @@
+"""How an array will be made: from what a caller asks for to the commands, changing nothing. Carrying it out is for `arrays`."""
+
+from __future__ import absolute_import
+
+import collections
+import re
+
+from xsraid import disks, md, mdadm, survey, sysfs, usage
+from xsraid.errors import BadArgument, DiskInUse, NotEnoughDisks, StaleData
+from xsraid.levels import LEVELS, capacity_bytes
+from xsraid.text import command_line, random_hex
+
+NUMBERED = r"/dev/md/?(\d+)\Z"
+UNUSED_MAX_PERCENT = 10  # of the disks' bytes; more is rather a slip than a wish
+Options = collections.namedtuple("Options", "level name chunk bitmap wipe allow_mixed_sizes allow_4k")
+# request: of `request_of`; wipes, create: argument lists; configuration: the mdadm.Configuration with the new line, line.
+Plan = collections.namedtuple("Plan", "node name uuid level chosen size_bytes unused_bytes request wipes create configuration line")
+
+
+def check_options(level, devices, spares, chunk, bitmap):
+    """Raise NotEnoughDisks or BadArgument for what no array can be, whatever the disks."""
+    rule = LEVELS[level]
+    if len(devices) < rule.members_min:
+        raise NotEnoughDisks(level, rule.members_min, len(devices))
+    if chunk is not None and not rule.chunked:
+        raise BadArgument("chunk", "%s has no chunks; leave it out" % level)
+    if bitmap == "internal" and not rule.redundant:
+        raise BadArgument("bitmap", "%s has no redundancy to keep a bitmap of; leave it out" % level)
+    if spares and not rule.redundant:
+        raise BadArgument("spares", "%s has no redundancy that a spare could restore; leave it out" % level)
+
+
+def choose(host, devices, spares):
+    """Return (members, spares) as disk records."""
+    found = disks.inventory(host)
+    members, extra = disks.resolve(host, found, devices, "devices"), disks.resolve(host, found, spares, "spares")
+    for disk in extra:
+        if disk in members:
+            raise BadArgument("spares", "%s is among the devices, too" % disk["device"])
+    return members, extra
+
+
+def request_of(chosen, options):
+    """Return what tells one wish for an array from another, whatever the disks are called today."""
+    members, extra = [[disk["by_id"] or disk["device"] for disk in part] for part in chosen]
+    return {"level": options.level, "name": options.name, "chunk": options.chunk, "bitmap": options.bitmap, "devices": members, "spares": extra}
+
+
+def plan_array(host, session, chosen, options):
+    """Return the Plan of an array on (members, spares). Raises DiskInUse, StaleData, BadArgument."""
+    members, extra = chosen
+    everything = members + extra
+    survey.judge(host, session, everything, options.allow_4k)
+    _refuse_used(everything, options.wipe)
+    unused_bytes = _unused_bytes(everything, options.allow_mixed_sizes)
+    configuration = md.read_configuration(host)
+    node, name = _node_and_name(host, configuration, options.name)
+    uuid = mdadm.md_uuid(random_hex(16))
+    line = configuration.set_array(node, uuid, len(extra))
+    create = mdadm.create_command(node, options.level, uuid, name, [disk["device"] for disk in members], [disk["device"] for disk in extra],
+                                  options.chunk, options.bitmap)
+    size_bytes = capacity_bytes(options.level, min(disk["size_bytes"] for disk in everything), len(members))
+    return Plan(node, name, uuid, options.level, everything, size_bytes, unused_bytes, request_of(chosen, options),
+                survey.wipe_commands(host, everything), create, configuration, line)
+
+
+def commands_of(plan):
+    """Return what a person would type to carry a Plan out."""
+    typed = [command_line(argv) for argv in plan.wipes + [plan.create]]
+    return typed + ["echo '%s' >> %s" % (plan.line, md.CONFIGURATION)]
+
+
+def planned_record(plan):
+    """Return what is known of an array before it is there. The capacity leaves superblocks and bitmap aside."""
+    return collections.OrderedDict([
+        ("device", plan.node), ("by_id", md.BY_ID + plan.uuid), ("name", plan.name), ("uuid", plan.uuid), ("level", plan.level),
+        ("size_bytes", plan.size_bytes),
+        ("members", [collections.OrderedDict([("device", disk["device"]), ("serial", disk["serial"])]) for disk in plan.chosen])])
+
+
+def _refuse_used(chosen, wipe):
+    for disk in chosen:
+        if disk["refusals"]:
+            raise DiskInUse(disk["device"], disk["refusals"][0]["reason"], usage.in_words(disk["refusals"]))
+    stale = [(disk["device"], usage.stale_in_words(disk["stale"])) for disk in chosen if disk["stale"]]
+    if stale and not wipe:
+        raise StaleData(stale)
+
+
+def _unused_bytes(chosen, allow_mixed_sizes):
+    """Return how many bytes of the larger disks an array cannot use. Raises BadArgument when that is too much."""
+    sizes = [disk["size_bytes"] for disk in chosen]
+    unused_bytes = sum(sizes) - min(sizes) * len(sizes)
+    if unused_bytes * 100 > sum(sizes) * UNUSED_MAX_PERCENT and not allow_mixed_sizes:
+        smallest = min(chosen, key=lambda disk: disk["size_bytes"])
+        raise BadArgument("devices", "the disks differ in size: beside %s with %d bytes, %d bytes of the others (%d %% of all) would stay unused; "
+                          "choose others, or accept that with allow_mixed_sizes=true"
+                          % (smallest["device"], smallest["size_bytes"], unused_bytes, unused_bytes * 100 // sum(sizes)))
+    return unused_bytes
+
+
+def _node_and_name(host, configuration, name):
+    """Return the node and the name of a new array: `mdN` chooses its node, any other name gets the first that is free."""
+    taken = set(sysfs.block_devices(host))
+    for node, _ in configuration.arrays():
+        numbered = re.match(NUMBERED, node or "")
+        taken.add("md" + numbered.group(1) if numbered else node)
+    if name is not None and any(record["name"] == name for record in md.read_arrays(host)):
+        raise BadArgument("name", "there is an array named %s already" % name)
+    if name is not None and re.match(NUMBERED, "/dev/" + name):
+        if name in taken:
+            raise BadArgument("name", "%s is taken, by a running array or by a line of %s" % (name, md.CONFIGURATION))
+        return "/dev/" + name, name
+    free = next("md%d" % at for at in range(len(taken) + 1) if "md%d" % at not in taken)
+    return "/dev/" + free, name or free

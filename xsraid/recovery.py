@@ -1,0 +1,98 @@
+"""What a call that was killed, or cut off by a power failure, left of an array: taken back by the uuid that it had noted, and by that alone."""
+
+from __future__ import absolute_import
+
+import contextlib
+import syslog
+
+from xsraid import disks, mail, md, mdadm, notes, probe, survey, sysfs
+from xsraid.commands import run
+from xsraid.errors import XsraidError
+from xsraid.host import ASIDE, STATE_DIR
+
+SETTLE_S = 20
+WRITTEN = (md.CONFIGURATION, mail.CONFIGURATION, mail.REVALIASES)
+
+
+@contextlib.contextmanager
+def changing(host, who, limit_s):
+    """Hold the lock that all changing functions share, with what earlier calls left unfinished taken back. Raises Busy, and what taking back raises.
+
+    who: the function, to tell others; limit_s: for each command. Gives the Lock.
+    """
+    with host.lock(who) as lock:
+        take_back_unfinished(host, limit_s)
+        yield lock
+
+
+def take_back_unfinished(host, limit_s):
+    """Take back each array whose note says that it is being made.
+
+    Not one that has its ARRAY line: it was finished, and now its note says so. Nor one that somebody has begun to use: that one gets its line.
+    """
+    _remove_asides(host)
+    for uuid in notes.uuids(host, "creating"):
+        facts = notes.read(host, "creating", uuid)
+        if facts.get("is_made"):
+            continue
+        configuration = md.read_configuration(host)
+        record = None if configuration.has_array(uuid) else _running(host, uuid, limit_s)
+        if record is not None and _carries_data(host, record):
+            line = configuration.set_array(record["device"], uuid)
+            host.log("somebody uses %s, which a killed call had just made: it stays, with the line %s" % (record["device"], line), syslog.LOG_WARNING)
+            host.replace(md.CONFIGURATION, configuration.text())
+        if configuration.has_array(uuid):
+            notes.write(host, "creating", dict(facts, is_made=True), uuid)
+        else:
+            take_back(host, uuid, limit_s)
+
+
+def try_to_take_back(host, uuid, limit_s):
+    """Take back after a failure, which stays the one that is reported; what cannot be taken back now, the next call tries again."""
+    try:
+        take_back(host, uuid, limit_s)
+    except XsraidError as error:
+        host.log("cannot take back yet: %s" % error, syslog.LOG_WARNING)
+
+
+def take_back(host, uuid, limit_s):
+    """Stop the array and clear the superblocks that carry a uuid, whatever node and disks are called today; then remove its note."""
+    host.log("taking back the unfinished array %s" % mdadm.md_uuid(uuid), syslog.LOG_WARNING)
+    record = _running(host, uuid, limit_s)
+    if record is not None:
+        run(host, ["mdadm", "--stop", record["device"]], limit_s)
+    for disk in disks.inventory(host):
+        if _carries(host, ["mdadm", "--examine", "--export", disk["device"]], uuid, limit_s):
+            run(host, ["mdadm", "--zero-superblock", disk["device"]], limit_s)
+    notes.remove(host, "creating", uuid)
+
+
+def _remove_asides(host):
+    """Remove files that were written aside and never put in place; one of them may hold the mail server's password."""
+    asides = [host.real_path(path) + ASIDE for path in WRITTEN]
+    for path in asides + ["%s/%s" % (STATE_DIR, name) for name in host.names(STATE_DIR) if name.endswith(ASIDE)]:
+        host.remove(path)
+
+
+def _running(host, uuid, limit_s):
+    """Return the record of the array with a uuid, running or not quite, None when the kernel has none. mdadm is asked: udev may not know it yet."""
+    run(host, ["udevadm", "settle", "--timeout=%d" % SETTLE_S], SETTLE_S + 5, accept=None)
+    for record in md.read_arrays(host):
+        if record["health"] != "missing" and _carries(host, ["mdadm", "--detail", "--export", record["device"]], uuid, limit_s):
+            return record
+    return None
+
+
+def _carries_data(host, record):
+    if record["health"] == "inactive":
+        return False
+    name = sysfs.name_of(record["device"])
+    found, _ = probe.signatures(host, [name])
+    return bool(found.get(name)) or any(survey.users_of(host, record["device"]))
+
+
+def _carries(host, question, uuid, limit_s):
+    """Return whether what mdadm is asked about has this uuid; what cannot be examined has none (it is gone, or blank)."""
+    answer = run(host, question, limit_s, accept=None).out
+    found = [line.split("=", 1)[1] for line in answer.splitlines() if line.startswith("MD_UUID=")]
+    return bool(found) and mdadm.same_uuid(found[0], uuid)
