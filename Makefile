@@ -128,7 +128,7 @@ rpm: $(RPM_XS7) $(RPM_XS8)
 $(TARBALL): $(PACKED_FILES) Makefile
 	mkdir -p build
 	tar --create --sort=name --owner=0 --group=0 --numeric-owner --mode=go=rX,u+rw --mtime=@$(SOURCE_DATE_EPOCH) \
-		--exclude='__pycache__' --exclude='*.pyc' --exclude='*~' --transform='s,^,xsraid-$(VERSION)/,' $(PACKED) | gzip -n9 > $@
+		--exclude='__pycache__' --exclude='*.pyc' --exclude='*~' --transform='s,^,xsraid-$(VERSION)/,S' $(PACKED) | gzip -n9 > $@
 
 $(RPM_XS7): dom0_python := /usr/bin/python2
 $(RPM_XS8): dom0_python := /usr/bin/python3

@@ -34,10 +34,11 @@ def read_header(path):
 
 
 def read_payload(path):
-    """Return a dict of path to content (bytes) of the regular files that are packed."""
+    """Return a dict of path to content (bytes) of the regular files that are packed, and of symbolic links to their targets."""
     package, header = _open(path)
     archive = rpm.files(header).archive(rpm.fd(package, "r", header["payloadcompressor"]))
-    return {entry.name: archive.read() for entry in archive if archive.hascontent()}
+    content = {entry.name: archive.read() for entry in archive if archive.hascontent()}
+    return dict(content, **{entry.name: entry.linkto.encode() for entry in rpm.files(header) if entry.linkto})
 
 
 def copy_sources(target):
