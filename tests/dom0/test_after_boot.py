@@ -40,3 +40,132 @@ def test_a_power_cut_while_it_synchronises(fresh_dom0):
     again = fresh_dom0.call("list_arrays")["arrays"][0]
     assert (again["uuid"], again["device"], again["configured"]) == (array["uuid"], "/dev/md0", True)
     assert again["health"] in ("resyncing", "optimal") and again["sr"]["uuid"] == sr["sr_uuid"] and attached(fresh_dom0) == "true"
+
+
+def make_sr(dom0, **more):
+    """Make a RAID1 of d0 and d1 with an SR on it; return (array, SR's reply)."""
+    array = dom0.call("create_array", level=1, devices=devices(dom0, "d0", "d1"), **more)["array"]
+    sr = dom0.call("create_sr", array=array["uuid"])
+    settled(dom0, array["uuid"])
+    return array, sr
+
+
+def booted(dom0, **more):
+    """Reboot, wait until the units have done their work, and return the arrays."""
+    dom0.reboot(**more)
+    dom0.run("systemctl start xsraid-attach.service", timeout_s=120)
+    return dom0.call("list_arrays")["arrays"]
+
+
+def messages(dom0):
+    """Return {name: body} of XAPI's messages of xsraid."""
+    found = dom0.xapi("message.get_all_records").values()
+    return {message["name"]: message["body"] for message in found if message["name"].startswith("XSRAID")}
+
+
+def test_an_array_that_the_initrd_numbered_md127_gets_its_node_back(fresh_dom0):
+    """A second boot without its ARRAY line makes it md127; then the line is there, but dom0 started with what an old initrd had assembled."""
+    array, sr = make_sr(fresh_dom0, name="md0")
+    old_initrd(fresh_dom0, array, "md127")
+    fresh_dom0.run("systemctl restart xsraid-assemble.service xsraid-attach.service")
+    again, = fresh_dom0.call("list_arrays")["arrays"]
+    assert (again["device"], again["health"], again["sr"]["uuid"]) == ("/dev/md0", "optimal", sr["sr_uuid"]) and attached(fresh_dom0) == "true"
+    assert "XSRAID_ARRAY_MISPLACED" not in messages(fresh_dom0)
+
+
+def test_an_array_in_use_under_another_node_is_left_there_and_told_of(fresh_dom0):
+    array, sr = make_sr(fresh_dom0, name="md0")
+    old_initrd(fresh_dom0, array, "md127")
+    group = "VG_XenStorage-" + sr["sr_uuid"]
+    fresh_dom0.run(f"lvcreate -q -y -L 8M -n disk {group} && exec 9<>/dev/{group}/disk; sleep 1000 <&9 >/dev/null 2>&1 & echo $! >/run/sleeper")
+    fresh_dom0.run("systemctl restart xsraid-assemble.service xsraid-attach.service")
+    again, = fresh_dom0.call("list_arrays")["arrays"]
+    assert again["device"] == "/dev/md127" and again["sr"]["uuid"] == sr["sr_uuid"] and attached(fresh_dom0) == "true"
+    assert "/dev/md127 should be /dev/md0, but it is in use" in messages(fresh_dom0)["XSRAID_ARRAY_MISPLACED"]
+    fresh_dom0.run("kill $(cat /run/sleeper)")
+
+
+def old_initrd(dom0, array, name):
+    """Leave the array as an initrd without mdadm.conf does: under another node, its PBD not plugged."""
+    dom0.run(f"xe pbd-unplug uuid=$(xe pbd-list --minimal) && mdadm --stop {array['device']} && udevadm settle && "
+             f"mdadm --assemble --config=/dev/null /dev/{name} --uuid={array['uuid']} && udevadm settle")
+    assert [found["device"] for found in dom0.call("list_arrays")["arrays"]] == ["/dev/" + name]
+
+
+def test_a_member_that_comes_after_the_wait_is_taken_in(fresh_dom0):
+    """By xsraid: udev leaves alone what runs. One that had failed before is not."""
+    fresh_dom0.run("printf '[boot]\\nwait_s = 1\\n' >/etc/xsraid.conf")
+    _, sr = make_sr(fresh_dom0)
+    fresh_dom0.run("xe pbd-unplug uuid=$(xe pbd-list --minimal) && mdadm --stop /dev/md0")
+    fresh_dom0.pull_disk("d1")
+    fresh_dom0.run("systemctl restart xsraid-assemble.service")
+    assert fresh_dom0.call("list_arrays")["arrays"][0]["health"] == "degraded"
+    fresh_dom0.push_disks()
+    fresh_dom0.run("systemctl restart xsraid-attach.service")
+    again = settled(fresh_dom0)
+    assert again["health"] == "optimal" and again["sr"]["uuid"] == sr["sr_uuid"] and attached(fresh_dom0) == "true"
+    failed = fresh_dom0.disk("d1").device
+    fresh_dom0.run(f"mdadm --manage /dev/md0 --fail {failed} && mdadm --manage /dev/md0 --remove {failed} && "
+                   "xe pbd-unplug uuid=$(xe pbd-list --minimal) && mdadm --stop /dev/md0")
+    fresh_dom0.run("systemctl restart xsraid-assemble.service xsraid-attach.service")
+    assert fresh_dom0.call("list_arrays")["arrays"][0]["health"] == "degraded" and attached(fresh_dom0) == "true"
+    assert "degraded" in messages(fresh_dom0)["XSRAID_ARRAY_DEGRADED"]
+
+
+def test_arrays_that_cannot_be_started_are_told_of_by_message_and_mail(fresh_dom0):
+    configure(fresh_dom0)
+    fresh_dom0.run("printf '[boot]\\nwait_s = 1\\n' >/etc/xsraid.conf")
+    fresh_dom0.call("create_array", level=0, devices=devices(fresh_dom0, "d0", "d1"))
+    lost = fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d2", "d3"))["array"]
+    settled(fresh_dom0, "md1")
+    half, gone = booted(fresh_dom0, disks=("d0",))
+    assert (half["health"], gone["health"], gone["uuid"]) == ("inactive", "missing", lost["uuid"])
+    told = [message for message in fresh_dom0.xapi("message.get_all_records").values() if message["name"] == "XSRAID_ARRAY_MISSING"]
+    assert sorted(message["body"].split(" ")[0] for message in told) == ["/dev/md0", "/dev/md1"]
+    subjects = [mail.headers["Subject"] for mail in fresh_dom0.mails()]
+    assert {"XSRAID_ARRAY_MISSING: /dev/md0 on dom0", "XSRAID_ARRAY_MISSING: /dev/md1 on dom0"} <= set(subjects)
+
+
+def test_after_an_upgrade_from_iso_the_package_brings_everything_back(fresh_dom0):
+    """The upgrade keeps /etc/mdadm.conf and XAPI's database and nothing else; the new dom0's initrd did not know the array."""
+    reply = configure(fresh_dom0)
+    array, sr = make_sr(fresh_dom0)
+    kept = fresh_dom0.run("cat /etc/mdadm.conf").out
+    fresh_dom0.run("xe pbd-unplug uuid=$(xe pbd-list --minimal)")
+    package = fresh_dom0.run("ls /share/*.rpm").out.strip()
+    fresh_dom0.run("systemctl stop mdmonitor.service; systemctl disable mdmonitor.service; mdadm --stop /dev/md0")
+    fresh_dom0.run("rpm --erase --force-debian xsraid && rm -rf /var/lib/xsraid /etc/xsraid.conf* && "
+                   "printf 'root=postmaster\\nmailhub=mail\\n' >/etc/ssmtp/ssmtp.conf && "
+                   "echo '# none' >/etc/ssmtp/revaliases")
+    assert fresh_dom0.run("find / -xdev -name '*xsraid*' -not -path '/proc/*' -not -path '/boot/*' -not -path '/share/*' -not -path '/bed/*' "
+                          "-not -path '/run/*' -not -path '/var/log/*' -not -path '/sys/*'").out == ""
+    fresh_dom0.run(f"rpm --install --force-debian {package} && systemctl start xsraid-attach.service", timeout_s=120)
+    again, = fresh_dom0.call("list_arrays")["arrays"]
+    assert (again["device"], again["uuid"], again["sr"]["uuid"]) == ("/dev/md0", array["uuid"], sr["sr_uuid"]) and attached(fresh_dom0) == "true"
+    alerts = fresh_dom0.call("get_alerts")
+    assert alerts["settings"] == reply["settings"] and alerts["monitor"] == "running"
+    assert fresh_dom0.run("cat /etc/mdadm.conf").out == kept
+    assert fresh_dom0.call("test_alert")["deliveries"][0]["accepted"]
+    assert [record["device"] for record in booted(fresh_dom0)] == ["/dev/md0"] and attached(fresh_dom0) == "true"
+
+
+def test_where_there_is_dracut_the_initrd_is_made_anew_in_the_background(fresh_dom0):
+    script = "#!/bin/sh\necho \"$*\" >>/run/dracut.log\nsleep 1\n[ ! -e /run/dracut-fails ] || exit 1\ncat /etc/mdadm.conf >\"$2\"\n"
+    kernel = fresh_dom0.run(["uname", "-r"]).out.strip()
+    image = f"/boot/initrd-{kernel}.img"
+    fresh_dom0.run(f"cat >/usr/sbin/dracut && chmod 755 /usr/sbin/dracut && echo old >{image}", stdin=script)
+    try:
+        array = fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"))["array"]
+        fresh_dom0.wait_until(lambda: array["uuid"] in fresh_dom0.run(["cat", image]).out)
+        assert fresh_dom0.run("cat /run/dracut.log").out == f"--force {image}.xsraid-new {kernel}\n"
+        fresh_dom0.run("touch /run/dracut-fails")
+        assert fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d2", "d3"))["array"]["configured"]
+        fresh_dom0.wait_until(lambda: "failed" in fresh_dom0.run("systemctl is-active xsraid-initrd.service", check=False).out)
+        assert array["uuid"] in fresh_dom0.run(["cat", image]).out, "the old image stays until the new one is whole"
+        assert "mdadmconf=\"yes\"" in fresh_dom0.run("cat /etc/dracut.conf.d/xsraid.conf").out
+        fresh_dom0.run("systemctl mask --runtime xsraid-initrd.service; mdadm --stop /dev/md1; wipefs -a /dev/sd[cd]")
+        fresh_dom0.run("sed -i /md1/d /etc/mdadm.conf")
+        warnings = fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d2", "d3"))["warnings"]
+        assert any("initial RAM disk" in warning for warning in warnings)
+    finally:
+        fresh_dom0.run(f"rm -f /usr/sbin/dracut {image}* /run/dracut*; systemctl unmask --runtime xsraid-initrd.service; systemctl reset-failed")

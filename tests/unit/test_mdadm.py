@@ -83,3 +83,15 @@ def test_create_command():
 
 def test_names_lose_the_home_host():
     assert [mdadm.array_name(name) for name in ("any:md0", "md0", "dom0:data")] == ["md0", "md0", "data"]
+
+
+def test_lines_of_every_kind_name_what_they_name():
+    configuration = mdadm.Configuration(
+        "ARRAY <ignore> UUID=%s\nARRAY UUID=%s\nARRAY data UUID=%s\nARRAY /dev/md3 name=host:3\nARRAY metadata=imsm\n" % (UUID, UUID, UUID))
+    assert configuration.arrays() == [(None, UUID), ("/dev/md/data", UUID), ("/dev/md3", None)]
+
+
+def test_a_line_that_renamed_disks_would_break_is_replaced():
+    configuration = mdadm.Configuration("ARRAY /dev/md0 devices=/dev/sda,/dev/sdb\nARRAY /dev/md1 name=md1\n")
+    configuration.set_array("/dev/md0", UUID)
+    assert configuration.text() == "ARRAY /dev/md0 UUID=%s\nARRAY /dev/md1 name=md1\n" % UUID
