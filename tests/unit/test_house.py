@@ -35,6 +35,7 @@ ORDER = [
     "alerts",
     "delivery",
     "storage",
+    "assembly",
     "boot",
     "arguments",
     "api",

@@ -14,7 +14,8 @@ for device; do
     case $device in
         *.mark) echo "0x0,%s,,crypto_LUKS" ;;
         */a) echo "# offset,uuid,label,type"; echo '%s' ;;
-        */c) [ ! -e $(dirname $device)/dying ] || { echo "wipefs: error: $device: Input/output error" >&2; exit 1; }; echo '0x0,u,l,xfs'; echo '0x10,,,dos' ;;
+        */c) [ ! -e $(dirname $device)/dying ] || { echo "wipefs: error: $device: Input/output error" >&2; exit 1; }
+             echo '0x0,u,l,xfs'; echo '0x10,,,dos' ;;
     esac
 done
 echo x >>$(dirname $0)/calls
