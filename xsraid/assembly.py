@@ -16,28 +16,26 @@ from xsraid.commands import run
 from xsraid.errors import Busy, XsraidError
 from xsraid.text import printable
 
-LOOK_S = 1  # how often to look for disks that are late
 SETTLE_S = 20
 
 
 def assemble(host):
-    """Assemble every array of /etc/mdadm.conf that is not running, under its node, and note what was done. Raises Busy and what settings raise.
+    """Assemble every array of /etc/mdadm.conf that is not running, under its node, and note what was done. Raises Busy.
 
-    Members that are late are waited for, up to `[boot] wait_s` of /etc/xsraid.conf; then an array starts without them, if it can. The lock is not
-    held while nothing is done but to wait.
+    Members that are late are waited for, up to `[boot] wait_s` of /etc/xsraid.conf; then an array starts without them, if it can. Between two looks
+    the lock is let go. Looks are counted, not seconds of the clock: that may be set while dom0 boots.
     """
-    limits = settings.load(host)
-    deadline = time.time() + limits.boot_wait_s
+    limits = settings.load_or_default(host)
     _settle(host)
-    while True:
+    for look in range(limits.boot_wait_s + limits.mdadm_timeout_s):
         try:
             with host.lock("assembling arrays"):
-                if _assemble_all(host, time.time() > deadline, limits.mdadm_timeout_s):
+                if _assemble_all(host, look >= limits.boot_wait_s, limits.mdadm_timeout_s):
                     return
-        except Busy:
-            if time.time() > deadline + limits.mdadm_timeout_s:
-                raise
-        time.sleep(LOOK_S)
+        except Busy as error:
+            busy = error
+        time.sleep(1)
+    raise busy
 
 
 def tried(what, act, *arguments):

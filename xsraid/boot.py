@@ -59,9 +59,9 @@ def _attach_once(host):
 def attach(host, session):
     """Plug the SRs that xapi could not plug, take in late members, apply alert settings that an upgrade of dom0 dropped, tell what is wrong.
 
-    Raises Busy, and what settings and XAPI raise.
+    Raises Busy and what XAPI raises.
     """
-    limit_s = settings.load(host).mdadm_timeout_s
+    limit_s = settings.load_or_default(host).mdadm_timeout_s
     with recovery.changing(host, "attaching storage repositories", limit_s):
         facts = notes.read(host, "boot")
         did = []

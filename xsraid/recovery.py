@@ -56,15 +56,32 @@ def try_to_take_back(host, uuid, limit_s):
 
 
 def take_back(host, uuid, limit_s):
-    """Stop the array and clear the superblocks that carry a uuid, whatever node and disks are called today; then remove its note."""
+    """Stop the array and clear the superblocks that carry a uuid, whatever node and disks are called today; then remove its note.
+
+    The note stays while a disk cannot be read: it may carry the uuid, and a later call tries again.
+    """
     host.log("taking back the unfinished array %s" % mdadm.md_uuid(uuid), syslog.LOG_WARNING)
     record = _running(host, uuid, limit_s)
     if record is not None:
         run(host, ["mdadm", "--stop", record["device"]], limit_s)
+    unreadable = []
     for disk in disks.inventory(host):
         if _carries(host, ["mdadm", "--examine", "--export", disk["device"]], uuid, limit_s):
             run(host, ["mdadm", "--zero-superblock", disk["device"]], limit_s)
-    notes.remove(host, "creating", uuid)
+        elif not _is_readable(host, disk):
+            unreadable.append(disk)
+    request = (notes.read(host, "creating", uuid) or {}).get("request", {})
+    meant = request.get("devices", []) + request.get("spares", [])
+    if not any(disk["by_id"] in meant or disk["device"] in meant for disk in unreadable):
+        notes.remove(host, "creating", uuid)
+
+
+def _is_readable(host, disk):
+    try:
+        host.read_pieces(disk["device"], [(0, disk["logical_sector_bytes"] or sysfs.SECTOR_BYTES)])
+    except EnvironmentError:
+        return False
+    return True
 
 
 def _remove_asides(host):

@@ -5,6 +5,7 @@ from __future__ import absolute_import
 import collections
 import io
 import re
+import syslog
 
 try:
     from configparser import Error, RawConfigParser
@@ -31,16 +32,30 @@ def load(host):
     for section in parser.sections():
         for key, value in parser.items(section):
             values[(section, key)] = value
-    settings = Settings(
-        smtp_timeout_s=_seconds(values, ("mail", "smtp_timeout_s"), 30),
-        mdadm_timeout_s=_seconds(values, ("mdadm", "timeout_s"), 60),
-        boot_wait_s=_seconds(values, ("boot", "wait_s"), 30),
-        log_level=_choice(values, ("log", "level"), "info", LOG_LEVELS))
+    settings = _settings(values)
     for section, key in sorted(values):
         raise NotConfigured("%s, section [%s]: unknown key %s" % (PATH, section, key),
                             "Known are: [mail] smtp_timeout_s, [mdadm] timeout_s, [boot] wait_s, [log] level.")
     host.log_level = LOG_LEVELS[settings.log_level]
     return settings
+
+
+def load_or_default(host):
+    """Return the Settings of this host, the defaults where the file is no good: no slip in it may keep arrays from being assembled at boot."""
+    try:
+        return load(host)
+    except NotConfigured as error:
+        host.log(str(error), syslog.LOG_ERR)
+        return _settings({})
+
+
+def _settings(values):
+    """Return Settings from {(section, key): text}, and take away what is used."""
+    return Settings(
+        smtp_timeout_s=_seconds(values, ("mail", "smtp_timeout_s"), 30),
+        mdadm_timeout_s=_seconds(values, ("mdadm", "timeout_s"), 60),
+        boot_wait_s=_seconds(values, ("boot", "wait_s"), 30),
+        log_level=_choice(values, ("log", "level"), "info", LOG_LEVELS))
 
 
 def _read(parser, text):

@@ -102,6 +102,34 @@ def test_a_full_disk_leaves_the_old_configuration_whole(fresh_dom0):
         fresh_dom0.run("umount /run/small; rm -f /etc/mdadm.conf")
 
 
+def test_a_full_var_shows_before_a_disk_is_touched(fresh_dom0):
+    fresh_dom0.run("mount -t tmpfs -o size=16k,mode=700 tmpfs /var/lib/xsraid; cat /dev/zero >/var/lib/xsraid/fill", check=False)
+    try:
+        before = state(fresh_dom0)
+        details = refusal(fresh_dom0, "create_array", **create(fresh_dom0))
+        assert details[0] == "XSRAID_COMMAND_FAILED" and details[1].startswith("write /var/lib/xsraid/creating-") and details[2] == "ENOSPC"
+        assert state(fresh_dom0) == before
+    finally:
+        fresh_dom0.run("umount /var/lib/xsraid")
+    assert fresh_dom0.call("create_array", **create(fresh_dom0))["array"]["device"] == "/dev/md0"
+
+
+@pytest.mark.parametrize("script", ["{offline}", "/sbin/mdadm.real \"$@\"; {offline}; exit 1"], ids=["before_its_superblock", "after_its_superblock"])
+def test_a_disk_that_dies_during_create(fresh_dom0, real_mdadm_again, script):
+    asked = create(fresh_dom0, "d0", "d1", "d2")
+    dying = asked["devices"][1][5:]
+    wrap_mdadm(fresh_dom0, "--create", script.format(offline=f"echo offline >/sys/block/{dying}/device/state"))
+    details = refusal(fresh_dom0, "create_array", **asked)
+    assert details[0] == "XSRAID_COMMAND_FAILED" and details[1].startswith("mdadm --create"), details
+    assert fresh_dom0.call("list_arrays") == {"arrays": []}
+    fresh_dom0.run("mv /sbin/mdadm.real /sbin/mdadm")
+    others = [device for device in asked["devices"] if device[5:] != dying]
+    assert fresh_dom0.call("create_array", level=0, devices=others)["array"]["device"] == "/dev/md0"
+    fresh_dom0.run(f"echo running >/sys/block/{dying}/device/state; udevadm settle; mdadm --stop /dev/md0; wipefs -qa {' '.join(others)}")
+    fresh_dom0.run("rm /etc/mdadm.conf")
+    assert fresh_dom0.call("create_array", **asked)["array"]["health"] in ("resyncing", "optimal")
+
+
 def test_two_calls_at_once_make_one_array(fresh_dom0):
     members = ",".join(devices(fresh_dom0, "d0", "d1"))
     call = f"xe host-call-plugin host-uuid={fresh_dom0.host_uuid} plugin=xsraid fn=create_array args:level=1 args:devices={members}"

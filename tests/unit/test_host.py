@@ -184,3 +184,10 @@ def test_settings_have_defaults_and_the_shipped_file_says_them(host, tmpdir):
     assert settings.load(host) == defaults
     tmpdir.join("etc/xsraid.conf").write("[mail]\nsmtp_timeout_s = 5\n[log]\nlevel = debug\n")
     assert settings.load(host) == (5, 60, 30, "debug")
+
+
+def test_a_slip_in_the_settings_is_told_but_does_not_stop_a_boot(host, tmpdir):
+    tmpdir.join("etc/xsraid.conf").write("[boot]\nwait_s = soon\n")
+    with pytest.raises(NotConfigured):
+        settings.load(host)
+    assert settings.load_or_default(host) == (30, 60, 30, "info")
