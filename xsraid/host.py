@@ -57,12 +57,17 @@ class Host(object):
         return native(b"".join(chunks))
 
     def read_pieces(self, path, wanted):
-        """Return [(offset, bytes)] of pieces of a file or device. wanted: [(offset, count)], a negative offset counts from the end."""
+        """Return [(offset, bytes)] of pieces of a file or device; wanted: [(offset, count)], a negative offset counts from the end.
+
+        A piece that lies beyond the file's head or end is short or empty.
+        """
         pieces = []
         descriptor = os.open(self.path(path), os.O_RDONLY)
         try:
+            end = os.lseek(descriptor, 0, os.SEEK_END)
             for offset, count in wanted:
-                at = os.lseek(descriptor, offset, os.SEEK_SET if offset >= 0 else os.SEEK_END)
+                at = max(0, offset if offset >= 0 else end + offset)
+                os.lseek(descriptor, min(at, end), os.SEEK_SET)  # a block device takes no place beyond its end
                 pieces.append((at, os.read(descriptor, count)))
         finally:
             os.close(descriptor)

@@ -35,6 +35,9 @@ def make(host):
     for name in [pattern % kernel for pattern in IMAGES]:
         if name in host.names("/boot"):
             aside = "/boot/" + name + ASIDE
-            run(host, ["dracut", "--force", aside, kernel], MAKE_LIMIT_S)
-            host.move(aside, "/boot/" + name)
+            try:
+                run(host, ["dracut", "--force", aside, kernel], MAKE_LIMIT_S)
+                host.move(aside, "/boot/" + name)
+            finally:
+                host.remove(aside)  # what a full /boot left of it
             host.log("made /boot/%s anew, with %s in it" % (name, md.CONFIGURATION))

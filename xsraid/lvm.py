@@ -13,17 +13,14 @@ Group = collections.namedtuple("Group", "name uuid")  # both are "" for a physic
 
 
 def volume_groups(host):
-    """Return {"major:minor": Group} of all physical volumes that LVM sees."""
-    groups = {}
-    for line in run(host, ["pvs", "--noheadings", "--separator", "|", "-o", "pv_name,vg_name,vg_uuid"], LIMIT_S).out.splitlines():
-        device, name, uuid = line.strip().split("|")
-        groups[host.device_number(device)] = Group(name, uuid.replace("-", ""))
-    return groups
+    """Return {"major:minor": Group} of all physical volumes of which LVM knows the group, or that there is none."""
+    reports = _report(host, "pvs", ["pv_name", "vg_name", "vg_uuid"])
+    return {host.device_number(device): Group(name, uuid.replace("-", "")) for device, name, uuid in reports if not name.startswith("[")}
 
 
 def volumes(host, group):
     """Return the names of a volume group's volumes."""
-    return run(host, ["lvs", "--noheadings", "-o", "lv_name", group], LIMIT_S).out.split()
+    return [name for name, in _report(host, "lvs", ["lv_name"], [group])]
 
 
 def deactivate(host, group):
@@ -40,6 +37,13 @@ def remove(host, group):
 def remove_label(host, device):
     """Make a physical volume that belongs to no group a blank device."""
     _change(host, ["pvremove", device])
+
+
+def _report(host, tool, fields, words=()):
+    """Return [[value of each field]] of what a tool reports. Some of LVM's complaints are on stdout, too: they have no field's name before them."""
+    out = run(host, [tool, "--noheadings", "--nameprefixes", "--separator", "|", "-o", ",".join(fields)] + list(words), LIMIT_S).out
+    lines = [line.strip().split("|") for line in out.splitlines() if line.strip().startswith("LVM2_%s=" % fields[0].upper())]
+    return [[part.split("=", 1)[1].strip("'") for part in line] for line in lines]
 
 
 def _change(host, argv):

@@ -57,13 +57,14 @@ def signatures(host, names):
     return found, unreadable
 
 
-def wipe_commands(device, stale):
+def wipe_commands(device, stale, is_partition=False):
     """Return the argument lists that clear what was found on a device, and nothing else on it. stale: [(type, offset_bytes)]."""
-    commands = [["wipefs", "-a", device]]
-    for kind, _, magic in NEWER:
-        commands += [["dd", "if=/dev/zero", "of=" + device, "bs=%d" % len(magic), "count=1", "oflag=seek_bytes", "seek=%d" % offset_bytes,
-                      "conv=notrunc,fsync"] for found, offset_bytes in stale if found == kind]
-    return commands
+    by_hand = {kind: len(magic) for kind, _, magic in NEWER}
+    if is_partition:
+        by_hand["dos"] = 2  # the table of an extended partition, which wipefs leaves
+    return [["wipefs", "-a", device]] + [
+        ["dd", "if=/dev/zero", "of=" + device, "bs=%d" % by_hand[kind], "count=1", "oflag=seek_bytes", "seek=%d" % offset_bytes, "conv=notrunc,fsync"]
+        for kind, offset_bytes in stale if kind in by_hand]
 
 
 def _together(host, names):

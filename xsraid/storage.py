@@ -5,6 +5,7 @@ from __future__ import absolute_import
 import collections
 import re
 import syslog
+import time
 
 import XenAPI
 
@@ -12,6 +13,8 @@ from xsraid import lvm, md, notes, probe, recovery, settings, survey, sysfs, usa
 from xsraid.errors import ArrayInUse, BadArgument, Busy, UnknownArray, Unsupported, WouldLoseData
 
 LVM_GROUP = "VG_XenStorage-"  # how the storage manager begins the names of the volume groups of its type lvm
+LVM_CONFIG = "use_vhd"  # what SR.create of type lvm leaves in sm_config
+CONFIG_LOOKS, CONFIG_PAUSE_S = 10, 0.2
 METADATA_VOLUME = "MGT"  # what LVMSR makes in it before the first disk
 # An SR to be made. type: lvm, ext, or None for lvm or what is there.
 Wish = collections.namedtuple("Wish", "type label description reattach wipe")
@@ -64,6 +67,7 @@ def _finish_or_undo(host, session, record):
     if any(task["status"] == "pending" and "SR.create" in task["name_label"] for task in session.xenapi.task.get_all_records().values()):
         raise Busy("xapi still carries out an SR.create that an earlier call began")
     if pbd is not None and _is_half_made(host, session, pbd):
+        session.xenapi.PBD.unplug(pbd["ref"])
         session.xenapi.PBD.destroy(pbd["ref"])
         session.xenapi.SR.forget(pbd["SR"])
         pbd = None
@@ -73,15 +77,32 @@ def _finish_or_undo(host, session, record):
 
 
 def _is_half_made(host, session, pbd):
-    """Return whether an SR was never finished: it is neither plugged nor tagged, has no disk, and cannot be plugged."""
+    """Return whether xapi went away before SR.create had ended: there is neither a tag nor a disk, and it cannot be plugged or lacks its sm_config.
+
+    Without that an SR of type lvm would work as those of old releases did, its disks without snapshots.
+    """
     sr = session.xenapi.SR.get_record(pbd["SR"])
-    if pbd["currently_attached"] or xapi.ARRAY_TAG in sr["other_config"] or sr["VDIs"]:
+    if xapi.ARRAY_TAG in sr["other_config"] or sr["VDIs"]:
         return False
-    try:
-        session.xenapi.PBD.plug(pbd["ref"])
-    except XenAPI.Failure as error:
-        host.log("the SR.create of %s was cut off (%s): its records go" % (sr["uuid"], " ".join(error.details)), syslog.LOG_WARNING)
-        return True
+    why = ""
+    if not pbd["currently_attached"]:
+        try:
+            session.xenapi.PBD.plug(pbd["ref"])
+        except XenAPI.Failure as error:
+            why = " ".join(error.details)
+    if not why and sr["type"] == "lvm" and not _is_configured(session, pbd["SR"]):
+        why = "its sm_config is missing"
+    if why:
+        host.log("the SR.create of %s was cut off (%s): its records go" % (sr["uuid"], why), syslog.LOG_WARNING)
+    return bool(why)
+
+
+def _is_configured(session, sr):
+    """Return whether XAPI has what SR.create of type lvm leaves in sm_config; an SR.create that has just ended may be about to write it."""
+    for _ in range(CONFIG_LOOKS):
+        if LVM_CONFIG in session.xenapi.SR.get_sm_config(sr):
+            return True
+        time.sleep(CONFIG_PAUSE_S)
     return False
 
 

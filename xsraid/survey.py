@@ -25,7 +25,7 @@ def wipe_commands(host, disks):
         for item in disk["stale"]:
             found.setdefault(item["device"], []).append((item["type"], item["offset_bytes"]))
         for device in sorted(found, key=lambda device: (len(device), device), reverse=True):
-            commands += probe.wipe_commands(device, found[device])
+            commands += probe.wipe_commands(device, found[device], is_partition=device != disk["device"])
         if sysfs.partitions(host, sysfs.name_of(disk["device"])):
             commands.append(["blockdev", "--rereadpt", disk["device"]])  # wipefs tells the kernel, but not each release of it
     return commands
@@ -49,7 +49,7 @@ def _facts(host, disk):
     return usage.DiskFacts(
         name=name, size_bytes=disk["size_bytes"], sector_bytes=disk["logical_sector_bytes"], read_only=sysfs.number(host, name, "ro") == 1,
         removable=sysfs.number(host, name, "removable") == 1, scsi_type=scsi_type, partitions=sysfs.partitions(host, name),
-        held=None if scsi_type == usage.OPTICAL_TYPE else _holder(host, disk["device"]))
+        held={} if scsi_type == usage.OPTICAL_TYPE else _held(host, name))
 
 
 def _snapshot(host, facts, pbds, srs):
@@ -87,15 +87,21 @@ def _layers(host):
     return numbers, above, dm_uuids
 
 
-def _holder(host, device):
-    """Return a sentence when somebody holds the device exclusively, None when nobody does. Opening to read changes nothing and wakes nobody."""
-    try:
-        os.close(os.open(host.path(device), os.O_RDONLY | os.O_EXCL))
-    except EnvironmentError as error:
-        if error.errno == errno.EBUSY:
-            return "another program holds it open exclusively"
-        return "it cannot be opened: %s" % os.strerror(error.errno)
-    return None
+def _held(host, name):
+    """Return {kernel name: sentence} of a disk and its partitions that somebody holds exclusively; a held partition keeps its disk held.
+
+    Opening to read changes nothing and wakes nobody.
+    """
+    held = {}
+    for device in [name] + sysfs.partitions(host, name):
+        try:
+            os.close(os.open(host.path(sysfs.node(device)), os.O_RDONLY | os.O_EXCL))
+        except EnvironmentError as error:
+            busy = error.errno == errno.EBUSY
+            held[device] = "another program holds it open exclusively" if busy else "it cannot be opened: %s" % os.strerror(error.errno)
+        if not held:
+            break
+    return held
 
 
 def _mounts(host):

@@ -26,7 +26,7 @@ REASONS = ("BOOT_DISK", "MOUNTED", "SWAP", "RAID_MEMBER", "MULTIPATH", "DEVICE_M
 # sr_devices: {"8:16": "SR name"}; srs: {uuid: name} of all that XAPI knows; contents: {"sda": [probe.Signature]};
 # unreadable: {"sdb": why}; groups: {"8:17": lvm.Group} of LVM's physical volumes.
 Snapshot = collections.namedtuple("Snapshot", "numbers above mounts swaps dm_uuids arrays sr_devices srs contents unreadable groups")
-# held: a sentence, None where nobody holds it.
+# held: {kernel name: sentence} of the disk and its partitions.
 DiskFacts = collections.namedtuple("DiskFacts", "name size_bytes sector_bytes read_only removable scsi_type partitions held")
 
 
@@ -51,7 +51,9 @@ def decide(facts, snapshot, allow_4k=False):
                     % " ".join(sysfs.node(device) for device in facts.partitions))
     reasons.update((word, details) for word, details in [("PARTITIONS", busy)] + _limits(facts, snapshot, allow_4k) if details)
     if facts.held and not reasons:
-        reasons["HELD"] = [facts.held]
+        reasons["HELD"] = ["%s: %s" % (sysfs.node(device), facts.held[device]) for device in sorted(facts.held)]
+        held_partitions = ["its partition %s is in use" % sysfs.node(device) for device in facts.partitions if device in facts.held]
+        reasons.update({"PARTITIONS": held_partitions} if held_partitions else {})
     refusals = [collections.OrderedDict([("reason", word), ("detail", "; ".join(reasons[word]))]) for word in REASONS if word in reasons]
     return refusals, [] if refusals else stale
 

@@ -111,6 +111,7 @@ def test_a_lock_is_kept_until_the_reply_is_out(host):
 def test_pieces_of_a_file_from_its_head_and_its_end(host, tmpdir):
     tmpdir.join("disk").write("head....tail")
     assert host.read_pieces("/disk", [(0, 4), (-4, 4), (8, 9)]) == [(0, b"head"), (8, b"tail"), (8, b"tail")]
+    assert host.read_pieces("/disk", [(99, 4), (-99, 4)]) == [(99, b""), (0, b"head")], "an extended partition has 1 KiB"
 
 
 def test_run_gives_a_fixed_environment_and_no_shell(host, monkeypatch):

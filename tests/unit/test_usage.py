@@ -10,7 +10,7 @@ MIB = 1 << 20
 UUID = "11111111:22222222:33333333:44444444"
 OF_LIBBLKID = "11111111-2222-2222-3333-333344444444"
 SR = "0d6e8c6e-7f3e-4a6c-8f0e-111111111111"
-FREE = DiskFacts("sdb", 64 * MIB, 512, False, False, "0", [], None)
+FREE = DiskFacts("sdb", 64 * MIB, 512, False, False, "0", [], {})
 SPLIT = FREE._replace(partitions=["sdb1", "sdb2"])
 NOTHING = Snapshot(
     numbers={"sdb": "8:16", "sdb1": "8:17", "sdb2": "8:18", "md0": "9:0", "dm-0": "253:0"}, above={}, mounts={}, swaps=set(), dm_uuids={}, arrays=[],
@@ -60,7 +60,8 @@ def test_a_blank_disk_may_be_used():
         (["SR_DEVICE"], FREE, {"sr_devices": {"8:16": "Local storage"}}),
         (["SR_DEVICE", "PARTITIONS"], SPLIT, {"above": TWO, "sr_devices": {"8:17": "Local storage"}}),
         (["HELD"], FREE, {"above": {"sdb": ["bcache0"]}}),
-        (["HELD"], FREE._replace(held="another program holds it"), {}),
+        (["HELD"], FREE._replace(held={"sdb": "another program holds it"}), {}),
+        (["PARTITIONS", "HELD"], SPLIT._replace(held={"sdb": "somebody", "sdb2": "somebody"}), {"above": TWO, "contents": {"sdb": [TABLE]}}),
         (["READ_ONLY"], FREE._replace(read_only=True), {}),
         (["REMOVABLE", "OPTICAL", "TOO_SMALL"], FREE._replace(removable=True, scsi_type="5", size_bytes=0), {}),
         (["TOO_SMALL"], FREE._replace(size_bytes=MIB), {}),
