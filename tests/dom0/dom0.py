@@ -108,20 +108,26 @@ class Dom0:
         self.install()
         return self
 
-    def boot(self, disks=None):
-        """Power on, with the disks in another order or fewer of them if given; boot_s is how long it took until commands could be run."""
-        self._booted_with = list(self.disk_names if disks is None else disks)
+    def boot(self, disks=None, late=None):
+        """Power on, with the disks in another order or fewer of them if given; boot_s is how long it took until commands could be run.
+
+        late: {name: seconds}, disks that appear only so long after udev has seen the others; nothing waits for them.
+        """
+        late = late or {}
+        self._booted_with = [name for name in (self.disk_names if disks is None else disks) if name not in late]
         settings = {"SHARE": self.share, "BED": os.path.dirname(HERE), "NAME": self.name, "HOST_UUID": self.host_uuid,
                     "RELEASE": interpreters.RELEASES[self.python.choice], "PYTHON": f"{self.python.command}={self.python.path}",
                     "PYTHON_HOME": self.python.home, "DISKS": ",".join(self._booted_with)}
+        if late:
+            settings["LATE"] = ",".join(f"{name}:{seconds}" for name, seconds in late.items())
         self.guest = Guest(self._root, self.work, self._slot.cpu, settings, keep_fds=[self._slot.lock.fileno()])
         self.boot_s = self.guest.wait_until_up()
         self.wait_until_xapi()
 
-    def reboot(self, disks=None):
-        """Shut down in order and boot again."""
+    def reboot(self, disks=None, late=None):
+        """Shut down in order and boot again; see boot."""
         self.guest.shut_down()
-        self.boot(disks)
+        self.boot(disks, late)
 
     def cut_power(self):
         """End the guest as if the plug were pulled; boot() brings it back."""

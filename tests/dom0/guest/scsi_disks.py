@@ -2,15 +2,19 @@
 """SCSI disks /dev/sdX in the guest, each backed by a file /share/NAME.img of the host: LIO's fileio behind tcm_loop.
 
 scsi_disks.py [--early] [NAME…]: plugs in disks, without names those of DISKS=a,b,c on the kernel command line. --early: before udevd runs.
+scsi_disks.py --late: plugs in those of LATE=a:4,b:2.5 on the kernel command line, each so many seconds from now.
 scsi_disks.py --list: prints for each disk that is there its name, device, serial number, by-id link and HBA, separated by tabs.
 One HBA for each disk: a LUN above 0 on a shared one is not found again by a rescan. The serial number must be unique hexadecimal digits, since LIO
 builds the WWN from it.
 """
+import contextlib
 import glob
 import hashlib
+import itertools
 import os
 import subprocess
 import sys
+import time
 
 TARGET = "/sys/kernel/config/target"
 MODULES = ["target_core_mod", "target_core_file", "tcm_loop", "sd_mod", "sg", "dm-mod", "raid0", "raid1", "raid10"]
@@ -27,12 +31,22 @@ def put(path, text):
         attribute.write(text)
 
 
-def add_disk(index, name):
-    """Plug the disk NAME into an HBA of its own, number index."""
+def new_hba():
+    """Return the folder of a new HBA, of the first number that nobody has taken: a late disk may come at any moment."""
+    for index in itertools.count():
+        folder = f"{TARGET}/core/fileio_{index}"
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(folder)
+            break
+    return folder
+
+
+def add_disk(name):
+    """Plug the disk NAME into an HBA of its own."""
     image, serial = f"/share/{name}.img", serial_of(name)
-    store = f"{TARGET}/core/fileio_{index}/{name}"
+    store = f"{new_hba()}/{name}"
     port = f"{TARGET}/loopback/naa.5{serial[1:]}/tpgt_1"
-    os.makedirs(store)
+    os.mkdir(store)
     put(store + "/control", f"fd_dev_name={image},fd_dev_size={os.stat(image).st_size}")
     put(store + "/wwn/vpd_unit_serial", serial)
     put(store + "/wwn/vendor_id", "SEAGATE")
@@ -44,11 +58,19 @@ def add_disk(index, name):
     os.symlink(store, f"{port}/lun/lun_0/{name}")
 
 
-def wanted_disks():
-    """Return the names that the kernel command line gives."""
+def wanted_disks(word="DISKS"):
+    """Return what a word of the kernel command line lists."""
     with open("/proc/cmdline") as cmdline:
         words = dict(word.partition("=")[::2] for word in cmdline.read().split())
-    return [name for name in words.get("DISKS", "").split(",") if name]
+    return [name for name in words.get(word, "").split(",") if name]
+
+
+def add_late_disks():
+    """Plug in the late disks, each when its time has come."""
+    started_s = time.monotonic()
+    for after_s, name in sorted((float(after_s), name) for name, _, after_s in (late.partition(":") for late in wanted_disks("LATE"))):
+        time.sleep(max(0, started_s + after_s - time.monotonic()))
+        add_disk(name)
 
 
 def list_disks():
@@ -67,15 +89,17 @@ def main(arguments):
     if arguments == ["--list"]:
         print("\n".join("\t".join(disk) for disk in list_disks()))
         return
+    if arguments == ["--late"]:
+        add_late_disks()
+        return
     early = arguments[:1] == ["--early"]
     names = arguments[1:] if early else arguments
     subprocess.run(["modprobe", "-a"] + MODULES, check=True)
     if not os.path.isdir("/sys/kernel/config/target"):
         subprocess.run(["mount", "-t", "configfs", "configfs", "/sys/kernel/config"], check=True)
     os.makedirs(TARGET + "/core", exist_ok=True)
-    plugged_count = len([device for device in os.listdir(TARGET + "/core") if device.startswith("fileio_")])
-    for index, name in enumerate(names or wanted_disks(), plugged_count):
-        add_disk(index, name)
+    for name in names or wanted_disks():
+        add_disk(name)
     if not early:
         subprocess.run(["udevadm", "settle"], check=True)
 
