@@ -33,6 +33,8 @@ LOGIN = "import XenAPI; s = XenAPI.xapi_local(); s.xenapi.login_with_password('r
 # A process in a pid namespace of its own: the number that the next one gets there tells how many there have been.
 COUNT_PROCESSES = ["unshare", "--pid", "--fork", "sh", "-c", "\"$@\" >/dev/null; sh -c 'echo $$'; :", "sh"]
 TURNS_BY_ARRAY_COUNT = {1: 16, 8: 5, 24: 4}  # few where `mdadm --detail` for each takes seconds
+TURNS_BY_DISK_COUNT = {8: 6, 64: 4, 200: 3}
+OLD_DISK_COUNT, DISK_MIB = 2, 16
 VERSION_TURNS, CREATE_TURNS, ALERT_TURNS = 12, 5, 3
 LOOP_MIB = 8
 MONITOR_LOOKS_S = 1  # a monitor that has just been started sees a fault only after its first look
@@ -109,6 +111,7 @@ class Bench:
         self.create_array()
         self.list_arrays()
         self.alerts()
+        self.list_disks()
         return self.rows
 
     def prepare(self):
@@ -205,6 +208,39 @@ class Bench:
         mail = dom0.wait_for_mail(lambda mail: mail.arrived > failed and "Fail" in mail.headers["Subject"])
         dom0.run(f"mdadm --manage /dev/md0 --remove {failing} && mdadm --manage /dev/md0 --add {failing} && {stop}")
         return (mail.arrived - failed) * 1000
+
+    def list_disks(self):
+        """The last one: the disks stay. An old file system is on a few, so that it has to look closer."""
+        self.dom0.run(f"modprobe scsi_debug add_host=0 per_host_store=1 delay=0 dev_size_mb={DISK_MIB}")
+        self.add_disks(OLD_DISK_COUNT, "mkfs.ext4 -q -L old")
+        made, figures, processes = len(self._disks) + OLD_DISK_COUNT, [], []
+        for count, turns in TURNS_BY_DISK_COUNT.items():
+            self.add_disks(count - made)
+            made = count
+            name = f"`list_disks` of {count}"
+            times = self.race_calls(turns, {name: [self.call("list_disks")]})
+            self.rows.append(Row(name, times[name], IMPORT, times[IMPORT]))
+            figures.append(statistics.median(one / bare for one, bare in zip(times[name], times[IMPORT])))
+            processes.append(Row(f"processes {name} starts (no ms)", [self.count_processes(self.call("list_disks"))], limit="as few as of 8"))
+        (few, *_, many), import_ms = TURNS_BY_DISK_COUNT, statistics.median(times[IMPORT])
+        self.rows.append(Row(f"`list_disks`, each disk more between {few} and {many}", [(figures[-1] - figures[0]) * import_ms / (many - few)]))
+        self.rows += processes
+
+    def add_disks(self, count, fill=":"):
+        """Plug in disks in memory, with one content, which the command fill writes to the first.
+
+        udev is shown the disks alone: the half dozen other things that come with each take it several times as long.
+        """
+        unseen = "for disk in /sys/block/sd*; do [ -e /run/udev/data/b$(<$disk/dev) ] ||"
+        self.dom0.run(f"""set -e
+            systemctl stop systemd-udevd-kernel.socket systemd-udevd-control.socket systemd-udevd.service
+            wanted=$(($(ls -d /sys/block/sd* | wc -l) + {count}))
+            cd /sys/bus/pseudo/drivers/scsi_debug; echo {count} >max_luns; echo 1 >add_host
+            until [ $(ls -d /sys/block/sd* | wc -l) = $wanted ]; do sleep 0.1; done
+            {unseen} {{ {fill} /dev/${{disk##*/}}; break; }}; done
+            systemctl start systemd-udevd.service
+            {unseen} echo add >$disk/uevent; done
+            udevadm settle""", timeout_s=200)
 
 
 def table(rows):
