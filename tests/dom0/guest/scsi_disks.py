@@ -5,7 +5,7 @@ scsi_disks.py [--early] [NAME…]: plugs in disks, without names those of DISKS=
 scsi_disks.py --late: plugs in those of LATE=a:4,b:2.5 on the kernel command line, each so many seconds from now.
 scsi_disks.py --list: prints for each disk that is there its name, device, serial number, by-id link and HBA, separated by tabs.
 One HBA for each disk: a LUN above 0 on a shared one is not found again by a rescan. The serial number must be unique hexadecimal digits, since LIO
-builds the WWN from it.
+builds the WWN from it. A disk whose NAME ends in -4k has logical sectors of 4 KiB.
 """
 import contextlib
 import glob
@@ -52,6 +52,8 @@ def add_disk(name):
     put(store + "/wwn/vendor_id", "SEAGATE")
     put(store + "/wwn/product_id", "ST4000NM0035")
     put(store + "/enable", "1")
+    if name.endswith("-4k"):
+        put(store + "/attrib/block_size", "4096")
     os.makedirs(port)
     put(port + "/nexus", "naa.6" + serial[1:])
     os.mkdir(port + "/lun/lun_0")
