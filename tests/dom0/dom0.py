@@ -69,7 +69,7 @@ class Dom0:
             raise PermissionError("the miniature dom0 needs root, to mount and to unshare; nothing of this machine is changed")
         self.python = interpreters.find(python)
         self.name, self.host_uuid = name, str(uuid.uuid5(uuid.NAMESPACE_DNS, name + ".example.com"))
-        self.disk_names, self._disk_bytes = list(disks), disk_bytes
+        self.disk_names, self.disk_bytes = list(disks), disk_bytes
         self._rpm = _newest_rpm(python) if rpm is None else rpm
         self._root = os.path.join(BUILD, "root")
         for path, target in ((self._root, "build/root"), (BUILD + "/xenapi/XenAPI.py", "build/xenapi")):
@@ -220,7 +220,7 @@ class Dom0:
     def make_image(self, name, size_bytes=None):
         """Make the blank file of a disk, on the host."""
         with open(f"{self.share}/{name}.img", "wb") as image:
-            image.truncate(size_bytes or self._disk_bytes)
+            image.truncate(size_bytes or self.disk_bytes)
 
     def add_disk(self, name, size_bytes=None):
         """Plug in one more, blank disk and return it."""

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import pytest
 
+from dom0 import XapiFailure
 from kinds import LABEL, answers, contents, names_of
 
 MIB = 1 << 20
@@ -156,3 +157,21 @@ def test_lvm_labels_that_lvm_cannot_make_out(dom0, used):
     assert contents(dom0, ODD_LVM) == before
     assert {device: record for device, record in listed.items() if device not in odd} == {
         device: record for device, record in used.listed.items() if device not in odd}
+
+
+def test_an_array_on_sectors_of_4_kib_carries_no_sr_unless_that_is_asked_for(dom0, used):
+    members = [used.names[kind][0] for kind in ("sectors-4k", "more_sectors-4k")]
+    array = dom0.call("create_array", level=1, devices=members, allow_4k=True)["array"]
+    with pytest.raises(XapiFailure) as caught:
+        dom0.call("create_sr", array=array["uuid"])
+    assert caught.value.code == "XSRAID_UNSUPPORTED" and "SR_BACKEND_FAILURE_78" in caught.value.params[-1]
+    assert dom0.call("create_sr", array=array["uuid"], allow_4k=True)["created"]
+
+
+def test_disks_of_other_sizes_are_taken_when_what_is_lost_is_little_or_wanted(dom0, used):
+    small, large = used.names["free"][0], dom0.add_disk("large", 2 * dom0.disk_bytes).device
+    wish = {"level": 1, "devices": [small, large], "dry_run": True}
+    with pytest.raises(XapiFailure) as caught:
+        dom0.call("create_array", **wish)
+    assert caught.value.params[0] == "devices" and f"beside {small}" in caught.value.params[1] and "allow_mixed_sizes=true" in caught.value.params[1]
+    assert dom0.call("create_array", allow_mixed_sizes=True, **wish)["unused_bytes"] == dom0.disk_bytes

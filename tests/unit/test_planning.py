@@ -1,0 +1,32 @@
+"""What is decided about a new array before anything is done."""
+
+import pytest
+
+from xsraid import planning
+from xsraid.errors import BadArgument, StaleData
+
+
+def disks(*sizes):
+    return [{"device": "/dev/sd%s" % letter, "size_bytes": size, "stale": [], "refusals": []} for letter, size in zip("abcdef", sizes)]
+
+
+@pytest.mark.parametrize("sizes,unused_bytes", [((100, 100), 0), ((100, 125), 25), ((100, 100, 100, 140), 40)])
+def test_a_tenth_of_the_disks_may_stay_unused(sizes, unused_bytes):
+    if unused_bytes * 10 <= sum(sizes):
+        assert planning._unused_bytes(disks(*sizes), False) == unused_bytes
+    else:
+        with pytest.raises(BadArgument) as caught:
+            planning._unused_bytes(disks(*sizes), False)
+        assert "/dev/sda" in caught.value.sentence and "11 %" in caught.value.sentence
+    assert planning._unused_bytes(disks(*sizes), True) == unused_bytes
+
+
+def test_what_is_stale_is_named_on_all_disks():
+    chosen = disks(100, 100, 100)
+    for disk in chosen[1:]:
+        disk["stale"] = [{"type": "ext4", "label": "old", "device": disk["device"] + "1", "offset_bytes": 1080}]
+    with pytest.raises(StaleData) as caught:
+        planning._refuse_used(chosen, wipe=False)
+    assert caught.value.parameters[:2] == ["/dev/sdb", "ext4 'old' on /dev/sdb1 (at byte 1080)"]
+    assert "/dev/sdc still carries ext4 'old' on /dev/sdc1" in caught.value.sentence
+    planning._refuse_used(chosen, wipe=True)
