@@ -7,8 +7,8 @@ kind, what, and the ways to die there. FOLDER/death may hold "NUMBER WAY":
     begun    a file has been opened, but nothing is written; a request has been sent, and XAPI goes on; a command has been started, and comes to its
              work with the next call's first step, or after LATE_S where that waits for it to end
 
-What only reads is no step; a command or request that is not known to read is one. Nor is what happens to a temporary file or to the lock, which ends
-with its process, nor taking away what is not there.
+What only reads is no step; a command or request that is not known to read is one. Nor is what happens to a temporary file, to the lock, which ends
+with its process, or to a file that is written aside: putting that in its place is one. Nor is taking away what is not there.
 """
 import functools
 import io
@@ -32,8 +32,8 @@ FOLDER = "/run/boundaries"
 NEXT = FOLDER + "/next"  # a fifo: a line in it wakes the command that waits for the next call
 PLUGIN = b"/etc/xapi.d/plugins/xsraid"
 LATE_S = 0.5
-# Without effect on what a call leaves behind.
-PASSED_OVER = r"/tmp(/|$)|/dev/(null|tty|log)$|/run/lock/|" + FOLDER
+# Where nothing that happens is a step.
+PASSED_OVER = r"/tmp(/|$)|/dev/(null|tty|log)$|/run/lock/|.*\.xsraid-new$|" + FOLDER
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CHANGING = ("rename", "replace", "unlink", "remove", "mkdir", "rmdir", "symlink", "link", "chmod", "chown", "lchown", "truncate", "mknod", "utime")
 REMOVING = ("unlink", "remove", "rmdir")

@@ -52,8 +52,13 @@ class Trials:
             number = next(step["number"] for step in recording.steps() if re.match(pattern, in_words(step)))
         self.unfinished = arguments, number
         self.begin()
-        plain = [normalised(in_words(step)) for step in self.steps]
-        self.steps = [step for step in self.record()[0] if normalised(in_words(step)) not in plain]
+        plain, added = [normalised(in_words(step)) for step in self.steps], []
+        for step in reversed(self.record()[0]):  # what undoes comes first
+            if normalised(in_words(step)) in plain:
+                plain.remove(normalised(in_words(step)))
+            else:
+                added.insert(0, dict(step, ways=step["ways"][:1]))
+        self.steps = added
 
     def begin(self):
         """Bring the machine to where each trial begins."""
@@ -74,7 +79,7 @@ class Trials:
             if reply is None:
                 more_failures, reply = self.repeat(orphan, PATIENCE_S if (step["kind"], way) == ("request", "begun") else 0)
                 failures += more_failures
-        if normalised(taken) != normalised(step):
+        if normalised(in_words(taken)) != normalised(in_words(step)):
             result["missed"] = in_words(taken)
         wait_until(lambda: not is_alive(orphan), PATIENCE_S)
         return self.judged(result, failures, reply)
