@@ -7,6 +7,10 @@ from dom0 import PROJECT, SMTP_HOST, SMTP_PASSWORD, SMTP_USER, Dom0
 
 RECORDED = os.path.join(PROJECT, "tests", "recorded_calls.json")
 
+BY_HAND = ("modprobe loop; truncate -s 64M /srv/a /srv/b; losetup /dev/loop0 /srv/a; losetup /dev/loop1 /srv/b; mdadm -q --create /dev/md127 --run "
+           "--level=1 --raid-devices=2 --assume-clean /dev/loop0 /dev/loop1; udevadm settle; "
+           "xe sr-create content-type=user device-config:device=/dev/md127 name-label='Made by hand' shared=false type=lvm")
+
 
 def calls(dom0):
     """Yield (function, arguments), in an order in which each can succeed."""
@@ -19,6 +23,8 @@ def calls(dom0):
     yield "get_alerts", {}
     yield "test_alert", {"array": "md0"}
     yield "create_sr", {"array": "md0"}
+    dom0.run(BY_HAND)
+    yield "adopt_array", {"array": "md127"}
     yield "help", {"function": "list_arrays"}
     yield "version", {}
 

@@ -160,6 +160,8 @@ def test_lvm_labels_that_lvm_cannot_make_out(dom0, used):
 
 
 def test_an_array_on_sectors_of_4_kib_carries_no_sr_unless_that_is_asked_for(dom0, used):
+    odd = " ".join(used.names[kind][0] for kind in ODD_LVM)
+    dom0.run(f"rm -f /etc/lvm/lvmlocal.conf; wipefs -qaf {odd}")  # the storage manager would stumble over them
     members = [used.names[kind][0] for kind in ("sectors-4k", "more_sectors-4k")]
     array = dom0.call("create_array", level=1, devices=members, allow_4k=True)["array"]
     with pytest.raises(XapiFailure) as caught:

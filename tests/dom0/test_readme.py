@@ -53,4 +53,4 @@ def test_the_same_from_a_workstation(fresh_dom0):
     assert "Test alert by mail: 250" in done.out and "Storage repository" in done.out and "1 more failures survived" in done.out
     assert SMTP_PASSWORD not in done.out + done.err
     again = fresh_dom0.run(["setsid", "--wait", "python3.11", SCRIPT, *arguments], stdin=f"{XAPI_PASSWORD}\n", check=False)
-    assert again.status == 1 and again.err.strip().splitlines()[-1].startswith("XSRAID_DISK_IN_USE: /dev/sda is in use")
+    assert again.status == 1 and again.err.strip().splitlines()[-1].startswith("XSRAID_DISK_IN_USE: /dev/sda cannot be used")
