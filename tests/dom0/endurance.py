@@ -28,9 +28,9 @@ class Volume:
         """Return the command that writes and syncs one block after the other until it is ended, out of the way of what else goes on."""
         return "nice -n 19 " + self._command("write")
 
-    def wrong_blocks(self):
-        """Return the numbers of those synced blocks that are not as they were written."""
-        return self._dom0.run(f"lvchange -ay {self._name} && " + self._command("verify")).out.split()
+    def wrong_blocks(self, then_write=0):
+        """Return the numbers of those synced blocks that are not as they were written; if there are none, write and sync so many more."""
+        return self._dom0.run(f"lvchange -ay {self._name} && {self._command('verify')} {then_write}").out.split()
 
     def _command(self, what):
         return f"/usr/bin/python3.11 /bed/dom0/guest/checked_blocks.py {what} /dev/{self._name} /share/blocks.log"

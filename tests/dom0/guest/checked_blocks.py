@@ -2,7 +2,8 @@
 """Writes numbered blocks round and round a device, and finds out after whatever accident whether what was synced is still there.
 
 checked_blocks.py write DEVICE LOG [COUNT]: writes COUNT more blocks (without end unless given), each synced before its number is noted in LOG.
-checked_blocks.py verify DEVICE LOG: prints the noted blocks that are not what was written; the one that may have been under way does not count.
+checked_blocks.py verify DEVICE LOG COUNT: prints the noted blocks that are not what was written (the one that may have been under way does not
+count); if all are, writes COUNT more.
 LOG belongs on /share, in a file of the host: the guest's power cut does not reach it.
 """
 import itertools
@@ -40,10 +41,10 @@ def verify(device_fd, log_fd):
 
 def main(what, device, log, count=None):
     device_fd, log_fd = os.open(device, os.O_RDWR), os.open(log, os.O_RDWR | os.O_CREAT)
-    if what == "write":
+    wrong = verify(device_fd, log_fd) if what == "verify" else []
+    print(*wrong)
+    if not wrong:
         write(device_fd, log_fd, None if count is None else int(count))
-    else:
-        print(*verify(device_fd, log_fd))
 
 
 if __name__ == "__main__":
