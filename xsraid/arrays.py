@@ -121,13 +121,14 @@ def _watch(host, record):
 def _made_before(host, request):
     """Return the uuid of the array that an earlier call with the same wish finished without anybody getting its reply, None when there is none.
 
-    The notes of all others are done with: somebody has gone on to a new array.
+    The notes of all others that were finished are done with: somebody has gone on to a new array. One that is still to be taken back stays.
     """
     repeated = None
     for uuid in notes.uuids(host, "creating"):
-        if notes.read(host, "creating", uuid).get("request") == request and _is_there(host, uuid):
+        facts = notes.read(host, "creating", uuid)
+        if facts.get("is_made") and facts.get("request") == request and _is_there(host, uuid):
             repeated = uuid
-        else:
+        elif facts.get("is_made"):
             notes.remove(host, "creating", uuid)
     return repeated
 

@@ -11,6 +11,7 @@ from xsraid.errors import XsraidError
 from xsraid.host import ASIDE, STATE_DIR
 
 SETTLE_S = 20
+NO_SUPERBLOCK = "No md superblock detected"  # what mdadm --examine says of a disk that it could read
 WRITTEN = (md.CONFIGURATION, mail.CONFIGURATION, mail.REVALIASES)
 
 
@@ -64,24 +65,18 @@ def take_back(host, uuid, limit_s):
     record = _running(host, uuid, limit_s)
     if record is not None:
         run(host, ["mdadm", "--stop", record["device"]], limit_s)
-    unreadable = []
+    readable, is_one_unreadable = set(), False
     for disk in disks.inventory(host):
-        if _carries(host, ["mdadm", "--examine", "--export", disk["device"]], uuid, limit_s):
+        examined = run(host, ["mdadm", "--examine", "--export", disk["device"]], limit_s, accept=None)
+        if _has_uuid(examined, uuid):
             run(host, ["mdadm", "--zero-superblock", disk["device"]], limit_s)
-        elif not _is_readable(host, disk):
-            unreadable.append(disk)
+        if examined.status == 0 or NO_SUPERBLOCK in examined.err:
+            readable.update([disk["by_id"], disk["device"]])
+        else:
+            is_one_unreadable = True  # udev may have forgotten by now which one it is
     request = (notes.read(host, "creating", uuid) or {}).get("request", {})
-    meant = request.get("devices", []) + request.get("spares", [])
-    if not any(disk["by_id"] in meant or disk["device"] in meant for disk in unreadable):
+    if not is_one_unreadable or readable.issuperset(request.get("devices", []) + request.get("spares", [])):
         notes.remove(host, "creating", uuid)
-
-
-def _is_readable(host, disk):
-    try:
-        host.read_pieces(disk["device"], [(0, disk["logical_sector_bytes"] or sysfs.SECTOR_BYTES)])
-    except EnvironmentError:
-        return False
-    return True
 
 
 def _remove_asides(host):
@@ -95,7 +90,8 @@ def _running(host, uuid, limit_s):
     """Return the record of the array with a uuid, running or not quite, None when the kernel has none. mdadm is asked: udev may not know it yet."""
     run(host, ["udevadm", "settle", "--timeout=%d" % SETTLE_S], SETTLE_S + 5, accept=None)
     for record in md.read_arrays(host):
-        if record["health"] != "missing" and _carries(host, ["mdadm", "--detail", "--export", record["device"]], uuid, limit_s):
+        if record["health"] != "missing" and _has_uuid(
+                run(host, ["mdadm", "--detail", "--export", record["device"]], limit_s, accept=None), uuid):
             return record
     return None
 
@@ -108,8 +104,7 @@ def _carries_data(host, record):
     return bool(found.get(name)) or any(survey.users_of(host, record["device"]))
 
 
-def _carries(host, question, uuid, limit_s):
-    """Return whether what mdadm is asked about has this uuid; what cannot be examined has none (it is gone, or blank)."""
-    answer = run(host, question, limit_s, accept=None).out
-    found = [line.split("=", 1)[1] for line in answer.splitlines() if line.startswith("MD_UUID=")]
+def _has_uuid(answer, uuid):
+    """Return whether what mdadm was asked about has this uuid; what it cannot examine has none."""
+    found = [line.split("=", 1)[1] for line in answer.out.splitlines() if line.startswith("MD_UUID=")]
     return bool(found) and mdadm.same_uuid(found[0], uuid)
