@@ -5,6 +5,7 @@ What is done with the arrays once xapi is up is for `boot`.
 
 from __future__ import absolute_import
 
+import re
 import syslog
 import tempfile
 import time
@@ -14,6 +15,7 @@ import XenAPI
 from xsraid import lvm, md, mdadm, notes, recovery, settings, survey, sysfs
 from xsraid.commands import run
 from xsraid.errors import Busy, XsraidError
+from xsraid.mdadm import NUMBERED
 from xsraid.text import printable
 
 SETTLE_S = 20
@@ -149,13 +151,13 @@ def _put_right(host, limit_s):
     """
     nodes = {mdadm.md_uuid(uuid): node for node, uuid in md.read_configuration(host).arrays() if uuid and node}
     records = [record for record in md.read_arrays(host) if record["health"] not in md.NOT_THERE]
-    wrong = [record for record in records if record["uuid"] in nodes and host.real_path(nodes[record["uuid"]]) != record["device"]]
+    wrong = [record for record in records if record["uuid"] in nodes and _kernel_node(host, nodes[record["uuid"]]) != record["device"]]
     right = {record["device"]: record for record in records if record not in wrong}
     done, left, stopped = [], [], []
     for record in wrong:
         node = nodes[record["uuid"]]
         users = _users(host, record)
-        taken = right.get(host.real_path(node))
+        taken = right.get(_kernel_node(host, node))
         if users or taken:
             why = "in use by %s" % ", ".join(users) if users else "its node is that of %s" % taken["uuid"]
             left.append((record["uuid"], "%s should be %s, but it is %s" % (record["device"], node, why)))
@@ -166,6 +168,12 @@ def _put_right(host, limit_s):
         _assemble(host, nodes[record["uuid"]], record["uuid"], ["--run"], limit_s)
         done.append((record["uuid"], "%s was brought to its node %s" % (record["device"], nodes[record["uuid"]])))
     return done, left
+
+
+def _kernel_node(host, node):
+    """Return the node that the kernel has for an array's node: /dev/mdN is itself, even where a link of that name leads elsewhere."""
+    numbered = re.match(NUMBERED, node)
+    return "/dev/md" + numbered.group(1) if numbered else host.real_path(node)
 
 
 def _users(host, record):

@@ -7,6 +7,7 @@ import re
 from xsraid.levels import LEVELS
 
 NAME_MAX = 28  # a version 1.2 superblock holds 32 characters, and `--homehost=any` puts "any:" before the name
+NUMBERED = r"/dev/md/?(\d+)\Z"  # nodes that give the kernel its number
 IGNORED = "<ignore>"  # instead of a node: never to be assembled
 KEYWORDS = ("DEVICE", "ARRAY", "MAILADDR", "MAILFROM", "PROGRAM", "CREATE", "AUTO", "HOMEHOST", "HOMECLUSTER", "POLICY", "PART-POLICY", "SYSFS",
             "MONITORDELAY")

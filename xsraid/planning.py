@@ -10,7 +10,6 @@ from xsraid.errors import BadArgument, DiskInUse, NotEnoughDisks, StaleData
 from xsraid.levels import LEVELS, capacity_bytes
 from xsraid.text import command_line, random_hex
 
-NUMBERED = r"/dev/md/?(\d+)\Z"
 UNUSED_MAX_PERCENT = 10  # of the disks' bytes; more is rather a slip than a wish
 Options = collections.namedtuple("Options", "level name chunk bitmap wipe allow_mixed_sizes allow_4k")
 # request: of `request_of`; wipes, create: argument lists; configuration: the mdadm.Configuration with the new line, line.
@@ -103,11 +102,11 @@ def _node_and_name(host, configuration, name):
     """Return the node and the name of a new array: `mdN` chooses its node, any other name gets the first that is free."""
     taken = set(sysfs.block_devices(host))
     for node, _ in configuration.arrays():
-        numbered = re.match(NUMBERED, node or "")
+        numbered = re.match(mdadm.NUMBERED, node or "")
         taken.add("md" + numbered.group(1) if numbered else node)
     if name is not None and any(record["name"] == name for record in md.read_arrays(host)):
         raise BadArgument("name", "there is an array named %s already" % name)
-    if name is not None and re.match(NUMBERED, "/dev/" + name):
+    if name is not None and re.match(mdadm.NUMBERED, "/dev/" + name):
         if name in taken:
             raise BadArgument("name", "%s is taken, by a running array or by a line of %s" % (name, md.CONFIGURATION))
         return "/dev/" + name, name
