@@ -37,8 +37,9 @@ def _choices(wanted):
     return wanted if os.environ.get("CI") == "true" or any(map(is_there, wanted)) else ["system"]
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Keep the tests of one guest together when several processes share the work (pytest -n 2 --dist loadgroup)."""
+    """Keep the tests of one guest together when several processes share the work (pytest -n 2 --dist loadgroup); xdist reads the marks in this hook."""
     for item in items:
         if "dom0" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group(f"{item.module.__name__}-{item.callspec.params['dom0']}"))
