@@ -39,7 +39,10 @@ def _choices(wanted):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Keep the tests of one guest together when several processes share the work (pytest -n 2 --dist loadgroup); xdist reads the marks in this hook."""
+    """Keep the tests of one guest together when several processes share the work (pytest -n 2 --dist loadgroup).
+
+    First, since xdist's own hook of this name reads the marks.
+    """
     for item in items:
         if "dom0" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group(f"{item.module.__name__}-{item.callspec.params['dom0']}"))
@@ -66,6 +69,12 @@ def fresh_dom0(dom0):
         dom0.reset()
     dom0.is_fresh = False
     return dom0
+
+
+def pytest_collection_finish(session):
+    """Fail at once where xdist did not see the marks: it would share one guest's tests out quietly, and each process would boot its own."""
+    if session.config.getoption("loadgroup", False):
+        assert all("@" in item.nodeid for item in session.items if item.get_closest_marker("xdist_group")), "xdist has not read its marks"
 
 
 @pytest.hookimpl(hookwrapper=True)
