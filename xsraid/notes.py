@@ -11,7 +11,7 @@ import re
 
 from xsraid.host import STATE_DIR
 from xsraid.mdadm import bare_uuid
-from xsraid.text import native
+from xsraid.text import natively
 
 
 def write(host, kind, facts, uuid=""):
@@ -28,7 +28,7 @@ def read(host, kind, uuid=""):
         facts = json.loads(text)
     except ValueError:
         return {}
-    return _native(facts) if isinstance(facts, dict) else {}
+    return natively(facts) if isinstance(facts, dict) else {}
 
 
 def remove(host, kind, uuid=""):
@@ -44,12 +44,3 @@ def uuids(host, kind):
 def path(kind, uuid=""):
     """Return the path of a note."""
     return "%s/%s%s" % (STATE_DIR, kind, "-" + bare_uuid(uuid) if uuid else "")
-
-
-def _native(value):
-    """Return what JSON gave with its text as this interpreter's str."""
-    if isinstance(value, dict):
-        return {native(key): _native(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_native(part) for part in value]
-    return native(value) if isinstance(value, type(u"")) else value

@@ -25,6 +25,15 @@ def native(value):
     return value.encode("utf-8") if PYTHON_2 else value.decode("utf-8", "surrogateescape")
 
 
+def natively(value):
+    """Return what JSON gave, with all its text as this interpreter's `str`."""
+    if isinstance(value, dict):
+        return {native(key): natively(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [natively(part) for part in value]
+    return native(value) if isinstance(value, type(u"")) else value
+
+
 def to_bytes(value):
     """Return a `str` as the bytes to write to a file."""
     return value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")
