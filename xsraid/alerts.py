@@ -96,7 +96,6 @@ def read_settings(host, session):
     ssmtp = mail.directives(host.read_if_there(mail.CONFIGURATION) or "")
     server, _, port = ssmtp.get("mailhub", "").partition(":")
     use_tls, use_starttls = [ssmtp.get(key, "").upper() == "YES" for key in ("usetls", "usestarttls")]
-    other_config = session.xenapi.host.get_other_config(xapi.this_host(host, session))
     return collections.OrderedDict([
         ("mail_to", configuration.first("MAILADDR")),
         ("mail_from", configuration.first("MAILFROM")),
@@ -105,8 +104,13 @@ def read_settings(host, session):
         ("smtp_security", "starttls" if use_starttls else "tls" if use_tls else "none"),
         ("smtp_user", ssmtp.get("authuser") or None),
         ("smtp_password_set", bool(ssmtp.get("authpass"))),
-        ("xapi_messages", json.loads(other_config.get(KEY, "{}")).get("xapi_messages", True)),
+        ("xapi_messages", wants_messages(session, xapi.this_host(host, session))),
     ])
+
+
+def wants_messages(session, here):
+    """Return whether a host shall alert in XenCenter, too: yes unless configure_alerts said no."""
+    return json.loads(session.xenapi.host.get_other_config(here).get(KEY, "{}")).get("xapi_messages", True)
 
 
 def _password(session, smtp_user, secret):

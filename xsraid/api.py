@@ -80,10 +80,13 @@ TABLE = (
         Argument("xapi_messages", kinds.boolean, "alert in XenCenter, too", "true"),
     ), "writes ssmtp.conf, revaliases, MAILADDR and MAILFROM, and lets mdadm's monitor run"),
     Function("get_alerts", "alerts.get_alerts", (), "the settings, without secrets, and whether the monitor runs"),
-    Function("test_alert", "delivery.test_alert", (
+    Function("test_alert", "reports.test_alert", (
         ONE_ARRAY,
         Argument("timeout_s", kinds.whole_number(1, 3600), "how long the whole call may take, in seconds", "60"),
     ), "makes mdadm's test event for each array and tells what the mail server answered"),
+    Function("alert_history", "reports.alert_history", (
+        Argument("count", kinds.whole_number(1, 500), "how many alerts, the newest first", "50"),
+    ), "what happened, and how each alert was delivered"),
     Function("create_sr", "storage.create_sr", (
         ARRAY,
         Argument("type", kinds.choice("lvm", "ext"), "the SR's type", "lvm, or what is there"),

@@ -7,26 +7,20 @@ import time
 
 import XenAPI
 
-from xsraid import alerts, arrays, assembly, delivery, initrd, md, notes, recovery, settings, xapi
+from xsraid import alerts, arrays, assembly, delivery, initrd, md, notes, recovery, sense, settings, spool, xapi
 from xsraid.errors import Busy, XsraidError
 from xsraid.host import Host
 
 XAPI_WAIT_S = 60
 LOOK_S = 1
-# What each health is told as: the name of XAPI's message, its priority (1 critical, 2 major), and what it means.
-TOLD = {
-    "degraded": ("XSRAID_ARRAY_DEGRADED", 2, "It is degraded since this boot or before."),
-    "failed": ("XSRAID_ARRAY_FAILED", 1, "Too many of its members are gone: it cannot serve any data."),
-    "inactive": ("XSRAID_ARRAY_MISSING", 1, "It could not be started: members are missing, or it was cut off while it was degraded and written to."),
-    "missing": ("XSRAID_ARRAY_MISSING", 1, "None of its members was found."),
-}
 
 
 def main(arguments):
-    """Do what a unit asks for, `assemble`, `attach` or `initrd`; return the exit status."""
+    """Do what a unit asks for, one of the words below; return the exit status."""
     host = Host()
     try:
-        {"assemble": assembly.assemble, "attach": attach_locally, "initrd": initrd.make}[" ".join(arguments)](host)
+        {"assemble": assembly.assemble, "attach": attach_locally, "initrd": initrd.make, "monitor": delivery.prepare_monitor,
+         "deliver": delivery.deliver}[" ".join(arguments)](host)
     except (XsraidError, XenAPI.Failure, EnvironmentError) as error:
         host.log("at boot: %s" % error, syslog.LOG_ERR)
         return 1
@@ -72,8 +66,9 @@ def attach(host, session):
         for sentence in did:
             host.log("at boot: " + sentence, syslog.LOG_WARNING)
         if facts is not None:
-            _tell(host, session, facts)
+            _tell(host, facts)
             notes.remove(host, "boot")
+    delivery.start(host)
 
 
 def _plug(host, session):
@@ -95,14 +90,9 @@ def _plug_one(session, pbd, name):
     return ["plugged the storage repository " + name]
 
 
-def _tell(host, session, facts):
-    """Tell of arrays that are not as they should be: in XenCenter, and by mail of those that mdadm's monitor does not mail of."""
-    records = [record for record in md.read_arrays(host) if record["configured"]]
-    md.name_srs(host, session, records)
+def _tell(host, facts):
+    """Have arrays told of that are not as they should be: delivery sees by itself which are not whole, of other nodes it hears here."""
     left = dict(facts.get("left", []))
-    for record in records:
-        if record["health"] in TOLD:
-            name, priority, meaning = TOLD[record["health"]]
-            delivery.tell(host, session, record, name, priority, meaning, by_mail=record["health"] != "degraded")
-        if record["uuid"] in left:
-            delivery.tell(host, session, record, "XSRAID_ARRAY_MISPLACED", 4, left[record["uuid"]] + ".", by_mail=False)
+    for record in md.read_arrays(host):
+        if record["configured"] and record["uuid"] in left:
+            spool.add_event(host, sense.MISPLACED, record["device"], left[record["uuid"]] + ".", time.time())

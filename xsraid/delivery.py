@@ -1,140 +1,230 @@
-"""Delivering alerts, by mail and as messages of XAPI; the verb `test_alert`. The settings are in `alerts`."""
+"""Delivering alerts: each by mail and as a message of XAPI, tried until it is taken. What is worth an alert is for `sense`, its words for `words`.
+
+Run by xsraid-deliver.service, which the timer of that name starts while something waits.
+"""
 
 from __future__ import absolute_import
 
-import collections
-import json
 import os
-import shutil
+import socket
 import syslog
-import tempfile
 import time
 
 import XenAPI
 
-from xsraid import alerts, mail, md, settings, xapi
+from xsraid import alerts, disks, mail, md, notes, sense, settings, smart, spool, words, xapi
 from xsraid.commands import run
-from xsraid.errors import MailRejected, NotConfigured, UnknownArray
 from xsraid.text import native, printable
 
+TIMER = "xsraid-deliver.timer"
+MONITOR_CONFIGURATION = "/run/xsraid/mdadm.conf"
 HOOK = "/usr/libexec/xsraid/event-hook"
-TEST_PRIORITY = 5  # information
-TEST_EVENT = "TestMessage"
+XAPI_LIMIT_S = 5  # a xapi that hangs must not hold up the mail
+GIVE_UP_S = 7 * 24 * 3600
+GIVE_UP_TRIES = 20  # so a clock that jumps ahead gives up nothing
+GIVEN_UP = "XSRAID_ALERT_UNDELIVERED"
+CHANNELS = ("mail", "xapi")
 
 
-def test_alert(host, session, array=None, timeout_s=60):
-    """Let mdadm make its test event for each array (or one) and deliver it; return {"deliveries": [...]}, one for each array and channel.
+def deliver(host):
+    """Make alerts of what the spool holds and deliver all that waits; stop the timer when nothing is left.
 
-    timeout_s: for the whole call. Raises MailRejected when no mail was accepted, NotConfigured, UnknownArray, Timeout.
+    Where another delivery is at work that does it.
     """
-    deadline = time.time() + timeout_s
-    limits = settings.load(host)
-    current = alerts.read_settings(host, session)
-    if current["mail_to"] is None or current["smtp_host"] is None:
-        raise NotConfigured("Mail alerts are not configured", "Call configure_alerts first.")
-    records = [record for record in md.list_arrays(host, session, array)["arrays"] if record["health"] != "missing"]
-    if not records:
-        raise UnknownArray(array or "all", "there is no running array that mdadm could make a test event for")
-    events = _test_events(host, [record["device"] for record in records], min(limits.mdadm_timeout_s, timeout_s))
-    deliveries = []
+    spool.make_folders(host)
+    limits = settings.load_or_default(host)
+    with spool.lock(host) as is_ours:
+        if is_ours:
+            with _Xapi(host) as session:
+                _deliver_all(host, session, limits)
+
+
+def _deliver_all(host, session, limits):
+    spool.recover(host)
+    while True:
+        _collect(host, session, limits)
+        for alert in sorted(spool.waiting(host), key=lambda alert: (max(_tries(alert)), alert["id"])):
+            _deliver(host, session, alert, limits)
+        if not spool.events(host):
+            break
+    if spool.is_empty(host) and not sense.needs_looking_after(spool.memory(host), limits.reminder_s):
+        _timer(host, "stop")
+        if not spool.is_empty(host):  # it came just now, and its start of the timer may have come before our stop
+            _timer(host, "start")
+
+
+def start(host):
+    """Have what is in the spool delivered, and a look taken at the arrays, in the background."""
+    _timer(host, "restart")
+
+
+def _timer(host, verb):
+    run(host, ["systemctl", "--no-block", verb, TIMER], 20, accept=None)
+
+
+class _Xapi(object):
+    """A local session that is there or not: `session` is None while xapi does not answer, and then stays so for this delivery."""
+
+    def __init__(self, host):
+        self.host, self.session = host, None
+
+    def __enter__(self):
+        socket.setdefaulttimeout(XAPI_LIMIT_S)
+        try:
+            session = XenAPI.xapi_local()
+            session.xenapi.login_with_password("root", "", "1.0", "xsraid")
+            self.session = session
+        except Exception as error:  # noqa: BLE001 - whatever xapi's trouble is, the mail goes out and the message is tried again
+            self.host.log("xapi does not answer: %s" % error)
+        return self
+
+    def ask(self, act, otherwise=None):
+        """Return act(session), or `otherwise` while xapi does not answer."""
+        if self.session is None:
+            return otherwise
+        try:
+            return act(self.session)
+        except XenAPI.Failure as error:
+            self.host.log("xapi refuses: %s" % " ".join(error.details))
+        except Exception as error:  # noqa: BLE001 - as above
+            self.host.log("xapi stopped answering: %s" % error)
+            self.session = None
+        return otherwise
+
+    def __exit__(self, *_):
+        self.ask(lambda session: session.xenapi.session.logout())
+
+
+def _collect(host, session, limits):
+    """Make alerts of new events and of what has changed on the arrays, and have them on disk."""
+    events, memory, now = spool.events(host), spool.memory(host), time.time()
+    records = md.read_arrays(host)
+    inventory = disks.inventory(host)
     for record in records:
-        deliveries += _deliver_test(host, session, current, record, record["device"] in events, min(limits.smtp_timeout_s, deadline - time.time()))
-    mails = [delivery for delivery in deliveries if delivery["channel"] == "mail"]
-    if not any(delivery["accepted"] for delivery in mails):
-        raise MailRejected(mails[0]["response"], mails[0]["advice"])
-    return {"deliveries": deliveries}
+        record["described"] = [_described(inventory, member) for member in record["members"] if member["device"]]
+    found, memory_now = sense.decide(events, records, memory, now, limits.reminder_s)
+    if not events and not found and memory_now == memory:
+        return
+    known = _known(host, session, records) if found else {}
+    by_uuid = {record["uuid"]: record for record in records}
+    made = [_made(host, alert, by_uuid.get(alert["uuid"]), memory_now.get(alert["uuid"]), known, now + place * 1e-6)
+            for place, alert in enumerate(found)]  # their ids keep them in this order
+    for alert in made:
+        host.log(alert["short"], syslog.LOG_WARNING)
+    spool.commit(host, made, memory_now, events)
 
 
-def _test_events(host, devices, timeout_s):
-    """Return the devices for which mdadm made a test event and handed it to the hook.
-
-    The devices are named, not scanned for: so RAID0 is tested as well, and a monitor that is running is in nobody's way.
-    """
-    folder = tempfile.mkdtemp(prefix="xsraid-test-")
-    try:
-        empty = os.path.join(folder, "mdadm.conf")
-        with open(empty, "w"):
-            pass
-        argv = ["mdadm", "--monitor", "--test", "--oneshot", "--config=" + empty, "--program=" + HOOK]
-        run(host, argv + devices, timeout_s, environment={"XSRAID_EVENTS": folder})
-        events = [json.loads(host.read(os.path.join(folder, name))) for name in os.listdir(folder) if name.endswith(".event")]
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-    return [native(event["device"]) for event in events if event["event"] == TEST_EVENT]
+def _described(inventory, member):
+    """Return what will be told of a member when it can no longer be asked: a partition's disk is told of."""
+    disk = max([disk for disk in inventory if member["device"].startswith(disk["device"])] or [{}], key=lambda disk: len(disk.get("device", "")))
+    return {"device": member["device"], "slot": member["slot"], "serial": member["serial"] or disk.get("serial"), "model": disk.get("model"),
+            "by_id": disk.get("by_id")}
 
 
-def _deliver_test(host, session, current, record, was_made, timeout_s):
-    if not was_made:
-        return [_delivery(record, "mail", mail.Answer(False, "mdadm made no test event", "Look into the system log: mdadm --monitor says why."), 0)]
-    deliveries = []
-    started = time.time()
-    if timeout_s < 1:
-        answer = mail.Answer(False, "not tried: the time was up", "Give a larger timeout_s.")
-    else:
-        answer = mail.send(host, _test_message(host, session, current, record), timeout_s)
-    deliveries.append(_delivery(record, "mail", answer, time.time() - started))
-    if current["xapi_messages"]:
+def _known(host, session, records):
+    """Return what XAPI knows of this host and its SRs; what it knew when it last answered where it does not."""
+    def ask(session):
+        here = xapi.this_host(host, session)
+        pool = session.xenapi.pool.get_all()[0]
+        md.name_srs(host, session, records)
+        found = {"host": session.xenapi.host.get_name_label(here), "host_uuid": session.xenapi.host.get_uuid(here),
+                 "pool": session.xenapi.pool.get_name_label(pool) or None,
+                 "srs": {record["uuid"]: dict(record["sr"], vm_count=xapi.vm_count(session, record["sr"]["uuid"]))
+                         for record in records if record["sr"]}}
+        notes.write(host, "names", found)
+        return found
+    return session.ask(ask) or notes.read(host, "names") or {}
+
+
+def _made(host, alert, record, known_array, known, now):
+    """Return an alert with its words and the state of its channels."""
+    members = known_array["members"] if known_array else []
+    member = next((member for member in members if member["device"] == alert["component"]), None)
+    sr = known.get("srs", {}).get(alert["uuid"])
+    facts = {"host": " ".join(printable(native(known.get("host") or os.uname()[1])).split()), "host_uuid": known.get("host_uuid"),
+             "pool": known.get("pool"), "record": record, "member": member, "sr": sr, "vm_count": sr["vm_count"] if sr else None,
+             "smart": smart.verdict(host, member["device"]) if member else None,
+             "mdstat": words.mdstat_lines(host.read_if_there("/proc/mdstat") or "", alert["device"])}
+    if alert["name"] == "XSRAID_ARRAY_MISPLACED":
+        alert = dict(alert, meaning=alert["component"], component=None)
+    return _with_channels(dict(alert, id=spool.new_id(now), created=now, priority=sense.PRIORITIES[alert["name"]],
+                               subject=words.subject(alert, facts), body=words.body(alert, facts), short=words.short(alert, facts),
+                               sr=sr["uuid"] if sr else None), CHANNELS)
+
+
+def _with_channels(alert, channels):
+    alert["channels"] = {channel: {"state": "waiting", "tries": 0, "response": "", "advice": "", "seconds": 0, "time": None} for channel in channels}
+    return alert
+
+
+def _tries(alert):
+    return [channel["tries"] for channel in alert["channels"].values()]
+
+
+def _deliver(host, session, alert, limits):
+    """Try each channel on which an alert still waits; note what was answered after each."""
+    for name, send in (("xapi", _by_xapi), ("mail", _by_mail)):
+        channel = alert["channels"].get(name)
+        if channel is None or channel["state"] != "waiting":
+            continue
         started = time.time()
-        body = "Test alert for %s (%s, %s). Nothing needs to be done." % (record["device"], record["level"], record["health"])
-        answer = _post(host, session, record, "XSRAID_TEST", TEST_PRIORITY, body)
-        deliveries.append(_delivery(record, "xapi", answer, time.time() - started))
-    return deliveries
+        state, answer = send(host, session, alert, limits)
+        if state is None:
+            continue
+        is_late = time.time() - alert["created"] > GIVE_UP_S and channel["tries"] >= GIVE_UP_TRIES
+        if state == "waiting" and (is_late or alert["name"] == "XSRAID_TEST"):
+            state = "given up"
+        channel.update(state=state, tries=channel["tries"] + 1, response=printable(answer.response, 500), advice=answer.advice,
+                       seconds=round(time.time() - started, 2), time=time.time())
+        if state == "given up" and alert["name"] not in ("XSRAID_TEST", GIVEN_UP):
+            spool.keep(host, _given_up(alert, name, answer))
+        spool.keep(host, alert)
+    if all(channel["state"] != "waiting" for channel in alert["channels"].values()):
+        spool.finish(host, alert)
 
 
-def _delivery(record, channel, answer, seconds):
-    return collections.OrderedDict([
-        ("array", record["device"]), ("event", TEST_EVENT), ("channel", channel), ("accepted", answer.accepted),
-        ("response", printable(answer.response, 500)), ("seconds", round(seconds, 2)), ("advice", answer.advice)])
+def _given_up(alert, name, answer):
+    """Return the alert, for the other channel alone, that this one was given up."""
+    why = printable(answer.response, 300)
+    sentence = "The alert '%s' could not be delivered by %s for a week and was given up: %s" % (alert["subject"], name, why)
+    other = [channel for channel in CHANNELS if channel != name]
+    return _with_channels(dict(alert, name=GIVEN_UP, priority=2, id=spool.new_id(time.time()), created=time.time(), short=sentence,
+                               subject="[xsraid] %s: no %s" % (GIVEN_UP, name), body=sentence + "\n\n" + alert["body"]), other)
 
 
-def tell(host, session, record, name, priority, meaning, by_mail):
-    """Tell of an array, in XenCenter and by mail if these are configured; what nobody took is logged.
-
-    name: of the message, such as XSRAID_ARRAY_DEGRADED; priority: 1 (critical) to 5 (information); meaning: a sentence; by_mail: not where mdadm
-    mails of it by itself.
-    """
-    current = alerts.read_settings(host, session)
-    on = _host_name(host, session)
-    what = "%s (%s) on %s is %s. %s" % (record["device"], record["level"] or "level not known", on, record["health"], meaning)
-    answers = []
-    if current["xapi_messages"]:
-        answers.append(_post(host, session, record, name, priority, what))
-    if by_mail and current["mail_to"] and current["smtp_host"]:
-        advice = "`xe host-call-plugin host-uuid=... plugin=xsraid fn=list_arrays` shows its members with their serial numbers."
-        message = _mail(current, "%s: %s on %s" % (name, record["device"], on), [what, "", advice])
-        answers.append(mail.send(host, message, settings.load(host).smtp_timeout_s))
-    host.log(what, syslog.LOG_WARNING)
-    for answer in answers:
-        if not answer.accepted:
-            host.log("nobody was told: %s" % answer.response, syslog.LOG_ERR)
+def _by_xapi(host, session, alert, limits):
+    """Return (state, Answer); (None, None) when it was not tried."""
+    def post(session):
+        here = xapi.this_host(host, session)
+        if not alerts.wants_messages(session, here):
+            return "off", mail.Answer(False, "xapi_messages=false", "")
+        kind, uuid = ("SR", alert["sr"]) if alert["sr"] else ("Host", session.xenapi.host.get_uuid(here))
+        try:
+            message = session.xenapi.message.create(alert["name"], str(alert["priority"]), kind, uuid, alert["short"])
+        except XenAPI.Failure as error:
+            return "waiting", mail.Answer(False, " ".join(error.details), "XAPI refuses the message: see its log, /var/log/xensource.log.")
+        return "accepted", mail.Answer(True, "message %s" % session.xenapi.message.get_record(message)["uuid"], "")
+    was_there = session.session is not None
+    gone = mail.Answer(False, "xapi does not answer", "Is xapi running? `systemctl status xapi` tells.")
+    return session.ask(post, ("waiting", gone)) if was_there else ("waiting", gone)
 
 
-def _test_message(host, session, current, record):
-    on = _host_name(host, session)
-    return _mail(current, "Test alert: %s on %s" % (record["device"], on), [
-        "This is a test. mdadm made a test event for the array", "",
-        "    %s (%s, %s) on %s" % (record["device"], record["level"], record["health"], on), "",
-        "and this host could hand the mail over. When a disk fails you will hear of it the same way.", "Nothing needs to be done."])
+def _by_mail(host, session, alert, limits):
+    mail_to = md.read_configuration(host).first("MAILADDR")
+    if mail_to is None or not mail.directives(host.read_if_there(mail.CONFIGURATION) or "").get("mailhub"):
+        return "off", mail.Answer(False, "no mail server is configured", "Call configure_alerts.")
+    recipients = mail_to.split(",")
+    sender = md.read_configuration(host).first("MAILFROM") or recipients[0]
+    message = mail.compose(sender, recipients, alert["subject"], alert["body"], alert["time"], alert["id"], alert["uuid"])
+    answer = mail.send(host, message, limits.smtp_timeout_s)
+    return ("accepted" if answer.accepted else "waiting"), answer
 
 
-def _mail(current, subject, lines):
-    recipients = current["mail_to"].split(",")
-    return mail.compose(current["mail_from"] or recipients[0], recipients, subject, "\n".join(lines) + "\n")
-
-
-def _post(host, session, record, name, priority, body):
-    """Create a message in XAPI, on the array's SR if there is one, else on this host; return the Answer."""
-    if record["sr"]:
-        kind, uuid = "SR", record["sr"]["uuid"]
-    else:
-        kind, uuid = "Host", session.xenapi.host.get_uuid(xapi.this_host(host, session))
-    try:
-        message = session.xenapi.message.create(name, str(priority), kind, uuid, body)  # XAPI's integers travel as strings
-    except XenAPI.Failure as error:
-        return mail.Answer(False, " ".join(error.details), "XAPI refuses the message: see its log, /var/log/xensource.log.")
-    return mail.Answer(True, "message %s" % session.xenapi.message.get_record(message)["uuid"], "")
-
-
-def _host_name(host, session):
-    """Return this host's name as one line, for a header or a sentence."""
-    return " ".join(printable(native(session.xenapi.host.get_name_label(xapi.this_host(host, session)))).split())
+def prepare_monitor(host):
+    """Write the configuration that mdadm's monitor runs with: /etc/mdadm.conf without mail, the hook as PROGRAM; look at the arrays."""
+    configuration = md.read_configuration(host)
+    for keyword in ("MAILADDR", "MAILFROM", "PROGRAM"):
+        configuration.remove_words(keyword)
+    spool.make_folders(host)
+    host.replace(MONITOR_CONFIGURATION, configuration.text() + "PROGRAM %s\n" % HOOK, 0o600)
+    start(host)

@@ -13,7 +13,7 @@ import re
 
 from xsraid.commands import run
 from xsraid.errors import BadArgument, CommandFailed, Timeout
-from xsraid.text import native, random_hex, to_bytes
+from xsraid.text import native, to_bytes
 
 CONFIGURATION = "/etc/ssmtp/ssmtp.conf"
 REVALIASES = "/etc/ssmtp/revaliases"
@@ -88,14 +88,20 @@ def carried_password(password):
     return password, ["the password holds a =, which some builds of ssmtp cut off: let test_alert prove it"] if "=" in password else []
 
 
-def compose(sender, recipients, subject, body):
-    """Return a message, headers and body, as text. sender, recipients: addresses; subject: one line; body: lines, both in UTF-8 as they are."""
+def compose(sender, recipients, subject, body, seconds, identity, thread):
+    """Return a message, headers and body, as text.
+
+    sender, recipients: addresses; subject: one line; body: lines, both in UTF-8 as they are; seconds: its date, since 1970; identity: of the
+    alert, the same each time it is sent; thread: what mails that belong together share, or None.
+    """
     domain = sender.split("@", 1)[-1]
     headers = [
-        ("From", sender), ("To", ", ".join(recipients)), ("Subject", _header_text(subject)), ("Date", email.utils.formatdate()),
-        ("Message-ID", "<xsraid.%s@%s>" % (random_hex(16), domain)),  # not make_msgid: it would ask DNS for the name of this host
+        ("From", sender), ("To", ", ".join(recipients)), ("Subject", _header_text(subject)), ("Date", email.utils.formatdate(seconds)),
+        ("Message-ID", "<xsraid.%s@%s>" % (identity, domain)),
         ("Auto-Submitted", "auto-generated"), ("MIME-Version", "1.0"), ("Content-Type", "text/plain; charset=utf-8"),
         ("Content-Transfer-Encoding", "8bit")]
+    if thread:
+        headers.append(("References", "<xsraid.%s@%s>" % (thread.replace(":", ""), domain)))
     return "".join("%s: %s\n" % header for header in headers) + "\n" + body
 
 

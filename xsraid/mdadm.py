@@ -89,6 +89,10 @@ class Configuration(object):
         """Make the first entry of a keyword say this word."""
         self._set(lambda entry: _keyword(entry) == keyword, "%s %s" % (keyword, word), only_first=True)
 
+    def remove_words(self, keyword):
+        """Take out all entries of a keyword."""
+        self.entries = [entry for entry in self.entries if _keyword(entry) != keyword]
+
     def _is_array(self, entry, uuid):
         known = _tag(_words(entry), "uuid") if _keyword(entry) == "ARRAY" else None
         return known is not None and same_uuid(known, uuid)

@@ -17,7 +17,7 @@ from xsraid.host import LOG_LEVELS
 from xsraid.text import shown, to_bytes
 
 PATH = "/etc/xsraid.conf"
-Settings = collections.namedtuple("Settings", "smtp_timeout_s mdadm_timeout_s boot_wait_s log_level")
+Settings = collections.namedtuple("Settings", "smtp_timeout_s mdadm_timeout_s boot_wait_s reminder_s log_level")
 
 
 def load(host):
@@ -35,7 +35,7 @@ def load(host):
     settings = _settings(values)
     for section, key in sorted(values):
         raise NotConfigured("%s, section [%s]: unknown key %s" % (PATH, section, key),
-                            "Known are: [mail] smtp_timeout_s, [mdadm] timeout_s, [boot] wait_s, [log] level.")
+                            "Known are: [mail] smtp_timeout_s, [mdadm] timeout_s, [boot] wait_s, [alerts] reminder_hours, [log] level.")
     host.log_level = LOG_LEVELS[settings.log_level]
     return settings
 
@@ -55,6 +55,7 @@ def _settings(values):
         smtp_timeout_s=_seconds(values, ("mail", "smtp_timeout_s"), 30),
         mdadm_timeout_s=_seconds(values, ("mdadm", "timeout_s"), 60),
         boot_wait_s=_seconds(values, ("boot", "wait_s"), 30),
+        reminder_s=3600 * _whole(values, ("alerts", "reminder_hours"), 24, 0, 1000, "hours"),
         log_level=_choice(values, ("log", "level"), "info", LOG_LEVELS))
 
 
@@ -67,9 +68,13 @@ def _read(parser, text):
 
 
 def _seconds(values, where, default):
+    return _whole(values, where, default, 1, 3600, "seconds")
+
+
+def _whole(values, where, default, least, most, unit):
     value = values.pop(where, str(default))
-    if not re.match(r"[0-9]{1,4}\Z", value) or not 1 <= int(value) <= 3600:
-        _refuse(where, value, "a whole number of seconds from 1 to 3600")
+    if not re.match(r"[0-9]{1,4}\Z", value) or not least <= int(value) <= most:
+        _refuse(where, value, "a whole number of %s from %d to %d" % (unit, least, most))
     return int(value)
 
 

@@ -33,6 +33,16 @@ def sr_summary(session, sr):
     return collections.OrderedDict([("uuid", session.xenapi.SR.get_uuid(sr)), ("name_label", session.xenapi.SR.get_name_label(sr))])
 
 
+def vm_count(session, sr_uuid):
+    """Return how many VMs have disks on an SR; templates, snapshots and dom0 itself are none."""
+    vms = set()
+    for vdi in session.xenapi.SR.get_VDIs(session.xenapi.SR.get_by_uuid(sr_uuid)):
+        vms.update(session.xenapi.VBD.get_VM(vbd) for vbd in session.xenapi.VDI.get_VBDs(vdi))
+    kinds = ("is_a_template", "is_a_snapshot", "is_control_domain")
+    records = [session.xenapi.VM.get_record(vm) for vm in vms]
+    return len([record for record in records if not any(record[kind] for kind in kinds)])
+
+
 def set_other_config(module, ref, key, value):
     """Set one key of an object's other_config; XAPI's own `add_to` refuses a key that is there. module: such as session.xenapi.SR."""
     module.remove_from_other_config(ref, key)

@@ -205,7 +205,7 @@ class Bench:
         dom0.wait_until(lambda: dom0.run("cat /sys/block/md0/md/degraded /sys/block/md0/md/sync_action").out == "0\nidle\n")
         dom0.run(f"{start} && sleep {MONITOR_LOOKS_S}")
         failed = float(dom0.run(f"echo $EPOCHREALTIME; mdadm --manage /dev/md0 --set-faulty {failing}").out)
-        mail = dom0.wait_for_mail(lambda mail: mail.arrived > failed and "Fail" in mail.headers["Subject"])
+        mail = dom0.wait_for_mail(lambda mail: mail.arrived > failed and "fail" in mail.headers["Subject"].lower())
         dom0.run(f"mdadm --manage /dev/md0 --remove {failing} && mdadm --manage /dev/md0 --add {failing} && {stop}")
         return (mail.arrived - failed) * 1000
 

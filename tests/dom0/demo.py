@@ -122,7 +122,7 @@ class Demo:
         deliveries = self.plugin("test_alert")["deliveries"]
         self.expect(all(delivery["accepted"] for delivery in deliveries), "a test alert was not accepted")
         self.screen.say("The mail that arrived:")
-        self.screen.mail(self.dom0.wait_for_mail(lambda mail: "Test alert" in mail.headers["Subject"]))
+        self.screen.mail(self.dom0.wait_for_mail(lambda mail: "XSRAID_TEST" in mail.headers["Subject"]))
 
     def storage(self):
         self.screen.step("The array becomes a storage repository")
@@ -134,7 +134,7 @@ class Demo:
         self.screen.step("A disk fails")
         failed = time.time()
         self.shell("mdadm --manage /dev/md0 --set-faulty /dev/sdb")
-        mail = self.dom0.wait_for_mail(lambda mail: "Fail" in mail.headers["Subject"])
+        mail = self.dom0.wait_for_mail(lambda mail: "XSRAID_DISK_FAILED" in mail.headers["Subject"])
         self.expect("/dev/sdb" in mail.text and "md0" in mail.headers["Subject"], "the mail does not name array and disk")
         self.screen.say(f"The mail that arrived {mail.arrived - failed:.1f} s later:")
         self.screen.mail(mail)

@@ -22,6 +22,7 @@ def calls(dom0):
         "smtp_password_secret": secret}
     yield "get_alerts", {}
     yield "test_alert", {"array": "md0"}
+    yield "alert_history", {"count": "1"}
     yield "create_sr", {"array": "md0"}
     dom0.run(BY_HAND)
     yield "adopt_array", {"array": "md127"}

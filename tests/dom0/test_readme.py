@@ -41,7 +41,7 @@ def test_the_commands_can_be_pasted(fresh_dom0):
     replies = [json.loads(line) for line in done.out.splitlines() if line.startswith("{")]
     assert len(replies) == 5 and replies[3]["deliveries"][0]["accepted"] and replies[4]["created"]
     assert "Local RAID10" in fresh_dom0.xe("sr-list")
-    assert fresh_dom0.wait_for_mail(lambda mail: "Test alert" in mail.headers["Subject"])
+    assert fresh_dom0.wait_for_mail(lambda mail: "XSRAID_TEST" in mail.headers["Subject"])
 
 
 def test_the_same_from_a_workstation(fresh_dom0):

@@ -179,16 +179,16 @@ def test_a_bad_setting_is_named(host, tmpdir, text, words):
 
 def test_settings_have_defaults_and_the_shipped_file_says_them(host, tmpdir):
     defaults = settings.load(host)
-    assert defaults == (30, 60, 30, "info")
+    assert defaults == (30, 60, 30, 86400, "info")
     with open(os.path.join(os.path.dirname(__file__), "../../rpm/etc/xsraid.conf")) as shipped:
         tmpdir.join("etc/xsraid.conf").write(shipped.read())
     assert settings.load(host) == defaults
     tmpdir.join("etc/xsraid.conf").write("[mail]\nsmtp_timeout_s = 5\n[log]\nlevel = debug\n")
-    assert settings.load(host) == (5, 60, 30, "debug")
+    assert settings.load(host) == (5, 60, 30, 86400, "debug")
 
 
 def test_a_slip_in_the_settings_is_told_but_does_not_stop_a_boot(host, tmpdir):
     tmpdir.join("etc/xsraid.conf").write("[boot]\nwait_s = soon\n")
     with pytest.raises(NotConfigured):
         settings.load(host)
-    assert settings.load_or_default(host) == (30, 60, 30, "info")
+    assert settings.load_or_default(host) == (30, 60, 30, 86400, "info")

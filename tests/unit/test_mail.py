@@ -91,7 +91,7 @@ def test_what_became_of_a_message(tmpdir, script, accepted, response, advice):
 
 def test_a_message_is_right_whatever_the_host_is_called():
     text = mail.compose("dom0@example.com", ["a@example.com", "b@example.com"],
-        "Test alert: md0 on Z\xc3\xbcrich" if str is bytes else u"Test alert: md0 on Z\xfcrich", "body\n")
+        "Test alert: md0 on Z\xc3\xbcrich" if str is bytes else u"Test alert: md0 on Z\xfcrich", "body\n", 0, "7", None)
     message = email.message_from_string(text)
     (subject, charset), = email.header.decode_header(message["Subject"])
     assert subject.decode(charset) == u"Test alert: md0 on Z\xfcrich"

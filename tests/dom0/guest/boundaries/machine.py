@@ -21,8 +21,9 @@ from xsraid import api  # noqa: E402
 from xsraid.host import Host  # noqa: E402
 
 UPPER = "/boot/upper"  # of the overlay: what has changed in the guest, and nothing else
-# Others' business: logs, caches, XAPI's database (its records are compared instead), LVM's diary.
-OTHERS = r"var/(log|cache|tmp|lib/(rpm|xapi|xcp|systemd))\b|etc/lvm/(archive|backup)\b"
+# Others' business: logs, caches, XAPI's database (its records are compared instead), LVM's diary, what alerts do in the background.
+OTHERS = r"var/(log|cache|tmp|lib/(rpm|xapi|xcp|systemd|xsraid/(spool|history|names)))\b|etc/lvm/(archive|backup)\b"
+BACKGROUND = r"/run/(lock/xsraid.lock|xsraid|systemd/.*xsraid-deliver[.].*)\Z"
 VOLUMES = "pvs --segments --noheadings --separator ' ' -o pv_name,vg_name,lv_name,lv_attr,seg_size"
 BLOCK_BYTES = 1 << 16
 # A reference; a uuid as XAPI, mdadm and a note write it; LVM's, and device-mapper's of two of them.
@@ -86,7 +87,7 @@ class Machine:
         wait_until(lambda: not re.search("resync|recovery", read("/proc/mdstat")), 30)
         nodes = " ".join(sorted(glob.glob("/dev/sd*")) + sorted(arrays()))
         return {
-            "files": files(), "run": [path for path in glob.glob("/run/**/*xsraid*", recursive=True) if path != "/run/lock/xsraid.lock"],
+            "files": files(), "run": [path for path in glob.glob("/run/**/*xsraid*", recursive=True) if not re.match(BACKGROUND, path)],
             # As the launcher calls them, without a process for each.
             "listings": {name: json.loads(self.listings[name](self.session, {})) for name in ("list_arrays", "list_disks", "get_alerts")},
             "signatures": shell("wipefs -n -p " + nodes).splitlines(), "volumes": shell(VOLUMES).splitlines(),

@@ -1,0 +1,92 @@
+"""What became of alerts: the verbs `test_alert` and `alert_history`. Both tell what `delivery` has noted in the spool."""
+
+from __future__ import absolute_import
+
+import collections
+import tempfile
+import time
+
+from xsraid import alerts, delivery, mail, md, settings, spool
+from xsraid.commands import run
+from xsraid.errors import MailRejected, NotConfigured, UnknownArray
+
+TEST_EVENT = "TestMessage"
+LOOK_S = 0.1
+
+
+def test_alert(host, session, array=None, timeout_s=60):
+    """Let mdadm make its test event for each array (or one), which goes the way of a real one; return {"deliveries": [...]}, one for each array and
+    channel.
+
+    timeout_s: for the whole call. Raises MailRejected when no mail was accepted, NotConfigured, UnknownArray, Timeout.
+    """
+    started = time.time()
+    deadline = started + timeout_s
+    limits = settings.load(host)
+    current = alerts.read_settings(host, session)
+    if current["mail_to"] is None or current["smtp_host"] is None:
+        raise NotConfigured("Mail alerts are not configured", "Call configure_alerts first.")
+    devices = [record["device"] for record in md.list_arrays(host, session, array)["arrays"] if record["health"] != "missing"]
+    if not devices:
+        raise UnknownArray(array or "all", "there is no running array that mdadm could make a test event for")
+    spool.make_folders(host)
+    _make_events(host, devices, min(limits.mdadm_timeout_s, timeout_s))
+    found = _wait(host, devices, started - 1, deadline)
+    deliveries = [delivered for device in devices for delivered in _deliveries(found.get(device), device)]
+    mails = [delivered for delivered in deliveries if delivered["channel"] == "mail"]
+    if not any(delivered["accepted"] for delivered in mails):
+        raise MailRejected(mails[0]["response"], mails[0]["advice"])
+    return {"deliveries": deliveries}
+
+
+def _make_events(host, devices, timeout_s):
+    """Have mdadm make a test event for each device.
+
+    They are named, not scanned for: so RAID0 is tested as well, and no running monitor is in the way.
+    """
+    with tempfile.NamedTemporaryFile(prefix="xsraid-test-", suffix=".conf") as empty:
+        run(host, ["mdadm", "--monitor", "--test", "--oneshot", "--config=" + empty.name, "--program=" + delivery.HOOK] + devices, timeout_s)
+
+
+def _wait(host, devices, since, deadline):
+    """Return {device: alert} of the tests made since then, as they are when all have been tried or the time is up."""
+    while True:
+        tests = [alert for alert in spool.history(host, 2 * len(devices) + 20) if alert["name"] == "XSRAID_TEST" and alert["time"] >= since]
+        found = {alert["device"]: alert for alert in tests}
+        tried = [device for device in devices if device in found and all(c["state"] != "waiting" for c in found[device]["channels"].values())]
+        if len(tried) == len(devices) or time.time() > deadline:
+            return found
+        time.sleep(LOOK_S)
+
+
+def _deliveries(alert, device):
+    if alert is None:
+        answer = mail.Answer(False, "no test event of mdadm came through in time", "Give a larger timeout_s, or see `journalctl -t xsraid`.")
+        return [_tested(device, "mail", {"state": "waiting", "response": answer.response, "seconds": 0, "advice": answer.advice})]
+    return [_tested(device, name, alert["channels"][name]) for name in delivery.CHANNELS if alert["channels"][name]["state"] != "off"]
+
+
+def _tested(device, name, channel):
+    response = channel["response"] or "not tried in time: an earlier delivery is still at work"
+    return collections.OrderedDict([
+        ("array", device), ("event", TEST_EVENT), ("channel", name), ("accepted", channel["state"] == "accepted"), ("response", response),
+        ("seconds", channel["seconds"]), ("advice", channel["advice"])])
+
+
+def alert_history(host, session, count=50):
+    """Return {"alerts": [...]}, the newest first: what happened, and how each alert was delivered."""
+    return {"alerts": [collections.OrderedDict([
+        ("time", _iso(alert["time"])), ("name", alert["name"]), ("array", alert["device"]), ("uuid", alert["uuid"]), ("disk", alert["component"]),
+        ("subject", alert["subject"]), ("deliveries", [_delivered(name, alert["channels"][name]) for name in delivery.CHANNELS
+                                                       if name in alert["channels"]]),
+    ]) for alert in spool.history(host, count)]}
+
+
+def _delivered(name, channel):
+    return collections.OrderedDict([
+        ("channel", name), ("state", channel["state"]), ("tries", channel["tries"]), ("response", channel["response"]),
+        ("seconds", channel["seconds"]), ("time", _iso(channel["time"])), ("advice", channel["advice"])])
+
+
+def _iso(seconds):
+    return None if seconds is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))

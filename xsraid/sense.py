@@ -1,0 +1,139 @@
+"""Pure: which alerts come of what mdadm's monitor told and of what the arrays are now. One cause makes one alert, building and checking make none.
+
+A memory of each array, a dict that JSON can hold, says what was seen and told before:
+    device, name, members [{"device", "serial", "slot", "model", "by_id"}]   as last seen: a failed disk can tell nothing any more
+    was_whole       whether it was ever seen with all its redundancy: before that it is being built
+    told            None, or {"name", "left", "time"} of the alert that stands: degraded, failed or missing
+    failed          {member: when its failure was told}
+    absent_since    when the array was first seen not running, None while it runs
+    recent, held    when it alarmed in the last hour, and how many alerts were held back since then
+"""
+
+from __future__ import absolute_import
+
+MISPLACED = "Misplaced"  # our own event, from the unit that assembles at boot; its component is a sentence
+FOLD_S = 60
+ABSENT_S = 4  # an array that is being brought to another node is gone for a moment
+HOUR_S = 3600
+HOURLY_MAX = 6
+WHOLE = ("optimal", "checking", "no_redundancy")
+PRIORITIES = {  # of XAPI's messages: 1 critical, 2 major, 3 warning, 4 minor, 5 information
+    "XSRAID_ARRAY_FAILED": 1, "XSRAID_ARRAY_MISSING": 1, "XSRAID_DISK_FAILED": 2, "XSRAID_ARRAY_DEGRADED": 2, "XSRAID_SPARE_MISSING": 3,
+    "XSRAID_MISMATCHES": 3, "XSRAID_ARRAY_MISPLACED": 4, "XSRAID_REBUILD_FINISHED": 5, "XSRAID_TEST": 5}
+NEVER_HELD = ("XSRAID_ARRAY_FAILED", "XSRAID_ARRAY_MISSING", "XSRAID_TEST")
+NAMES = {"failed": "XSRAID_ARRAY_FAILED", "missing": "XSRAID_ARRAY_MISSING", "inactive": "XSRAID_ARRAY_MISSING"}
+STANDING = ("XSRAID_ARRAY_FAILED", "XSRAID_ARRAY_MISSING", "XSRAID_DISK_FAILED", "XSRAID_ARRAY_DEGRADED")
+
+
+def decide(events, records, memory, now, reminder_s):
+    """Return ([alert], memory as it is now). An alert is {"name", "uuid", "device", "component", "event", "time", "folded", "is_reminder"}.
+
+    events: of `spool`; records: of `md.read_arrays`; memory: {uuid: memory of the array}; reminder_s: 0 for never.
+    """
+    memory = {uuid: dict(known) for uuid, known in memory.items()}
+    by_device = {known["device"]: uuid for uuid, known in memory.items()}
+    by_device.update((record["device"], record["uuid"]) for record in records if record["uuid"])
+    by_uuid = {record["uuid"]: record for record in records if record["uuid"]}
+    alerts = []
+    for event in events:
+        uuid = by_device.get(event.device)
+        known = memory.setdefault(uuid, _fresh(event.device)) if uuid else _fresh(event.device)
+        name = _name_of(event, by_uuid.get(uuid), known, now)
+        if name:
+            alerts += _emit(name, uuid, by_uuid.get(uuid), known, event, now)
+    for uuid, record in sorted(by_uuid.items()):
+        known = memory.setdefault(uuid, _fresh(record["device"]))
+        name, is_reminder = _change(record, known, now, reminder_s)
+        if name:
+            alerts += [dict(alert, is_reminder=is_reminder) for alert in _emit(name, uuid, record, known, None, now)]
+        _remember(record, known)
+    return alerts, {uuid: known for uuid, known in memory.items() if uuid in by_uuid}
+
+
+def needs_looking_after(memory, reminder_s):
+    """Return whether, with nothing new to come, there will be something to tell: a reminder, or what was held back."""
+    return any(known["held"] or known["told"] and reminder_s or known["absent_since"] and not known["told"] for known in memory.values())
+
+
+def _fresh(device):
+    return {"device": device, "name": device.rsplit("/", 1)[-1], "members": [], "was_whole": False, "told": None, "failed": {}, "recent": [],
+            "held": 0, "absent_since": None}
+
+
+def _name_of(event, record, known, now):
+    """Return the name of the alert that an event of mdadm's monitor (mdadm(8)) is worth, None where it is folded or no alarm at all."""
+    health = record["health"] if record else "missing"
+    if event.event in ("Fail", "FailSpare"):
+        told_at = known["failed"].get(event.component)
+        if told_at is not None and 0 <= now - told_at < FOLD_S:
+            return None
+        known["failed"][event.component] = now
+        return "XSRAID_ARRAY_FAILED" if health == "failed" else "XSRAID_DISK_FAILED"
+    if event.event == "RebuildFinished" and event.component and record and record["mismatch_count"]:
+        return "XSRAID_MISMATCHES"
+    if event.event == "SparesMissing":
+        return "XSRAID_SPARE_MISSING"
+    if event.event == MISPLACED:
+        return "XSRAID_ARRAY_MISPLACED"
+    return "XSRAID_TEST" if event.event == "TestMessage" else None  # of all others the state that they led to is told, if it is worth it
+
+
+def _change(record, known, now, reminder_s):
+    """Return (name of the alert that an array's state is worth by itself or None, whether that is a reminder)."""
+    health, told = record["health"], known["told"]
+    if health in WHOLE:
+        known["absent_since"] = None
+        if told is None:
+            return ("XSRAID_REBUILD_FINISHED" if known["held"] and _has_room(known, now) else None), False
+        known["told"] = None
+        return "XSRAID_REBUILD_FINISHED", False
+    is_being_built = not known["was_whole"] and health in ("rebuilding", "resyncing") and not known["failed"]
+    is_strange = health in ("missing", "inactive") and not record["configured"]
+    is_absent = health in ("missing", "inactive") and not is_strange
+    since = known["absent_since"] if is_absent else None
+    known["absent_since"] = (now if since is None or since > now else since) if is_absent else None
+    if is_absent and told is None and now - known["absent_since"] < ABSENT_S:
+        return None, False
+    if is_being_built or is_strange or health == "resyncing" and told is None:
+        return None, False
+    name = NAMES.get(health, "XSRAID_ARRAY_DEGRADED")
+    if told is None or PRIORITIES[name] < PRIORITIES[told["name"]] or record["redundancy_left"] < told["left"]:
+        return name, False
+    if known["held"] and _has_room(known, now):
+        return name, False
+    is_due = reminder_s and not 0 <= now - told["time"] < reminder_s
+    return (name, True) if is_due else (None, False)
+
+
+def _emit(name, uuid, record, known, event, now):
+    """Return [alert], or [] where the array has alarmed too often within the hour; remember it either way."""
+    if name in STANDING:
+        known["told"] = {"name": name, "left": record["redundancy_left"] if record else 0, "time": now}
+    if not _has_room(known, now) and name not in NEVER_HELD:
+        known["held"] += 1
+        return []
+    alert = {"name": name, "uuid": uuid, "device": known["device"], "component": event.component if event else None,
+             "event": event.event if event else None, "time": event.time if event and event.time else now, "folded": known["held"],
+             "is_reminder": False}
+    if name != "XSRAID_TEST":
+        known["recent"], known["held"] = known["recent"] + [now], 0
+    return [alert]
+
+
+def _has_room(known, now):
+    known["recent"] = [time for time in known["recent"] if 0 <= now - time < HOUR_S]
+    return len(known["recent"]) < HOURLY_MAX
+
+
+def _remember(record, known):
+    """Take over what is seen of an array; of members that are gone what was seen of them before."""
+    known["device"], known["name"] = record["device"], record["name"]
+    known["was_whole"] = known["was_whole"] or record["health"] in WHOLE
+    seen = {member["device"]: member for member in known["members"]}
+    for member in record.get("described", []):  # one that failed has lost its slot, but what is told of it should not
+        seen[member["device"]] = dict(member, slot=seen.get(member["device"], member)["slot"]) if member["slot"] is None else member
+    present = [member["device"] for member in record["members"]]
+    gone = [slot["slot"] for slot in record["members"] if slot["device"] is None]
+    known["members"] = [member for device, member in sorted(seen.items()) if device in present or member["slot"] in gone or device in known["failed"]]
+    if record["health"] in WHOLE:
+        known["members"] = [member for member in known["members"] if member["device"] in present]

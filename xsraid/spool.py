@@ -1,0 +1,177 @@
+"""The spool: what mdadm's monitor has told and what is still to be delivered, each a file, on disk before anybody goes on.
+
+    spool/<time>-<pid>.event    what the hook wrote: key=value lines
+    spool/<id>.alert            an alert: JSON, with the state of each channel
+    spool/batch                 what is about to be made of events: finished by the next delivery if it was cut off
+    spool/memory                what is remembered of each array, see `sense`
+    history/<id>.json           an alert that is done with
+
+An id begins with microseconds since 1970, so names sort by time.
+"""
+
+from __future__ import absolute_import
+
+import collections
+import contextlib
+import errno
+import fcntl
+import json
+import os
+
+from xsraid.errors import CommandFailed
+from xsraid.text import natively, random_hex
+
+FOLDER = "/var/lib/xsraid/spool"
+IN_MEMORY = "/run/xsraid/spool"  # where the hook writes when there is no room in FOLDER
+HISTORY = "/var/lib/xsraid/history"
+HISTORY_COUNT = 500
+BATCH, MEMORY = "batch", "memory"
+Event = collections.namedtuple("Event", "path event device component time")
+
+
+@contextlib.contextmanager
+def lock(host):
+    """Give whether the spool is ours to deliver, until the end of the context or of the process; False while another delivers."""
+    descriptor = os.open(host.path(IN_MEMORY + "/lock"), os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_ours = True
+        except EnvironmentError as error:
+            if error.errno not in (errno.EAGAIN, errno.EACCES):
+                raise
+            is_ours = False
+        yield is_ours
+    finally:
+        os.close(descriptor)
+
+
+def events(host):
+    """Return the Events that no alert was made of yet, oldest first. A file that is no event, such as one the disk cut short, is one of name ""."""
+    found = []
+    for folder in (FOLDER, IN_MEMORY):
+        for name in host.names(folder):
+            if name.endswith(".event"):
+                path = folder + "/" + name
+                found.append((name, _event(path, host.read_if_there(path) or "")))
+    return [event for _, event in sorted(found)]
+
+
+def _event(path, text):
+    values = dict(line.split("=", 1) for line in text.splitlines() if "=" in line)
+    try:
+        seconds = float(values["time"])
+    except (KeyError, ValueError):
+        seconds = 0
+    return Event(path, values.get("event", ""), values.get("device", ""), values.get("component") or None, seconds)
+
+
+def add_event(host, event, device, component, now):
+    """Put an event of our own beside those of mdadm's monitor. Raises CommandFailed."""
+    make_folders(host)
+    text = "event=%s\ndevice=%s\ncomponent=%s\ntime=%.3f\n" % (event, device, component, now)
+    host.replace("%s/%s.event" % (FOLDER, new_id(now)), text, 0o600)
+
+
+def new_id(now):
+    """Return an id for an alert that is made now, in seconds since 1970."""
+    return "%017d-%s" % (now * 1e6, random_hex(4))
+
+
+def waiting(host):
+    """Return the alerts that are still to be delivered, oldest first."""
+    return [alert for alert in (_load(host, name) for name in _waiting_names(host)) if alert]
+
+
+def keep(host, alert):
+    """Have an alert, as it is now, on disk. Raises CommandFailed."""
+    _store(host, alert["id"] + ".alert", alert)
+
+
+def finish(host, alert):
+    """Move an alert that needs nothing any more to the history; the oldest ones there go. Raises CommandFailed."""
+    host.replace("%s/%s.json" % (HISTORY, alert["id"]), json.dumps(alert) + "\n", 0o600)
+    for folder in (FOLDER, IN_MEMORY):
+        host.remove("%s/%s.alert" % (folder, alert["id"]))
+    for name in host.names(HISTORY)[:-HISTORY_COUNT]:
+        host.remove(HISTORY + "/" + name)
+
+
+def commit(host, alerts, memory, done):
+    """Put new alerts and the memory of the arrays in place and forget the Events they came of: all of it or, after a power cut, again. Raises
+    CommandFailed."""
+    _store(host, BATCH, {"alerts": alerts, "memory": memory, "done": [event.path for event in done]})
+    recover(host)
+
+
+def recover(host):
+    """Finish a `commit` that was cut off. Raises CommandFailed."""
+    batch = _load(host, BATCH)
+    if batch:
+        for alert in batch["alerts"]:
+            keep(host, alert)
+        _store(host, MEMORY, batch["memory"])
+        for path in batch["done"]:
+            host.remove(path)
+    for folder in (FOLDER, IN_MEMORY):
+        host.remove(folder + "/" + BATCH)
+
+
+def memory(host):
+    """Return the memory that the last `commit` left, {} where there is none."""
+    return _load(host, MEMORY) or {}
+
+
+def history(host, count):
+    """Return the last alerts, the newest first, delivered or not."""
+    names = _waiting_names(host)
+    found = [(name, None) for name in names]
+    found += [(name, HISTORY + "/" + name) for name in host.names(HISTORY) if name.endswith(".json") and name[:-5] + ".alert" not in names]
+    alerts = (_read(host, path) if path else _load(host, name) for name, path in sorted(found, reverse=True)[:count])
+    return [alert for alert in alerts if alert]
+
+
+def is_empty(host):
+    """Return whether nothing waits."""
+    return not events(host) and not _waiting_names(host)
+
+
+def make_folders(host):
+    """Make the folders of the spool, for root alone, where they are not there."""
+    for folder in (FOLDER, HISTORY, IN_MEMORY):
+        if not os.path.isdir(host.path(folder)):
+            try:
+                os.makedirs(host.path(folder), 0o700)
+            except EnvironmentError as error:
+                raise CommandFailed("mkdir " + folder, error.errno, os.strerror(error.errno))
+
+
+def _waiting_names(host):
+    return sorted({name for folder in (FOLDER, IN_MEMORY) for name in host.names(folder) if name.endswith(".alert")})
+
+
+def _store(host, name, value):
+    """Write a file of the spool: in memory while there is no room on the disk."""
+    text = json.dumps(value) + "\n"
+    make_folders(host)
+    try:
+        host.replace(FOLDER + "/" + name, text, 0o600)
+    except CommandFailed:
+        host.replace(IN_MEMORY + "/" + name, text, 0o600)
+    else:
+        host.remove(IN_MEMORY + "/" + name)
+
+
+def _load(host, name):
+    """Return what `_store` wrote last; what is in memory is newer."""
+    return _read(host, IN_MEMORY + "/" + name) or _read(host, FOLDER + "/" + name)
+
+
+def _read(host, path):
+    """Return an alert, None for one that has just gone or that cannot be understood."""
+    text = host.read_if_there(path)
+    try:
+        return natively(json.loads(text)) if text else None
+    except ValueError:
+        return None

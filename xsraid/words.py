@@ -1,0 +1,111 @@
+"""Pure: the words of an alert, for the person who gets it at night. Subject and XAPI message are one line each, the mail says all that is known."""
+
+from __future__ import absolute_import
+
+import time
+
+from xsraid.text import printable
+
+WHAT = {  # the subject's words, and the first sentence of the body
+    "XSRAID_DISK_FAILED": ("disk %(disk)s failed", "The disk %(disk)s of array %(array)s has failed."),
+    "XSRAID_ARRAY_DEGRADED": ("array degraded", "The array %(array)s runs with fewer disks than it should."),
+    "XSRAID_ARRAY_FAILED": ("array FAILED", "The array %(array)s has failed: too many of its disks are gone, it cannot serve all of its data."),
+    "XSRAID_ARRAY_MISSING": ("array missing", "The array %(array)s is configured, but it is not running."),
+    "XSRAID_ARRAY_MISPLACED": ("array under another name", "The array %(array)s has another node than its line in /etc/mdadm.conf gives it."),
+    "XSRAID_REBUILD_FINISHED": ("array whole again", "The array %(array)s has all its disks again."),
+    "XSRAID_SPARE_MISSING": ("spare missing", "The array %(array)s has fewer spares than its line in /etc/mdadm.conf asks for."),
+    "XSRAID_MISMATCHES": ("check found mismatches", "A check of the array %(array)s found %(mismatches)s sectors on which its disks do not agree."),
+    "XSRAID_TEST": ("test alert", "This is a test. mdadm made a test event for the array %(array)s."),
+}
+NEXT = {
+    "XSRAID_DISK_FAILED": "Find the disk by its serial number, replace it, then: mdadm --manage %(array)s --add /dev/<new disk>",
+    "XSRAID_ARRAY_DEGRADED": "See which disk is missing: %(list)s",
+    "XSRAID_ARRAY_FAILED": "Shut down what runs on it and write nothing. Then see which disks are gone: %(list)s",
+    "XSRAID_ARRAY_MISSING": "See which disks are there: %(list)s; then: mdadm --assemble --scan",
+    "XSRAID_ARRAY_MISPLACED": "It works all the same: its storage repository names another path. Reboot when it suits you.",
+    "XSRAID_SPARE_MISSING": "Add one: mdadm --manage %(array)s --add /dev/<new disk>",
+    "XSRAID_MISMATCHES": "See /sys/block/%(node)s/md/mismatch_cnt; on RAID1 and RAID10 with swap on them some may be harmless.",
+}
+LIST = "xe host-call-plugin host-uuid=%s plugin=xsraid fn=list_arrays"
+
+
+def subject(alert, facts):
+    """Return the subject: stable at its beginning, for filters."""
+    values = _values(alert, facts)
+    again = "still: " if alert["is_reminder"] else ""
+    return _line("[xsraid] %s: %s%s, %s on %s" % (alert["name"], again, WHAT[alert["name"]][0] % values, values["array"], facts["host"]))
+
+
+def short(alert, facts):
+    """Return the body of XAPI's message: a line or two."""
+    values = _values(alert, facts)
+    parts = [alert["meaning"] if alert.get("meaning") else WHAT[alert["name"]][1] % values] + _redundancy(alert, facts)
+    return _line(" ".join(parts + ([NEXT[alert["name"]] % values] if alert["name"] in NEXT else [])))
+
+
+def body(alert, facts):
+    """Return the mail's text.
+
+    facts: {"host", "host_uuid", "pool", "record", "member", "sr", "vm_count", "smart", "mdstat"}, what is not known None.
+    """
+    values, record, member = _values(alert, facts), facts["record"], facts["member"]
+    lines = [alert["meaning"] if alert.get("meaning") else WHAT[alert["name"]][1] % values] + _redundancy(alert, facts)
+    if alert["is_reminder"]:
+        lines.append("You were told before; this reminds you once a day until it is repaired.")
+    if alert["folded"]:
+        lines.append("%d more alerts of this array were folded into this one." % alert["folded"])
+    lines += ["", _row("since", _date(alert["time"])), _row("host", facts["host"]), _row("pool", facts["pool"]),
+              _row("array", "%s, %s, %s" % (values["array"], record["level"] or "level not known", record["health"]) if record else values["array"])]
+    if facts["sr"]:
+        vms = "" if facts["vm_count"] is None else ", disks of %d VMs on it" % facts["vm_count"]
+        lines.append(_row("SR", "%s (%s)%s" % (facts["sr"]["name_label"], facts["sr"]["uuid"], vms)))
+    if member:
+        lines += [_row("disk", member["device"]), _row("model", member["model"]), _row("serial", member["serial"]), _row("slot", member["slot"]),
+                  _row("path", member["by_id"]), _row("SMART", facts["smart"])]
+    if alert["name"] in NEXT:
+        lines += ["", "What to do:", "    " + NEXT[alert["name"]] % values]
+    elif alert["name"] in ("XSRAID_TEST", "XSRAID_REBUILD_FINISHED"):
+        lines += ["", "Nothing needs to be done."]
+    if facts["mdstat"]:
+        lines += ["", "/proc/mdstat:"] + ["    " + line.strip() for line in facts["mdstat"]]
+    return "\n".join(printable(line).replace("\n", " ") for line in lines if line is not None) + "\n"
+
+
+def mdstat_lines(mdstat, device):
+    """Return the lines of /proc/mdstat on one array."""
+    name, lines = device.rsplit("/", 1)[-1], []
+    for line in mdstat.splitlines():
+        if line.startswith(name + " :") or lines and line.startswith(" "):
+            lines.append(line)
+        elif lines:
+            break
+    return lines
+
+
+def _values(alert, facts):
+    record = facts["record"]
+    return {"array": alert["device"], "node": alert["device"].rsplit("/", 1)[-1], "disk": alert["component"] or "(not named)",
+            "list": LIST % (facts["host_uuid"] or "<uuid>"), "mismatches": record["mismatch_count"] if record else "some"}
+
+
+def _redundancy(alert, facts):
+    """Return [sentence] on what is left, for alerts that something is wrong."""
+    record = facts["record"]
+    if alert["name"] not in ("XSRAID_DISK_FAILED", "XSRAID_ARRAY_DEGRADED") or not record or record["health"] == "failed":
+        return []
+    left = record["redundancy_left"]
+    if left == 0:
+        return ["No redundancy left: one more failure loses data."]
+    return ["It survives %s for certain." % ("one more failure of any disk" if left == 1 else "%d more failures" % left)]
+
+
+def _row(name, value):
+    return None if value is None else "    %-7s %s" % (name, value)
+
+
+def _date(seconds):
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC", time.gmtime(seconds))
+
+
+def _line(text):
+    return " ".join(printable(text).split())
