@@ -14,6 +14,7 @@ import XenAPI
 
 from xsraid import alerts, disks, mail, md, notes, sense, settings, smart, spool, words, xapi
 from xsraid.commands import run
+from xsraid.errors import CommandFailed
 from xsraid.text import native, printable
 
 TIMER = "xsraid-deliver.timer"
@@ -127,13 +128,17 @@ def _known(host, session, records):
         here = xapi.this_host(host, session)
         pool = session.xenapi.pool.get_all()[0]
         md.name_srs(host, session, records)
-        found = {"host": session.xenapi.host.get_name_label(here), "host_uuid": session.xenapi.host.get_uuid(here),
-                 "pool": session.xenapi.pool.get_name_label(pool) or None,
-                 "srs": {record["uuid"]: dict(record["sr"], vm_count=xapi.vm_count(session, record["sr"]["uuid"]))
-                         for record in records if record["sr"]}}
+        srs = {record["uuid"]: dict(record["sr"], vm_count=xapi.vm_count(session, record["sr"]["uuid"])) for record in records if record["sr"]}
+        return {"host": session.xenapi.host.get_name_label(here), "host_uuid": session.xenapi.host.get_uuid(here),
+                "pool": session.xenapi.pool.get_name_label(pool) or None, "srs": srs}
+    found = session.ask(ask)
+    if found is None:
+        return notes.read(host, "names") or {}
+    try:
         notes.write(host, "names", found)
-        return found
-    return session.ask(ask) or notes.read(host, "names") or {}
+    except CommandFailed as error:
+        host.log(str(error), syslog.LOG_WARNING)  # a full disk keeps no alert from being delivered
+    return found
 
 
 def _made(host, alert, record, known_array, known, now):
@@ -180,7 +185,10 @@ def _deliver(host, session, alert, limits):
             spool.keep(host, _given_up(alert, name, answer))
         spool.keep(host, alert)
     if all(channel["state"] != "waiting" for channel in alert["channels"].values()):
-        spool.finish(host, alert)
+        try:
+            spool.finish(host, alert)
+        except CommandFailed as error:  # it stays in the spool, delivered, until the history takes it
+            host.log(str(error), syslog.LOG_WARNING)
 
 
 def _given_up(alert, name, answer):

@@ -110,6 +110,7 @@ def test_the_spools_disk_is_full(watched):
     try:
         fail(watched)
         assert watched.wait_for_mail().headers["Subject"] == FAILED.format(watched.disk("d1").device)
+        watched.wait_until(lambda: messages(watched) == ["XSRAID_DISK_FAILED"])
         watched.run("sleep 12; rm /var/lib/xsraid/fill; systemctl restart xsraid-deliver.timer")
         delivered(watched, "XSRAID_DISK_FAILED", 60)
         assert len(subjects(watched)) == len(messages(watched)) == 1
