@@ -46,17 +46,18 @@ RPM_XS8 := $(RPM_DIR)/xsraid-$(VERSION)-$(RELEASE).xs8.noarch.rpm
 ROOT_INPUTS := tests/dom0/make-root tests/dom0/finish-root tests/dom0/stand-ins.spec
 # Made anew when what it is made from has changed.
 ROOT_DONE := build/root-done.$(shell cat $(ROOT_INPUTS) | sha256sum | cut -c 1-12)
+GUEST := $(ROOT_DONE) build/xstate.so
 
 .PHONY: help demo test test-fast lint bench readme rpm repo clean host-packages units
 
 help:
 	sed -n 's/^#   //p' Makefile
 
-demo: rpm build/venv/.done build/xenapi/.done $(ROOT_DONE)
+demo: rpm build/venv/.done build/xenapi/.done $(GUEST)
 	$(AS_ROOT) $(PYTHON) tests/dom0/demo.py
 
 # A failure anywhere ends make; the last line is pytest's.
-test: units repo $(ROOT_DONE)
+test: units repo $(GUEST)
 	$(AS_ROOT) $(PYTHON) -m pytest -n 2 --dist loadgroup tests/xapi tests/rpm tests/dom0
 
 test-fast: units
@@ -65,11 +66,11 @@ test-fast: units
 units: build/venv/.done build/xenapi/.done
 	$(PYTHON) tests/each_python.py units
 
-readme: rpm build/venv/.done build/xenapi/.done $(ROOT_DONE)
+readme: rpm build/venv/.done build/xenapi/.done $(GUEST)
 	$(AS_ROOT) $(PYTHON) tests/dom0/record.py
 	$(PYTHON) tests/readme.py
 
-bench: rpm build/venv/.done build/xenapi/.done $(ROOT_DONE)
+bench: rpm build/venv/.done build/xenapi/.done $(GUEST)
 	$(AS_ROOT) $(PYTHON) tests/dom0/bench.py
 
 # Files without .py are found by their first line.
@@ -88,7 +89,7 @@ lint: rpm build/venv/.done
 # -- set-up --------------------------------------------------------------------------------------------------------------------------------
 
 # Build tools only. Nothing here starts a service; what acts on a host (mdadm, lvm2, ssmtp) goes into the miniature dom0 alone.
-HOST_PACKAGES := createrepo-c dnf mmdebstrap python3-rpm python3-venv rpm rpmlint
+HOST_PACKAGES := createrepo-c dnf gcc libc6-dev mmdebstrap python3-rpm python3-venv rpm rpmlint
 
 host-packages:
 	missing=""
@@ -120,6 +121,9 @@ $(ROOT_DONE): | host-packages
 	$(SUDO) rm -rf build/root
 	$(SUDO) tests/dom0/make-root build/root
 	touch $@
+
+build/xstate.so: tests/dom0/xstate.c | host-packages
+	gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o $@ $< -ldl
 
 # -- packages ------------------------------------------------------------------------------------------------------------------------------
 

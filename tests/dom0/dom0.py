@@ -72,7 +72,7 @@ class Dom0:
         self.disk_names, self.disk_bytes = list(disks), disk_bytes
         self._rpm = _newest_rpm(python) if rpm is None else rpm
         self._root = os.path.join(BUILD, "root")
-        for path, target in ((self._root, "build/root"), (BUILD + "/xenapi/XenAPI.py", "build/xenapi")):
+        for path, target in ((self._root, "build/root"), (BUILD + "/xstate.so", "build/xstate.so"), (BUILD + "/xenapi/XenAPI.py", "build/xenapi")):
             if not os.path.exists(path):
                 raise NotBuilt(f"{path} is missing: make {target}")
         self.guest = self._slot = None
