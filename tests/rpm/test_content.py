@@ -18,7 +18,9 @@ RPM_4_11_FEATURES = {
     "ScriptletInterpreterArgs", "TildeInVersions", "VersionedDependencies",
 }
 SHA256 = 8  # PGPHASHALGO_SHA256, which 4.11 knows
-FOLDERS = {"/usr/libexec/xsraid", "/usr/share/doc/xsraid", "/usr/share/licenses/xsraid", "/usr/share/xsraid", packages.PACKAGE_DIR, "/var/lib/xsraid"}
+PRIVATE = {"/var/lib/xsraid", "/var/lib/xsraid/spool", "/var/lib/xsraid/history"}  # for root alone
+FOLDERS = PRIVATE | {"/usr/lib/systemd/system/mdmonitor.service.d", "/usr/libexec/xsraid", "/usr/share/doc/xsraid", "/usr/share/licenses/xsraid",
+                     "/usr/share/xsraid", packages.PACKAGE_DIR}
 
 
 @pytest.fixture(params=sorted(packages.PYTHONS))
@@ -74,7 +76,7 @@ def test_modes(header):
         if stat.S_ISLNK(entry.mode):
             continue
         if stat.S_ISDIR(entry.mode):
-            wanted = 0o700 if entry.name == "/var/lib/xsraid" else 0o755
+            wanted = 0o700 if entry.name in PRIVATE else 0o755
         else:
             wanted = 0o755 if entry.name.startswith(executables) else 0o644
         if stat.S_IMODE(entry.mode) != wanted:

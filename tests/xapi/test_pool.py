@@ -2,6 +2,7 @@
 import time
 
 import pytest
+import XenAPI
 
 from xapi.conftest import TESTS, reply
 
@@ -22,8 +23,11 @@ with open(folder + "/asked", "w") as stream:
 def member(make_server, server):
     member = make_server("--master", server.address, "--name", "second")
     for _ in range(100):
-        if len(server.session().xenapi.host.get_all()) == 2:
+        try:
+            member.session()
             return member
+        except XenAPI.Failure as error:  # until the member has the master's answer to its registration
+            assert error.details == ["HOST_STILL_BOOTING"]
         time.sleep(0.05)
     raise AssertionError("the member did not register")
 
