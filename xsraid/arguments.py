@@ -139,3 +139,10 @@ def choice(*words):
             raise ValueError("takes %s, not %s" % (" or ".join(words), shown(text)))
         return text
     return parse
+
+
+# The settings of alerts by name: as arguments, and again when XAPI gives back what it has kept.
+ALERTS = {
+    "mail_to": addresses, "mail_from": address, "smtp_host": host_name, "smtp_port": whole_number(1, 65535),
+    "smtp_security": choice("starttls", "tls", "none"), "smtp_user": smtp_user, "smtp_password_secret": secret_uuid, "xapi_messages": boolean,
+}

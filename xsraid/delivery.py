@@ -12,10 +12,15 @@ import time
 
 import XenAPI
 
-from xsraid import alerts, disks, mail, md, notes, sense, settings, smart, spool, words, xapi
+from xsraid import alerts, disks, mail, md, notes, progress, sense, settings, smart, spool, words, xapi
 from xsraid.commands import run
 from xsraid.errors import CommandFailed
-from xsraid.text import native, printable
+from xsraid.text import PYTHON_2, native, printable
+
+if PYTHON_2:
+    import xmlrpclib
+else:
+    import xmlrpc.client as xmlrpclib
 
 TIMER = "xsraid-deliver.timer"
 MONITOR_CONFIGURATION = "/run/xsraid/mdadm.conf"
@@ -25,6 +30,10 @@ GIVE_UP_S = 7 * 24 * 3600
 GIVE_UP_TRIES = 20  # so a clock that jumps ahead gives up nothing
 GIVEN_UP = "XSRAID_ALERT_UNDELIVERED"
 CHANNELS = ("mail", "xapi")
+FOLD_LOOK = 20  # of the last alerts
+MESSAGE = "message "  # what XAPI's answer is noted as begins with this, the message's uuid follows
+FIRST_TRY_S = 2
+CLOCKS_APART_S = 3600  # a message has the time of the pool's master
 
 
 def deliver(host):
@@ -41,17 +50,35 @@ def deliver(host):
 
 
 def _deliver_all(host, session, limits):
+    """Tell XAPI of all that waits, then mail one after the other; what comes meanwhile goes to XAPI before the next mail.
+
+    Each alert is tried once on each channel. Where the mail server is out of order no other mail is tried: a time limit for each would add up.
+    """
     spool.recover(host)
+    tried, outage = set(), None
     while True:
-        _collect(host, session, limits)
-        for alert in sorted(spool.waiting(host), key=lambda alert: (max(_tries(alert)), alert["id"])):
-            _deliver(host, session, alert, limits)
-        if not spool.events(host):
+        records = _collect(host, session, limits)
+        for alert in _untried(host, "xapi", tried):
+            _try(host, session, alert, "xapi", limits)
+        session.ask(lambda to: progress.follow(host, to, records))
+        mails = _untried(host, "mail", tried, 1)
+        for alert in mails:
+            outage = _try(host, session, alert, "mail", limits, outage)
+        if not mails and not spool.events(host):
             break
-    if spool.is_empty(host) and not sense.needs_looking_after(spool.memory(host), limits.reminder_s):
-        _timer(host, "stop")
-        if not spool.is_empty(host):  # it came just now, and its start of the timer may have come before our stop
-            _timer(host, "start")
+    if not (spool.is_empty(host) and not sense.needs_looking_after(spool.memory(host), limits.reminder_s) and not progress.is_open(host)):
+        return
+    _timer(host, "stop")
+    if not spool.is_empty(host):  # it came just now, and its start of the timer may have come before our stop
+        _timer(host, "start")
+
+
+def _untried(host, name, tried, count=None):
+    """Return the alerts, or so many of them, that wait on a channel and have not been tried there yet; from now on they have."""
+    waiting = [alert for alert in sorted(spool.waiting(host), key=lambda alert: (max(_tries(alert)), alert["id"]))
+               if alert["channels"].get(name, {}).get("state") == "waiting" and (alert["id"], name) not in tried][:count]
+    tried.update((alert["id"], name) for alert in waiting)
+    return waiting
 
 
 def start(host):
@@ -97,22 +124,36 @@ class _Xapi(object):
 
 
 def _collect(host, session, limits):
-    """Make alerts of new events and of what has changed on the arrays, and have them on disk."""
+    """Make alerts of new events and of what has changed on the arrays, and have them on disk; return the records of the arrays."""
     events, memory, now = spool.events(host), spool.memory(host), time.time()
     records = md.read_arrays(host)
     inventory = disks.inventory(host)
     for record in records:
         record["described"] = [_described(inventory, member) for member in record["members"] if member["device"]]
-    found, memory_now = sense.decide(events, records, memory, now, limits.reminder_s)
+    found, memory_now, folded = sense.decide(events, records, memory, now, limits.reminder_s)
     if not events and not found and memory_now == memory:
-        return
+        return records
     known = _known(host, session, records) if found else {}
     by_uuid = {record["uuid"]: record for record in records}
     made = [_made(host, alert, by_uuid.get(alert["uuid"]), memory_now.get(alert["uuid"]), known, now + place * 1e-6)
             for place, alert in enumerate(found)]  # their ids keep them in this order
     for alert in made:
         host.log(alert["short"], syslog.LOG_WARNING)
+    _note_folded(host, folded, now)
     spool.commit(host, made, memory_now, events)
+    return records
+
+
+def _note_folded(host, folded, now):
+    """Have the history show which events told no more than an alert shortly before them did."""
+    for uuid, name in folded:
+        alert = next((alert for alert in spool.history(host, FOLD_LOOK) if alert["uuid"] == uuid), None)
+        if alert and 0 <= now - alert["created"] < sense.FOLD_S and name not in alert["events"]:
+            alert["events"].append(name)
+            try:
+                spool.amend(host, alert)
+            except CommandFailed as error:
+                host.log(str(error), syslog.LOG_WARNING)  # a full disk keeps no alert from being delivered
 
 
 def _described(inventory, member):
@@ -166,29 +207,28 @@ def _tries(alert):
     return [channel["tries"] for channel in alert["channels"].values()]
 
 
-def _deliver(host, session, alert, limits):
-    """Try each channel on which an alert still waits; note what was answered after each."""
-    for name, send in (("xapi", _by_xapi), ("mail", _by_mail)):
-        channel = alert["channels"].get(name)
-        if channel is None or channel["state"] != "waiting":
-            continue
-        started = time.time()
-        state, answer = send(host, session, alert, limits)
-        if state is None:
-            continue
-        is_late = time.time() - alert["created"] > GIVE_UP_S and channel["tries"] >= GIVE_UP_TRIES
-        if state == "waiting" and (is_late or alert["name"] == "XSRAID_TEST"):
-            state = "given up"
-        channel.update(state=state, tries=channel["tries"] + 1, response=printable(answer.response, 500), advice=answer.advice,
-                       seconds=round(time.time() - started, 2), time=time.time())
-        if state == "given up" and alert["name"] not in ("XSRAID_TEST", GIVEN_UP):
-            spool.keep(host, _given_up(alert, name, answer))
-        spool.keep(host, alert)
-    if all(channel["state"] != "waiting" for channel in alert["channels"].values()):
+def _try(host, session, alert, name, limits, outage=None):
+    """Try one channel and note what was answered; return the Answer of a mail server that is out of order, None of any other.
+
+    outage: such an Answer that an alert before this one got. It is this one's, too, but counts as no try, unless nobody will try it again.
+    """
+    channel, started, is_test = alert["channels"][name], time.time(), alert["name"] == "XSRAID_TEST"
+    if outage is not None and not is_test:
+        return outage
+    state, answer = ("waiting", outage) if outage else SENDERS[name](host, session, alert, limits)
+    is_late = time.time() - alert["created"] > GIVE_UP_S and channel["tries"] >= GIVE_UP_TRIES
+    is_over = state == "waiting" and (is_late or is_test)
+    channel.update(state="given up" if is_over else state, tries=channel["tries"] + 1, response=printable(answer.response, 500),
+                   advice=answer.advice, seconds=round(time.time() - started, 2), time=time.time())
+    if is_over and not is_test and alert["name"] != GIVEN_UP:
+        spool.keep(host, _given_up(alert, name, answer))
+    spool.keep(host, alert)
+    if all(one["state"] != "waiting" for one in alert["channels"].values()):
         try:
             spool.finish(host, alert)
         except CommandFailed as error:  # it stays in the spool, delivered, until the history takes it
             host.log(str(error), syslog.LOG_WARNING)
+    return answer if name == "mail" and state == "waiting" and not mail.is_about_this_mail(answer) else None
 
 
 def _given_up(alert, name, answer):
@@ -201,20 +241,35 @@ def _given_up(alert, name, answer):
 
 
 def _by_xapi(host, session, alert, limits):
-    """Return (state, Answer); (None, None) when it was not tried."""
+    """Return (state, Answer)."""
     def post(session):
         here = xapi.this_host(host, session)
         if not alerts.wants_messages(session, here):
             return "off", mail.Answer(False, "xapi_messages=false", "")
         kind, uuid = ("SR", alert["sr"]) if alert["sr"] else ("Host", session.xenapi.host.get_uuid(here))
         try:
-            message = session.xenapi.message.create(alert["name"], str(alert["priority"]), kind, uuid, alert["short"])
+            message = _posted_before(host, session, alert, kind, uuid)
+            if message is None:
+                ref = session.xenapi.message.create(alert["name"], str(alert["priority"]), kind, uuid, alert["short"])
+                message = session.xenapi.message.get_record(ref)["uuid"]
         except XenAPI.Failure as error:
             return "waiting", mail.Answer(False, " ".join(error.details), "XAPI refuses the message: see its log, /var/log/xensource.log.")
-        return "accepted", mail.Answer(True, "message %s" % session.xenapi.message.get_record(message)["uuid"], "")
+        return "accepted", mail.Answer(True, MESSAGE + message, "")
     was_there = session.session is not None
     gone = mail.Answer(False, "xapi does not answer", "Is xapi running? `systemctl status xapi` tells.")
     return session.ask(post, ("waiting", gone)) if was_there else ("waiting", gone)
+
+
+def _posted_before(host, session, alert, kind, uuid):
+    """Return the uuid of the message that an earlier try made of an alert without hearing of it, None where it is the first or made none."""
+    if not alert["channels"]["xapi"]["tries"] and time.time() - alert["created"] < FIRST_TRY_S:
+        return None
+    since = xmlrpclib.DateTime(time.strftime("%Y%m%dT%H:%M:%SZ", time.gmtime(alert["created"] - CLOCKS_APART_S)))
+    others = [one["channels"].get("xapi", {}).get("response") for one in spool.history(host, spool.HISTORY_COUNT)]
+    for _, record in sorted(session.xenapi.message.get(kind, uuid, since).items()):
+        if (record["name"], native(record["body"])) == (alert["name"], alert["short"]) and MESSAGE + record["uuid"] not in others:
+            return record["uuid"]
+    return None
 
 
 def _by_mail(host, session, alert, limits):
@@ -226,6 +281,9 @@ def _by_mail(host, session, alert, limits):
     message = mail.compose(sender, recipients, alert["subject"], alert["body"], alert["time"], alert["id"], alert["uuid"])
     answer = mail.send(host, message, limits.smtp_timeout_s)
     return ("accepted" if answer.accepted else "waiting"), answer
+
+
+SENDERS = {"xapi": _by_xapi, "mail": _by_mail}
 
 
 def prepare_monitor(host):

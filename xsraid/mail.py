@@ -10,6 +10,9 @@ import collections
 import email.header
 import email.utils
 import re
+import smtplib
+import socket
+import ssl
 
 from xsraid.commands import run
 from xsraid.errors import BadArgument, CommandFailed, Timeout
@@ -24,6 +27,8 @@ UNCARRIED = (
     (r"[\r\n]", "a line break"), (r"#", "a #, where ssmtp takes the rest for a comment"), (r"[ \t]", "a blank, where ssmtp ends the password"),
     (r"[\x00-\x1f\x7f]", "a control character"))
 Answer = collections.namedtuple("Answer", "accepted response advice")
+NO_CONNECTION = "Cannot open"  # ssmtp's words, whatever the reason
+LOOK_S = 5  # for each step of finding that out
 
 
 def directives(text):
@@ -120,7 +125,63 @@ def send(host, message, timeout_s):
         return Answer(True, _answer_to_message(dialogue) or (answers or ["accepted"])[-1], "")
     words = [line.split(": ", 1)[-1] for line in dialogue if line and not line.startswith("[")]
     response = words[-1] if words else "sendmail ended with %s" % result.status
-    return Answer(False, response, _advice(response, bool(answers)))
+    if NO_CONNECTION in response:
+        return Answer(False, response, why_no_connection(directives(host.read_if_there(CONFIGURATION) or "")))
+    return Answer(False, response, _advice(response))
+
+
+def is_about_this_mail(answer):
+    """Return whether a server that took no mail refused this one for good, so that another may fare better."""
+    code = _code(answer.response)
+    return code is not None and code[0] == "5" and code not in ("530", "534", "535")
+
+
+def why_no_connection(known):
+    """Return advice on why there is no connection to the mail server of these `directives`, found by trying: name, port, TLS, certificate."""
+    server, _, port = known.get("mailhub", "").partition(":")
+    port = int(port) if port.isdigit() else 25
+    try:
+        socket.getaddrinfo(server, port, 0, socket.SOCK_STREAM)
+    except EnvironmentError as error:
+        return "The name %s cannot be resolved (%s): check smtp_host and this host's DNS." % (server, error.args[-1])
+    try:
+        connection = socket.create_connection((server, port), LOOK_S)
+    except socket.timeout:
+        return "%s does not answer at port %d: check smtp_port and the firewalls between." % (server, port)
+    except EnvironmentError as error:
+        return "Nobody answers at port %d of %s (%s): check smtp_host and smtp_port." % (port, server, error.args[-1])
+    try:
+        return _why_no_tls(connection, server, known)
+    finally:
+        connection.close()
+
+
+def _why_no_tls(connection, server, known):
+    """Return advice on a server that takes connections."""
+    wants_tls, starts_tls = [known.get(key, "").upper() == "YES" for key in ("usetls", "usestarttls")]
+    ports = "587 goes with starttls, 465 with tls, 25 with none"
+    try:
+        if starts_tls or not wants_tls:
+            speaker = smtplib.SMTP(local_hostname="localhost", timeout=LOOK_S)
+            speaker.sock = connection
+            code, words = speaker.getreply()
+            if code != 220:
+                return "The server greets with %d %s: its operator can tell why." % (code, native(words))
+        if starts_tls:
+            speaker.ehlo()
+            code, words = speaker.docmd("STARTTLS")
+            if code != 220:
+                return "The server offers no STARTTLS (%d %s): check smtp_security and smtp_port (%s)." % (code, native(words), ports)
+        if wants_tls and hasattr(ssl, "create_default_context"):  # 2.7.5 has it only as CentOS patches it
+            ssl.create_default_context(cafile=known.get("tls_ca_file")).wrap_socket(connection, server_hostname=server).close()
+    except ssl.SSLError as error:
+        if "CERTIFICATE" in str(error).upper():
+            return ("The server's certificate is not trusted (%s): smtp_host must be the name in it, and who signed it must be in %s."
+                    % (error.args[-1], known.get("tls_ca_file") or "this host's bundle"))
+        return "TLS fails (%s): check smtp_security and smtp_port (%s)." % (error.args[-1], ports)
+    except (EnvironmentError, ValueError, smtplib.SMTPException) as error:
+        return "The server takes the connection, but does not speak as expected (%s): check smtp_security and smtp_port (%s)." % (error, ports)
+    return "The server answers by now: the next try may do."
 
 
 def _header_text(text):
@@ -144,19 +205,26 @@ def _answer_to_message(dialogue):
     return None
 
 
-def _advice(response, server_spoke):
+def _code(response):
+    """Return the server's three digits, None where it gave none."""
+    if NO_CONNECTION in response:
+        return None
     code = re.search(r"\b([45]\d\d)\b", response)
-    if "Authorization failed" in response or code and code.group(1) in ("534", "535"):
+    return code.group(1) if code else None
+
+
+def _advice(response):
+    """Return what to do about a server that answered, but took no mail."""
+    code = _code(response)
+    if "Authorization failed" in response or code in ("534", "535"):
         return "The server refuses user or password: check smtp_user and the secret; with two-factor accounts it must be an app password."
-    if "Cannot open" in response and server_spoke:
-        return ("The server answers, but TLS fails: check smtp_security and the port (587 starttls, 465 tls, 25 none), "
-                "and that this host trusts its certificate.")
-    if "Cannot open" in response:
-        return "Nobody answers there: check smtp_host, smtp_port, DNS and the firewall."
-    if code and code.group(1) == "530":
+    if code == "530":
         return "The server wants a login or TLS first: give smtp_user and smtp_password_secret, and smtp_security=starttls."
-    if code and code.group(1)[0] == "4":
-        return "The server refuses for now; try again later."
-    if "RCPT" in response or code and code.group(1) in ("550", "553"):
-        return "The server refuses an address: check mail_to and mail_from."
+    if "RCPT" in response or code in ("550", "551", "553") or code == "554" and "elay" in response:
+        return ("The server refuses an address or will not relay: check mail_to, let mail_from be an address of the server's, "
+                "and give smtp_user and smtp_password_secret where it relays for its users only.")
+    if code and code[0] == "4":
+        return "The server refuses for now; it is tried again."
+    if code is None:
+        return "The connection ended before the server had taken the mail; it is tried again. Check smtp_port and smtp_security if that goes on."
     return "This is the mail server's own answer: its operator can tell why."

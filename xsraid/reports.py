@@ -77,8 +77,8 @@ def alert_history(host, session, count=50):
     """Return {"alerts": [...]}, the newest first: what happened, and how each alert was delivered."""
     return {"alerts": [collections.OrderedDict([
         ("time", _iso(alert["time"])), ("name", alert["name"]), ("array", alert["device"]), ("uuid", alert["uuid"]), ("disk", alert["component"]),
-        ("subject", alert["subject"]), ("deliveries", [_delivered(name, alert["channels"][name]) for name in delivery.CHANNELS
-                                                       if name in alert["channels"]]),
+        ("events", alert["events"]), ("subject", alert["subject"]),
+        ("deliveries", [_delivered(name, alert["channels"][name]) for name in delivery.CHANNELS if name in alert["channels"]]),
     ]) for alert in spool.history(host, count)]}
 
 

@@ -22,32 +22,41 @@ PRIORITIES = {  # of XAPI's messages: 1 critical, 2 major, 3 warning, 4 minor, 5
     "XSRAID_MISMATCHES": 3, "XSRAID_ARRAY_MISPLACED": 4, "XSRAID_REBUILD_FINISHED": 5, "XSRAID_TEST": 5}
 NEVER_HELD = ("XSRAID_ARRAY_FAILED", "XSRAID_ARRAY_MISSING", "XSRAID_TEST")
 NAMES = {"failed": "XSRAID_ARRAY_FAILED", "missing": "XSRAID_ARRAY_MISSING", "inactive": "XSRAID_ARRAY_MISSING"}
+TELLING = ("Fail", "FailSpare", "DegradedArray", "DeviceDisappeared", "SparesMissing", "RebuildStarted", "RebuildFinished", "SpareActive", "MoveSpare")
 STANDING = ("XSRAID_ARRAY_FAILED", "XSRAID_ARRAY_MISSING", "XSRAID_DISK_FAILED", "XSRAID_ARRAY_DEGRADED")
 
 
 def decide(events, records, memory, now, reminder_s):
-    """Return ([alert], memory as it is now). An alert is {"name", "uuid", "device", "component", "event", "time", "folded", "is_reminder"}.
+    """Return ([alert], memory as it is now, [(uuid, event) that tells no more than an alert before it did]).
 
+    An alert is {"name", "uuid", "device", "component", "event", "events", "time", "folded", "is_reminder"}; events are the monitor's that it came of.
     events: of `spool`; records: of `md.read_arrays`; memory: {uuid: memory of the array}; reminder_s: 0 for never.
     """
     memory = {uuid: dict(known) for uuid, known in memory.items()}
     by_device = {known["device"]: uuid for uuid, known in memory.items()}
     by_device.update((record["device"], record["uuid"]) for record in records if record["uuid"])
     by_uuid = {record["uuid"]: record for record in records if record["uuid"]}
-    alerts = []
+    alerts, asides = [], []
     for event in events:
         uuid = by_device.get(event.device)
         known = memory.setdefault(uuid, _fresh(event.device)) if uuid else _fresh(event.device)
         name = _name_of(event, by_uuid.get(uuid), known, now)
         if name:
             alerts += _emit(name, uuid, by_uuid.get(uuid), known, event, now)
+        elif uuid and event.event in TELLING:
+            asides.append((uuid, event.event))
     for uuid, record in sorted(by_uuid.items()):
         known = memory.setdefault(uuid, _fresh(record["device"]))
         name, is_reminder = _change(record, known, now, reminder_s)
         if name:
             alerts += [dict(alert, is_reminder=is_reminder) for alert in _emit(name, uuid, record, known, None, now)]
         _remember(record, known)
-    return alerts, {uuid: known for uuid, known in memory.items() if uuid in by_uuid}
+    for alert in alerts:
+        alert["events"] = [alert["event"]] if alert["event"] else []
+        alert["events"] += [name for uuid, name in asides if uuid == alert["uuid"]]
+    told = [alert["uuid"] for alert in alerts]
+    folded = [(uuid, name) for uuid, name in asides if uuid not in told]
+    return alerts, {uuid: known for uuid, known in memory.items() if uuid in by_uuid}, folded
 
 
 def needs_looking_after(memory, reminder_s):

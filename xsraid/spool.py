@@ -98,6 +98,14 @@ def finish(host, alert):
         host.remove(HISTORY + "/" + name)
 
 
+def amend(host, alert):
+    """Replace an alert that `history` gave, delivered or not. Raises CommandFailed."""
+    if alert["id"] + ".alert" in _waiting_names(host):
+        keep(host, alert)
+    else:
+        host.replace("%s/%s.json" % (HISTORY, alert["id"]), json.dumps(alert) + "\n", 0o600)
+
+
 def commit(host, alerts, memory, done):
     """Put new alerts and the memory of the arrays in place and forget the Events they came of: all of it or, after a power cut, again. Raises
     CommandFailed."""

@@ -21,6 +21,12 @@ def this_host(host, session):
     raise NotConfigured("%s names no INSTALLATION_UUID" % INVENTORY, "Every XenServer and XCP-ng host has it there: is this one?")
 
 
+def pool(session):
+    """Return the record of the pool, with its own reference under `ref`. A host alone is a pool, too."""
+    (ref, record), = session.xenapi.pool.get_all_records().items()
+    return dict(record, ref=ref)
+
+
 def local_pbds(host, session):
     """Return the PBD records of this host, each with its own reference under `ref`."""
     here = this_host(host, session)

@@ -26,26 +26,26 @@ QUIET_TOOLS = {
     "pvs": "exit 0",
     "mdadm": 'echo "$*" >>/run/mdadm.log; exit 0',
 }
-INVENTORY = "INSTALLATION_UUID='%s'\nPRODUCT_VERSION='8.2.1'\n" % HOST_UUID
+INVENTORY = "INSTALLATION_UUID='%s'\nPRODUCT_VERSION='8.2.1'\n"
 
 
 class Machine(object):
-    """folder: where its places are; session: a XenAPI session of root on its XAPI."""
+    """folder: where its places are; session: a XenAPI session of root on its XAPI, or on that of its pool's master; address: where others reach it."""
 
-    def __init__(self, folder):
-        self.folder = folder
+    def __init__(self, folder, host_uuid=HOST_UUID):
+        self.folder, self.host_uuid = folder, host_uuid
         for name, _ in PLACES:
             os.makedirs(self.path(name))
         for name in ("etc/ssmtp", "lib/xcp", "lib/xsraid", "run/lock", "plugins"):
             os.makedirs(self.path(name))
-        self.write("etc/xensource-inventory", INVENTORY)
+        self.write("etc/xensource-inventory", INVENTORY % host_uuid)
         self.write("etc/group", "root:x:0:\n")
         self.write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
         self.write("password", PASSWORD)
         for name, script in QUIET_TOOLS.items():
             self.tool(name, script)
         self._install_plugin()
-        self.process = self.session = None
+        self.process = self.session = self.address = None
 
     def path(self, name):
         return os.path.join(self.folder, name)
@@ -71,8 +71,9 @@ class Machine(object):
         self.write("plugins/xsraid", text.replace("/usr/bin/python3", sys.executable).replace("/usr/share/xsraid", PROJECT))
         os.chmod(self.path("plugins/xsraid"), 0o755)
 
-    def start(self):
-        mounts = ["mount --bind %s/%s %s" % (self.folder, name, place) for name, place in PLACES]
+    def start(self, master=None, name="dom0"):
+        """Start its XAPI: of a pool of its own, or as a member of the machine master's pool."""
+        mounts = ["mount --bind %s/%s %s" % (self.folder, source, place) for source, place in PLACES]
         server = [
             "/usr/bin/python3",
             "-m",
@@ -86,12 +87,12 @@ class Machine(object):
             "--password-file",
             self.path("password"),
             "--name",
-            "dom0",
+            name,
             "--ready",
             self.path("ready"),
             "--log",
             self.path("xapi.log"),
-        ]
+        ] + (["--master", master.address] if master else [])
         unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
         argv = unshare + ["/bin/sh", "-ec", "\n".join(mounts) + '\nexec "$@"', "sh"] + server
         with open(os.devnull) as nothing, open(self.path("server.out"), "w") as out:
@@ -102,9 +103,13 @@ class Machine(object):
         while not os.path.exists(self.path("ready")):
             assert self.process.poll() is None and time.time() < deadline, self.read("server.out")
             time.sleep(0.02)
-        ready = json.loads(self.read("ready"))
-        self.session = XenAPI.Session("http://%s" % ready["tcp"][0])
-        self.session.login_with_password("root", PASSWORD, "1.0", "tests")
+        self.address = json.loads(self.read("ready"))["tcp"][0]
+        self.session = master.session if master else XenAPI.Session("http://%s" % self.address)
+        if not master:
+            self.session.login_with_password("root", PASSWORD, "1.0", "tests")
+        while self.host_uuid not in [record["uuid"] for record in self.session.xenapi.host.get_all_records().values()]:
+            assert time.time() < deadline, "it has not joined the pool"
+            time.sleep(0.02)
         return self
 
     def stop(self):
@@ -115,7 +120,7 @@ class Machine(object):
     def call(self, fn, **arguments):
         """Call a function of the plugin as a script does and return its reply, parsed. Raises XenAPI.Failure."""
         xenapi = self.session.xenapi
-        return json.loads(xenapi.host.call_plugin(xenapi.host.get_by_uuid(HOST_UUID), "xsraid", fn, arguments))
+        return json.loads(xenapi.host.call_plugin(xenapi.host.get_by_uuid(self.host_uuid), "xsraid", fn, arguments))
 
     def refusal(self, fn, **arguments):
         """Return [code, parameters ...] of a call that must fail."""

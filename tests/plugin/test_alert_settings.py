@@ -1,14 +1,27 @@
 # -*- coding: utf-8 -*-
 """configure_alerts and get_alerts: the files that ssmtp and mdadm read."""
 
+import json
 import os
 import stat
 
 import pytest
 
+from conftest import HOST_UUID, Machine
+
 SETTINGS = {"mail_to": "admin@example.com", "mail_from": "dom0@example.com", "smtp_host": "smtp.example.com"}
 FILES = ("etc/ssmtp/ssmtp.conf", "etc/ssmtp/revaliases", "etc/mdadm.conf")
 SSMTP = u"# caf\xe9\nroot=postmaster\nmailhub=mail\nHostname=dom0.example.com\n"
+
+
+@pytest.fixture
+def pool(machine):
+    """The pool's reference; afterwards it says nothing of alerts any more, nor does this host."""
+    xenapi = machine.session.xenapi
+    ref, = xenapi.pool.get_all()
+    yield ref
+    xenapi.pool.set_other_config(ref, {})
+    xenapi.host.set_other_config(xenapi.host.get_by_uuid(HOST_UUID), {})
 
 
 @pytest.fixture
@@ -36,7 +49,7 @@ def test_the_three_files_and_the_monitor(machine, login):
     assert stat.S_IMODE(os.stat(machine.path(FILES[0])).st_mode) == 0o640
     assert machine.read("run/systemctl.log").splitlines()[0] == "enable mdmonitor.service"
     assert reply["settings"] == dict(SETTINGS, smtp_port=587, smtp_security="starttls", smtp_user="alerts@example.com", smtp_password_set=True,
-        xapi_messages=True)
+        xapi_messages=True, scope="host")
     assert reply["monitor"] == "running" and reply["warnings"] == []
     assert machine.call("get_alerts") == reply
     assert "s3cret" not in machine.read("xapi.log")
@@ -135,3 +148,89 @@ def test_a_bad_setting_of_the_host_is_named(machine):
     machine.write("etc/xsraid.conf", "[mail]\nsmtp_timeout_s = soon\n")
     details = machine.refusal("configure_alerts", **SETTINGS)
     assert details[0] == "XSRAID_NOT_CONFIGURED" and "/etc/xsraid.conf, section [mail], key smtp_timeout_s" in details[1]
+
+
+def test_what_is_left_out_is_as_the_pool_mails_already(machine, pool):
+    details = machine.refusal("configure_alerts")
+    assert details[:2] == ["XSRAID_BAD_ARGUMENT", "mail_to"] and "mail-destination" in details[2]
+    machine.session.xenapi.pool.set_other_config(pool, {"mail-destination": "pool@example.com", "mail-sender": "noreply@example.com",
+                                                        "ssmtp-mailhub": "mail.example.com:465"})
+    settings = machine.call("configure_alerts")["settings"]
+    assert [settings[name] for name in ("mail_to", "mail_from", "smtp_host", "smtp_port", "smtp_security")] == [
+        "pool@example.com", "noreply@example.com", "mail.example.com", 465, "tls"]
+    machine.session.xenapi.pool.set_other_config(pool, {"mail-destination": "pool@example.com", "ssmtp-mailhub": "mail.example.com"})
+    settings = machine.call("configure_alerts", mail_from="me@example.com", xapi_messages="false")["settings"]
+    assert (settings["mail_from"], settings["smtp_port"], settings["smtp_security"]) == ("me@example.com", 25, "none")
+    machine.session.xenapi.pool.set_other_config(pool, {"mail-destination": "a@b\nAuthPass=x", "ssmtp-mailhub": "mail.example.com"})
+    details = machine.refusal("configure_alerts", mail_from="me@example.com")
+    assert details[:2] == ["XSRAID_BAD_ARGUMENT", "mail_to"] and "mail-destination" in details[2]
+
+
+def test_who_would_get_each_alert_twice_is_told(machine, pool):
+    def warnings(config, **more):
+        machine.session.xenapi.pool.set_other_config(pool, config)
+        return [warning for warning in machine.call("configure_alerts", **dict(SETTINGS, **more))["warnings"] if "twice" in warning]
+    mine = {"mail-destination": "Admin@example.com"}
+    assert "mail-destination" in warnings(mine)[0] and "priority 3" in warnings(mine)[0]
+    assert "priority 1" in warnings(dict(mine, **{"mail-min-priority": "1"}))[0]
+    assert warnings({"mail-destination": "other@example.com"}) == warnings(mine, xapi_messages="false") == warnings({}) == []
+
+
+def test_settings_of_the_pool(machine, pool, login):
+    """One host is a pool, too. The settings of a host alone go before the pool's, until the pool's are made anew."""
+    xenapi = machine.session.xenapi
+    machine.call("configure_alerts", **dict(SETTINGS, mail_to="own@example.com"))
+    arguments = dict(SETTINGS, scope="pool", **login("s3cret"))
+    reply = machine.call("configure_alerts", **arguments)
+    assert reply["hosts"] == [{"host": HOST_UUID, "name_label": "dom0", "applied": True, "answer": ""}]
+    assert (reply["settings"]["scope"], reply["settings"]["mail_to"]) == ("pool", "admin@example.com")
+    kept = json.loads(xenapi.pool.get_other_config(pool)["xsraid-alerts"])
+    assert kept["smtp_password_secret"] == arguments["smtp_password_secret"] and "s3cret" not in repr(xenapi.pool.get_all_records())
+    before = contents(machine)
+    machine.write("etc/ssmtp/ssmtp.conf", u"")
+    assert machine.call("apply_alerts")["settings"] == reply["settings"] and "AuthPass=s3cret" in machine.read("etc/ssmtp/ssmtp.conf")
+    assert contents(machine)[1:] == before[1:]
+    machine.call("configure_alerts", **dict(SETTINGS, mail_to="own@example.com"))
+    assert machine.call("get_alerts")["settings"]["scope"] == "host"
+
+
+@pytest.mark.parametrize("change", [
+    {"mail_to": "a@b\nPROGRAM /bin/sh"}, {"smtp_host": "x\nAuthPass=y"}, {"smtp_port": "25 x"}, {"mail_from": None}, {"smtp_user": ["x"]},
+    {"smtp_security": "ssl"}, {"xapi_messages": "maybe"}])
+def test_what_others_wrote_into_the_pools_settings_gets_into_no_file(machine, pool, change):
+    """A pool-operator may write an other_config, but is not root in dom0."""
+    machine.call("configure_alerts", **dict(SETTINGS, scope="pool"))
+    before = contents(machine)
+    kept = json.loads(machine.session.xenapi.pool.get_other_config(pool)["xsraid-alerts"])
+    for text in (json.dumps(dict(kept, **change)), "no JSON", "[]", "{}"):
+        machine.session.xenapi.pool.set_other_config(pool, {"xsraid-alerts": text})
+        details = machine.refusal("apply_alerts")
+        assert details[:2] == ["XSRAID_BAD_ARGUMENT", "xsraid-alerts"] and "configure_alerts again" in details[2]
+    assert contents(machine) == before
+
+
+def test_nothing_is_kept(machine, pool):
+    assert machine.refusal("apply_alerts")[0] == "XSRAID_NOT_CONFIGURED"
+
+
+def test_every_host_of_the_pool(machine, pool, tmpdir, login):
+    """Three more hosts: one that can, one whose /etc has no room, one that is down."""
+    uuids = ["%d0000000-0000-4000-8000-000000000000" % number for number in range(1, 4)]
+    members = [Machine(str(tmpdir.join(uuid)), uuid) for uuid in uuids]
+    try:
+        for number, member in enumerate(members):
+            member.start(machine, "member%d" % number)
+        os.mkdir(members[1].path("etc/mdadm.conf.xsraid-new"))
+        members[2].stop()
+        xenapi = machine.session.xenapi
+        xenapi.host.set_other_config(xenapi.host.get_by_uuid(uuids[0]), {"xsraid-alerts": "of its own"})
+        hosts = machine.call("configure_alerts", **dict(SETTINGS, scope="pool", **login("s3cret")))["hosts"]
+        assert [(host["name_label"], host["applied"]) for host in hosts] == [
+            ("dom0", True), ("member0", True), ("member1", False), ("member2", False)]
+        assert "write /etc/mdadm.conf" in hosts[2]["answer"] and hosts[3]["answer"]
+        assert contents(members[0]) == contents(machine) and "AuthPass=s3cret" in members[0].read("etc/ssmtp/ssmtp.conf")
+        assert members[0].call("get_alerts")["settings"]["scope"] == "pool"
+        assert "s3cret" not in json.dumps(hosts) + members[0].read("xapi.log") + machine.read("xapi.log")
+    finally:
+        for member in members:
+            member.stop()

@@ -17,8 +17,10 @@ ORDER = [
     "settings",
     "levels",
     "mdadm",
+    "arguments",
     "sysfs",
     "xapi",
+    "poolwide",
     "md",
     "notes",
     "lvm",
@@ -28,6 +30,7 @@ ORDER = [
     "disks",
     "mail",
     "smart",
+    "progress",
     "spool",
     "sense",
     "words",
@@ -42,7 +45,6 @@ ORDER = [
     "storage",
     "assembly",
     "boot",
-    "arguments",
     "api",
 ]
 

@@ -1,6 +1,10 @@
 # -*- coding: utf-8 -*-
 import email
 import email.header
+import os
+import socket
+import ssl
+import threading
 
 import pytest
 
@@ -22,6 +26,9 @@ AuthUser=old
 authpass=one
 AuthPass=two
 """
+
+SECURITY = {"none": {}, "tls": {"usetls": "YES"}, "starttls": {"usetls": "YES", "usestarttls": "YES"}}
+CERTIFICATE = os.path.join(os.path.dirname(__file__), "unknown.pem")  # and its key, made for this test
 
 
 def test_directives_as_ssmtp_reads_them():
@@ -76,13 +83,14 @@ def ssmtp(folder, script):
      True, "250 2.0.0 OK: queued as ABC", ""),
     ("echo '[<-] 535 5.7.8 no' >&2; echo 'sendmail: Authorization failed (535 5.7.8 no)' >&2; exit 1", False,
     "Authorization failed (535 5.7.8 no)", "app password"),
-    ("echo 'sendmail: Cannot open smtp.example.com:587' >&2; exit 1", False, "Cannot open smtp.example.com:587", "Nobody answers"),
-    ("echo '[<-] 220 hi' >&2; echo 'sendmail: Cannot open smtp.example.com:587' >&2; exit 1", False, "Cannot open smtp.example.com:587", "TLS fails"),
+    ("echo 'sendmail: RCPT TO:<a@b> (550 5.7.1 relaying denied)' >&2; exit 1", False, "RCPT TO:<a@b> (550 5.7.1 relaying denied)", "relay"),
+    ("echo 'sendmail: 530 5.7.0 Must issue a STARTTLS command first' >&2; exit 1", False, "530 5.7.0 Must issue a STARTTLS command first",
+     "smtp_security=starttls"),
     ("echo 'sendmail: RCPT TO:<a@b> (550 5.1.1 no such user)' >&2; exit 1", False, "RCPT TO:<a@b> (550 5.1.1 no such user)", "mail_to"),
     ("echo 'sendmail: 554 5.7.1 no spam' >&2; exit 1", False, "554 5.7.1 no spam", "operator"),
-    ("echo 'sendmail: 451 4.7.1 later' >&2; exit 1", False, "451 4.7.1 later", "later"),
+    ("echo 'sendmail: 451 4.7.1 later' >&2; exit 1", False, "451 4.7.1 later", "tried again"),
     ("sleep 30", False, "no answer within 1 s", "said nothing"),
-    ("exit 1", False, "sendmail ended with 1", "operator")])
+    ("exit 1", False, "sendmail ended with 1", "ended before")])
 def test_what_became_of_a_message(tmpdir, script, accepted, response, advice):
     answer = mail.send(ssmtp(tmpdir, script), "To: a@b\n\nhi\n", 1 if "sleep" in script else 20)
     assert (answer.accepted, answer.response) == (accepted, response)
@@ -97,3 +105,63 @@ def test_a_message_is_right_whatever_the_host_is_called():
     assert subject.decode(charset) == u"Test alert: md0 on Z\xfcrich"
     assert message["To"] == "a@example.com, b@example.com" and message["Auto-Submitted"] == "auto-generated" and message.get_payload() == "body\n"
     assert message["Message-ID"].endswith("@example.com>") and message["Date"]
+
+
+@pytest.mark.parametrize("response,is_so", [
+    ("RCPT TO:<a@b> (550 5.1.1 no such user)", True), ("554 5.7.1 no spam", True), ("451 4.7.1 later", False), ("Authorization failed (535 5.7.8 no)", False),
+    ("530 5.7.0 authenticate", False), ("Cannot open smtp.example.com:587", False), ("no answer within 30 s", False)])
+def test_whether_another_mail_may_fare_better(response, is_so):
+    assert mail.is_about_this_mail(mail.Answer(False, response, "")) is is_so
+
+
+class Speaker(object):
+    """A mail server on this machine that says a line for each one it hears, then starts TLS with a certificate that nobody knows, or ends."""
+
+    def __init__(self, lines, starts_tls):
+        self.lines, self.starts_tls = lines, starts_tls
+        self.listener = socket.socket()
+        self.listener.bind(("127.0.0.1", 0))
+        self.listener.listen(1)
+        self.port = self.listener.getsockname()[1]
+        self.thread = threading.Thread(target=self._serve)
+        self.thread.start()
+
+    def _serve(self):
+        connection = self.listener.accept()[0]
+        try:
+            for at, line in enumerate(self.lines):
+                if at > 0:
+                    connection.recv(1000)
+                connection.sendall(line.encode() + b"\r\n")
+            if self.starts_tls:
+                context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER if hasattr(ssl, "PROTOCOL_TLS_SERVER") else ssl.PROTOCOL_SSLv23)
+                context.load_cert_chain(CERTIFICATE)
+                context.wrap_socket(connection, server_side=True)
+        except EnvironmentError:
+            pass  # it went away, as it does from a certificate that it does not know
+        finally:
+            connection.close()
+            self.listener.close()
+
+
+
+@pytest.mark.parametrize("security,lines,starts_tls,advice", [
+    ("starttls", ["220 hi", "250 hi", "220 go"], True, "certificate is not trusted"),
+    ("tls", [], True, "certificate is not trusted"),
+    ("tls", ["220 hi"], False, "TLS fails"),
+    ("starttls", ["220 hi", "250 hi", "502 what?"], False, "offers no STARTTLS"),
+    ("none", ["554 not you"], False, "operator"),
+    ("none", [], False, "not speak as expected"),
+    ("none", ["220 hi"], False, "next try")])
+def test_why_there_is_no_connection(security, lines, starts_tls, advice):
+    speaker = Speaker(lines, starts_tls)
+    assert advice in mail.why_no_connection(dict(SECURITY[security], mailhub="127.0.0.1:%d" % speaker.port))
+    speaker.thread.join()
+
+
+def test_no_connection_for_want_of_a_name_or_a_listener():
+    closed = socket.socket()
+    closed.bind(("127.0.0.1", 0))
+    assert "Nobody answers at port %d" % closed.getsockname()[1] in mail.why_no_connection({"mailhub": "127.0.0.1:%d" % closed.getsockname()[1]})
+    closed.close()
+    assert "smtp.invalid cannot be resolved" in mail.why_no_connection({"mailhub": "smtp.invalid:25"})

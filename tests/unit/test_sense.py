@@ -22,10 +22,10 @@ class Story(object):
     """What happens to one host, told step by step; each returns the names of the alerts."""
 
     def __init__(self):
-        self.memory, self.alerts = {}, []
+        self.memory, self.alerts, self.folded = {}, [], []
 
     def then(self, at, events=(), *records):
-        self.alerts, self.memory = sense.decide(list(events), [dict(one) for one in records], self.memory, at, DAY_S)
+        self.alerts, self.memory, self.folded = sense.decide(list(events), [dict(one) for one in records], self.memory, at, DAY_S)
         return [alert["name"] for alert in self.alerts]
 
 
@@ -39,7 +39,9 @@ def test_a_failing_disk_is_one_alert_and_its_rebuild_another():
     story = whole()
     assert story.then(10, [event("Fail", "/dev/sdb", 10), event("DegradedArray", None, 10)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
     assert story.alerts[0]["component"] == "/dev/sdb" and story.alerts[0]["time"] == 10
+    assert story.alerts[0]["events"] == ["Fail", "DegradedArray"] and story.folded == []
     assert story.then(12, [event("Fail", "/dev/sdb", 12), event("DegradedArray", None, 12)], record("degraded", 0)) == []
+    assert story.folded == [(UUID, "Fail"), (UUID, "DegradedArray")]
     assert story.then(20, [event("RebuildStarted")], record("rebuilding", 0)) == []
     assert story.then(30, [event("Rebuild40")], record("rebuilding", 0)) == []
     assert story.then(40, [event("RebuildFinished"), event("SpareActive", "/dev/sdc")], record()) == ["XSRAID_REBUILD_FINISHED"]
