@@ -110,7 +110,7 @@ def _watch(host, record):
     if md.read_configuration(host).first("MAILADDR") is None:
         return ["nobody is alerted when a disk fails: call configure_alerts"]
     if record["level"] not in LEVELS or not LEVELS[record["level"]].redundant:
-        return ["mdadm does not watch arrays without redundancy: a failed disk is not alerted"]
+        return ["%s has no redundancy: you are told when one of its disks is gone, but nothing is left by then" % record["device"]]
     try:
         monitor.ensure_running(host)
     except (CommandFailed, Timeout) as error:
@@ -170,10 +170,10 @@ def _wipe(host, plan, limit_s):
 
 
 def _wait_for_udev(host, plan):
-    """Wait until udev has looked at the new array and its by-id link leads there. Not `udevadm settle`: that waits for everything else, too."""
+    """Wait until udev has made the new array's by-id link and knows its name. Not `udevadm settle`: that waits for everything else, too."""
     deadline = time.time() + SETTLE_S
-    link = md.BY_ID + plan.uuid
-    while host.real_path(link) != plan.node or plan.uuid not in [record["uuid"] for record in md.read_arrays(host)]:
+    link, name = md.BY_ID + plan.uuid, sysfs.name_of(plan.node)
+    while host.real_path(link) != plan.node or not sysfs.udev_properties(host, sysfs.attribute(host, name, "dev")).get("MD_UUID"):
         if time.time() > deadline:
             raise Timeout("Waiting for udev to make %s" % link, SETTLE_S, "Is systemd-udevd running?")
         time.sleep(0.03)

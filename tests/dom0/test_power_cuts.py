@@ -7,7 +7,7 @@ PREFERRED_PYTHON = "3.6"
 CUTS = 10
 SLOW_KIB_S = 500  # the first resync goes on through all the cuts
 BY_HAND = "/usr/bin/python3.11 /bed/dom0/guest/plugin_by_hand.py"
-UNTIL_NOTED = "until compgen -G '/var/lib/xsraid/creating-*' >/dev/null; do sleep 0.01; done;"
+UNTIL_NOTED = "until compgen -G '/var/lib/xsraid/creating-*' >/dev/null || ! kill -0 $!; do sleep 0.01; done;"  # or refused, as while booting
 
 
 def test_power_cuts_while_an_array_is_made(fresh_dom0):
