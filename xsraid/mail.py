@@ -28,6 +28,7 @@ UNCARRIED = (
     (r"[\x00-\x1f\x7f]", "a control character"))
 Answer = collections.namedtuple("Answer", "accepted response advice")
 NO_CONNECTION = "Cannot open"  # ssmtp's words, whatever the reason
+LOGIN = "AUTH LOGIN"  # ssmtp's words for a server that does not know this way, or none, to log in
 LOOK_S = 5  # for each step of finding that out
 
 
@@ -133,7 +134,7 @@ def send(host, message, timeout_s):
 def is_about_this_mail(answer):
     """Return whether a server that took no mail refused this one for good, so that another may fare better."""
     code = _code(answer.response)
-    return code is not None and code[0] == "5" and code not in ("530", "534", "535")
+    return code is not None and code[0] == "5" and code not in ("530", "534", "535") and LOGIN not in answer.response
 
 
 def why_no_connection(known):
@@ -218,13 +219,15 @@ def _advice(response):
     code = _code(response)
     if "Authorization failed" in response or code in ("534", "535"):
         return "The server refuses user or password: check smtp_user and the secret; with two-factor accounts it must be an app password."
+    if LOGIN in response:
+        return "The server takes no login this way: leave smtp_user and smtp_password_secret out, or give the smtp_port where it does (587, 465)."
     if code == "530":
         return "The server wants a login or TLS first: give smtp_user and smtp_password_secret, and smtp_security=starttls."
+    if code is None:
+        return "The connection ended before the server had taken the mail; it is tried again. Check smtp_port and smtp_security if that goes on."
+    if code[0] == "4":
+        return "The server refuses for now; it is tried again."
     if "RCPT" in response or code in ("550", "551", "553") or code == "554" and "elay" in response:
         return ("The server refuses an address or will not relay: check mail_to, let mail_from be an address of the server's, "
                 "and give smtp_user and smtp_password_secret where it relays for its users only.")
-    if code and code[0] == "4":
-        return "The server refuses for now; it is tried again."
-    if code is None:
-        return "The connection ended before the server had taken the mail; it is tried again. Check smtp_port and smtp_security if that goes on."
     return "This is the mail server's own answer: its operator can tell why."

@@ -108,7 +108,8 @@ def test_a_message_is_right_whatever_the_host_is_called():
 
 
 @pytest.mark.parametrize("response,is_so", [
-    ("RCPT TO:<a@b> (550 5.1.1 no such user)", True), ("554 5.7.1 no spam", True), ("451 4.7.1 later", False), ("Authorization failed (535 5.7.8 no)", False),
+    ("RCPT TO:<a@b> (550 5.1.1 no such user)", True), ("554 5.7.1 no spam", True), ("451 4.7.1 later", False),
+    ("Authorization failed (535 5.7.8 no)", False),
     ("530 5.7.0 authenticate", False), ("Cannot open smtp.example.com:587", False), ("no answer within 30 s", False)])
 def test_whether_another_mail_may_fare_better(response, is_so):
     assert mail.is_about_this_mail(mail.Answer(False, response, "")) is is_so

@@ -5,8 +5,9 @@ smtp_server.py MAILBOX: each mail becomes MAILBOX/<queue id>.eml and, complete o
 What the server does is set while it runs: write a JSON object with any of mode, user, password to /run/smtp/wish and send SIGUSR1;
 when it is in force, /run/smtp/now has all of the settings. Without a wish the defaults are.
 
-Modes: accept; reject (554 after DATA); greylist (451 at RCPT); bad_auth (535 to any login); stall (takes connections and says nothing);
-stall_after_data (never answers to a mail); vanish (no port is open).
+Modes: accept; what REFUSALS has, each at its stage; refuse (554 instead of a greeting); no_starttls (454 to STARTTLS); no_auth (offers no login);
+bad_auth (535 to any login); close (hangs up at RCPT); stall (takes connections and says nothing); stall_after_data (never answers to a mail);
+vanish (no port is open).
 """
 import asyncio
 import email
@@ -24,12 +25,34 @@ from aiosmtpd.smtp import SMTP, AuthResult, LoginPassword
 HOST = "smtp.example.com"
 CERTIFICATE, KEY = "/usr/share/smtp-server/server.pem", "/usr/share/smtp-server/server.key"
 WISH, NOW = "/run/smtp/wish", "/run/smtp/now"
-MODES = {"accept", "reject", "greylist", "bad_auth", "stall", "stall_after_data", "vanish"}
+REFUSALS = {  # mode: the command that is refused, and how
+    "reject_sender": ("MAIL", "550 5.7.1 Sender refused"),
+    "greylist": ("RCPT", "451 4.7.1 Greylisted, please try again later"),
+    "relay_denied": ("RCPT", "550 5.7.1 Relaying denied"),
+    "reject": ("DATA", "554 5.7.1 Message refused"),
+    "later": ("DATA", "451 4.3.0 Out of order, please try again later"),
+}
+MODES = {"accept", "refuse", "no_starttls", "no_auth", "bad_auth", "close", "stall", "stall_after_data", "vanish", *REFUSALS}
 DEFAULTS = {"mode": "accept", "user": "alerts@example.com", "password": "S3cret-of-the-mail-server"}
 
 
 class Mute(asyncio.Protocol):
     """A connection on which nothing is ever said."""
+
+
+class Refuse(asyncio.Protocol):
+    """A connection on which nothing but a refusal is said."""
+
+    def connection_made(self, transport):
+        transport.write(b"554 5.3.2 No mail here today\r\n")
+        transport.close()
+
+
+class NoStarttls(SMTP):
+    """A server that offers STARTTLS and then has none."""
+
+    async def smtp_STARTTLS(self, _argument):
+        await self.push("454 4.7.0 TLS not available")
 
 
 class Server:
@@ -60,25 +83,26 @@ class Server:
     async def _listen(self):
         loop = asyncio.get_running_loop()
         return [await loop.create_server(self._starttls, "127.0.0.1", 587, reuse_address=True),
-                await loop.create_server(self._after_tls, "127.0.0.1", 465, reuse_address=True, ssl=None if self._mute else self._tls),
+                await loop.create_server(self._after_tls, "127.0.0.1", 465, reuse_address=True,
+                                         ssl=None if self.settings["mode"] in ("stall", "refuse") else self._tls),
                 await loop.create_server(self._plain, "127.0.0.1", 25, reuse_address=True)]
 
-    @property
-    def _mute(self):
-        return self.settings["mode"] == "stall"
-
     def _starttls(self):
-        if self._mute:
-            return Mute()
-        return SMTP(self, hostname=HOST, tls_context=self._tls, auth_required=True, authenticator=self._authenticate)
+        return self._speaker(tls_context=self._tls, auth_required=True)
 
     def _after_tls(self):
-        if self._mute:
-            return Mute()
-        return SMTP(self, hostname=HOST, auth_required=True, auth_require_tls=False, authenticator=self._authenticate)
+        return self._speaker(auth_required=True, auth_require_tls=False)
 
     def _plain(self):
-        return Mute() if self._mute else SMTP(self, hostname=HOST)
+        return self._speaker()
+
+    def _speaker(self, **options):
+        mode = self.settings["mode"]
+        if mode in ("stall", "refuse"):
+            return Mute() if mode == "stall" else Refuse()
+        if mode == "no_auth":
+            options["auth_exclude_mechanism"] = ["LOGIN", "PLAIN"]
+        return (NoStarttls if mode == "no_starttls" else SMTP)(self, hostname=HOST, authenticator=self._authenticate, **options)
 
     def _authenticate(self, _server, _session, _envelope, _mechanism, data):
         """handled=False makes aiosmtpd give the answer itself, 235 or 535; otherwise a wrong login is never answered."""
@@ -86,18 +110,24 @@ class Server:
             (data.login.decode(), data.password.decode()) == (self.settings["user"], self.settings["password"])
         return AuthResult(success=good, handled=False, auth_data=data.login.decode() if good else None)
 
-    async def handle_RCPT(self, _server, _session, envelope, address, _options):
-        if self.settings["mode"] == "greylist":
-            return "451 4.7.1 Greylisted, please try again later"
+    async def handle_MAIL(self, _server, _session, envelope, address, _options):
+        envelope.mail_from = address
+        return self._refusal("MAIL") or "250 2.1.0 OK"
+
+    async def handle_RCPT(self, server, _session, envelope, address, _options):
+        if self.settings["mode"] == "close":
+            server.transport.close()
         envelope.rcpt_tos.append(address)
-        return "250 2.1.5 OK"
+        return self._refusal("RCPT") or "250 2.1.5 OK"
 
     async def handle_DATA(self, server, session, envelope):
-        if self.settings["mode"] == "reject":
-            return "554 5.7.1 Message refused"
         if self.settings["mode"] == "stall_after_data":
             await asyncio.Event().wait()
-        return "250 2.0.0 OK: queued as " + self._keep(server, session, envelope)
+        return self._refusal("DATA") or "250 2.0.0 OK: queued as " + self._keep(server, session, envelope)
+
+    def _refusal(self, command):
+        refused, answer = REFUSALS.get(self.settings["mode"], (None, None))
+        return answer if refused == command else None
 
     def _keep(self, server, session, envelope):
         """Put a mail into the mailbox and return its queue id."""
