@@ -92,7 +92,7 @@ def _read_array(host, name, state, configured):
     uuid = _uuid(host, name, properties)
     level = sysfs.attribute(host, name, "md/level") or None
     member_count = sysfs.number(host, name, "md/raid_disks") or 0
-    members = _members(host, name, member_count)
+    members = _members(host, name, level, member_count)
     sync = _sync(host, name, state)
     health, left = _health(host, name, level, state, member_count, members, sync)
     return collections.OrderedDict([
@@ -135,7 +135,7 @@ def _uuid(host, name, properties):
     return mdadm.md_uuid(known) if known else None
 
 
-def _members(host, name, member_count):
+def _members(host, name, level, member_count):
     """Return the members in the order of their slots, then spares and failed ones; a slot without any member is one that is missing."""
     members = []
     for entry in host.names("/sys/block/%s/md" % name):
@@ -143,7 +143,7 @@ def _members(host, name, member_count):
             continue
         state = sysfs.attribute(host, name, "md/%s/state" % entry)
         if state is not None:  # None: it has just gone
-            members.append(_member(host, name, entry, state.split(",")))
+            members.append(_member(host, name, level, entry, state.split(",")))
     filled = [member["slot"] for member in members if member["state"] != "faulty"]
     for slot in range(member_count):
         if slot not in filled:
@@ -151,10 +151,13 @@ def _members(host, name, member_count):
     return sorted(members, key=lambda m: (m["slot"] is None, m["slot"] or 0, m["device"] or ""))
 
 
-def _member(host, name, entry, flags):
+def _member(host, name, level, entry, flags):
+    """Return the record of one member. Without redundancy md fails none (before 5.4 it does not even call the array broken): there its disk tells."""
+    number = sysfs.attribute(host, name, "md/%s/block/dev" % entry)
+    is_gone = number is None and not (level in LEVELS and LEVELS[level].redundant)
     slot = sysfs.attribute(host, name, "md/%s/slot" % entry)
     slot = int(slot) if slot and slot.isdigit() else None
-    if "faulty" in flags:
+    if "faulty" in flags or is_gone:
         state = "faulty"
     elif "journal" in flags:
         state = "journal"
@@ -162,7 +165,7 @@ def _member(host, name, entry, flags):
         state = "active"
     else:
         state = "spare" if slot is None else "rebuilding"
-    properties = sysfs.udev_properties(host, sysfs.attribute(host, name, "md/%s/block/dev" % entry))
+    properties = sysfs.udev_properties(host, number)
     device = entry[len("dev-"):]
     return _member_record(sysfs.node(device), sysfs.serial(host, device, properties), slot, state, sysfs.number(host, name, "md/%s/errors" % entry))
 

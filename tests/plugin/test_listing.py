@@ -56,6 +56,15 @@ def test_rebuilding_with_progress(machine, sysfs):
     ]
 
 
+def test_a_member_without_redundancy_whose_disk_is_gone(machine, sysfs):
+    """Before 5.4 md goes on as if nothing were: only the link to the disk is dead."""
+    sysfs.array(md__level="raid0")
+    assert (one(machine)["health"], one(machine)["redundancy_left"]) == ("no_redundancy", 0)
+    os.unlink(machine.path("block/md0/md/dev-sdb/block/dev"))
+    assert (one(machine)["health"], [member["state"] for member in one(machine)["members"]]) == (
+        "failed", ["active", "missing", "faulty"])
+
+
 @pytest.mark.parametrize(
     "health,members,more",
     [
