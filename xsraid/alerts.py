@@ -63,14 +63,20 @@ def apply_alerts(host, session):
     return get_alerts(host, session)
 
 
+def is_restorable(host, session):
+    """Return whether XAPI keeps settings for this host that are not those that this dom0 has."""
+    scope, wanted = _kept(session, xapi.this_host(host, session))
+    return scope is not None and (notes.read(host, "alerts") or {}).get("applied") != wanted
+
+
 def restore(host, session):
     """Apply the settings that XAPI keeps, where they are not those that this dom0 has; return what was done. The caller holds the lock.
 
     So it is after an upgrade of dom0, on a host that has joined a pool, and on one that was down when the pool was configured.
     """
-    scope, wanted = _kept(session, xapi.this_host(host, session))
-    if scope is None or (notes.read(host, "alerts") or {}).get("applied") == wanted:
+    if not is_restorable(host, session):
         return []
+    scope, wanted = _kept(session, xapi.this_host(host, session))
     password, _ = _password(session, wanted["smtp_user"], wanted["smtp_password_secret"])
     _apply(host, wanted, password)
     return ["applied the alert settings that XAPI keeps for the %s: mail to %s through %s" % (scope, wanted["mail_to"], wanted["smtp_host"])]
@@ -161,7 +167,8 @@ def _understood(text, scope):
         why = "an address or the mail server is missing"
     except (AttributeError, KeyError, TypeError, ValueError) as error:
         why = str(error)
-    raise BadArgument(KEY, "in the %s's other_config is not what configure_alerts writes there (%s): call configure_alerts again" % (scope, shown(why)))
+    raise BadArgument(KEY, "in the %s's other_config is not what configure_alerts writes there (%s): call configure_alerts again"
+                      % (scope, shown(why)))
 
 
 def _as_argument(value):

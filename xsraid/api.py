@@ -82,7 +82,7 @@ TABLE = (
         Argument("scope", kinds.choice("host", "pool"), "for this host, or for every host of the pool, those to come included", "host"),
     ), "writes ssmtp.conf, revaliases, MAILADDR and MAILFROM, and lets mdadm's monitor run"),
     Function("apply_alerts", "alerts.apply_alerts", (),
-             "configures alerts as XAPI keeps it for this host or its pool; hosts do so by themselves when their xapi starts"),
+             "applies the alert settings that XAPI keeps for this host or its pool; hosts do so by themselves when their xapi starts"),
     Function("get_alerts", "alerts.get_alerts", (), "the settings, without secrets, and whether the monitor runs"),
     Function("test_alert", "reports.test_alert", (
         ONE_ARRAY,

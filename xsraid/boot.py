@@ -20,7 +20,7 @@ def main(arguments):
     host = Host()
     try:
         {"assemble": assembly.assemble, "attach": attach_locally, "initrd": initrd.make, "monitor": delivery.prepare_monitor,
-         "deliver": delivery.deliver}[" ".join(arguments)](host)
+         "deliver": delivery.deliver, "settings": settings_locally}[" ".join(arguments)](host)
     except (XsraidError, XenAPI.Failure, EnvironmentError) as error:
         host.log("at boot: %s" % error, syslog.LOG_ERR)
         return 1
@@ -28,11 +28,21 @@ def main(arguments):
 
 
 def attach_locally(host):
-    """`attach` on a session of its own, tried again while xapi is being restarted."""
+    """`attach` on a session of its own."""
+    _locally(host, attach)
+
+
+def settings_locally(host):
+    """Apply the alert settings that XAPI keeps where they are not those that this host has, on a session of its own."""
+    _locally(host, _apply_settings)
+
+
+def _locally(host, act):
+    """Call act(host, session), again while xapi is being restarted or another call changes this host."""
     deadline = time.time() + XAPI_WAIT_S
     while True:
         try:
-            _attach_once(host)
+            _once(host, act)
             return
         except (EnvironmentError, Busy) as error:  # no socket, or nobody behind it
             if time.time() > deadline:
@@ -41,13 +51,21 @@ def attach_locally(host):
         time.sleep(LOOK_S)
 
 
-def _attach_once(host):
+def _once(host, act):
     session = XenAPI.xapi_local()
     session.xenapi.login_with_password("root", "", "1.0", "xsraid")
     try:
-        attach(host, session)
+        act(host, session)
     finally:
         session.xenapi.session.logout()
+
+
+def _apply_settings(host, session):
+    if not alerts.is_restorable(host, session):
+        return  # without the lock, which a call may need right now
+    with recovery.changing(host, "applying the alert settings", settings.load_or_default(host).mdadm_timeout_s):
+        for sentence in alerts.restore(host, session):
+            host.log(sentence, syslog.LOG_WARNING)
 
 
 def attach(host, session):

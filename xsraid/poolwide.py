@@ -31,7 +31,7 @@ def call(session, hosts, function, limit_s):
     answers, tasks = {}, {}
     for ref in hosts:
         try:
-            tasks[ref] = getattr(session.xenapi, "Async").host.call_plugin(ref, PLUGIN, function, {})
+            tasks[ref] = session.xenapi.Async.host.call_plugin(ref, PLUGIN, function, {})
         except XenAPI.Failure as error:
             answers[ref] = _in_words(error.details)
     deadline, pause_s = time.time() + limit_s, LOOK_S

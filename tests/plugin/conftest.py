@@ -26,19 +26,19 @@ QUIET_TOOLS = {
     "pvs": "exit 0",
     "mdadm": 'echo "$*" >>/run/mdadm.log; exit 0',
 }
-INVENTORY = "INSTALLATION_UUID='%s'\nPRODUCT_VERSION='8.2.1'\n"
+INVENTORY = "INSTALLATION_UUID='%s'\nPRODUCT_VERSION='%s'\n"
 
 
 class Machine(object):
-    """folder: where its places are; session: a XenAPI session of root on its XAPI, or on that of its pool's master; address: where others reach it."""
+    """folder: where its places are; session: a XenAPI session of root on its XAPI or its pool's master; address: where others reach it."""
 
-    def __init__(self, folder, host_uuid=HOST_UUID):
+    def __init__(self, folder, host_uuid=HOST_UUID, version="8.2.1"):
         self.folder, self.host_uuid = folder, host_uuid
         for name, _ in PLACES:
             os.makedirs(self.path(name))
         for name in ("etc/ssmtp", "lib/xcp", "lib/xsraid", "run/lock", "plugins"):
             os.makedirs(self.path(name))
-        self.write("etc/xensource-inventory", INVENTORY % host_uuid)
+        self.write("etc/xensource-inventory", INVENTORY % (host_uuid, version))
         self.write("etc/group", "root:x:0:\n")
         self.write("etc/passwd", "root:x:0:0:root:/root:/bin/sh\n")
         self.write("password", PASSWORD)
