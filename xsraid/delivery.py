@@ -60,7 +60,7 @@ def _deliver_all(host, session, limits):
         records = _collect(host, session, limits)
         for alert in _untried(host, "xapi", tried):
             _try(host, session, alert, "xapi", limits)
-        session.ask(lambda to: progress.follow(host, to, records))
+        _follow(host, session, records)
         mails = _untried(host, "mail", tried, 1)
         for alert in mails:
             outage = _try(host, session, alert, "mail", limits, outage)
@@ -71,6 +71,10 @@ def _deliver_all(host, session, limits):
     _timer(host, "stop")
     if not spool.is_empty(host):  # it came just now, and its start of the timer may have come before our stop
         _timer(host, "start")
+
+
+def _follow(host, session, records):
+    session.ask(lambda to: progress.follow(host, to, records))
 
 
 def _untried(host, name, tried, count=None):

@@ -22,7 +22,8 @@ PRIORITIES = {  # of XAPI's messages: 1 critical, 2 major, 3 warning, 4 minor, 5
     "XSRAID_MISMATCHES": 3, "XSRAID_ARRAY_MISPLACED": 4, "XSRAID_REBUILD_FINISHED": 5, "XSRAID_TEST": 5}
 NEVER_HELD = ("XSRAID_ARRAY_FAILED", "XSRAID_ARRAY_MISSING", "XSRAID_TEST")
 NAMES = {"failed": "XSRAID_ARRAY_FAILED", "missing": "XSRAID_ARRAY_MISSING", "inactive": "XSRAID_ARRAY_MISSING"}
-TELLING = ("Fail", "FailSpare", "DegradedArray", "DeviceDisappeared", "SparesMissing", "RebuildStarted", "RebuildFinished", "SpareActive", "MoveSpare")
+TELLING = (
+    "Fail", "FailSpare", "DegradedArray", "DeviceDisappeared", "SparesMissing", "RebuildStarted", "RebuildFinished", "SpareActive", "MoveSpare")
 STANDING = ("XSRAID_ARRAY_FAILED", "XSRAID_ARRAY_MISSING", "XSRAID_DISK_FAILED", "XSRAID_ARRAY_DEGRADED")
 
 

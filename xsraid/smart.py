@@ -7,7 +7,7 @@ import re
 from xsraid.commands import find_tool, run
 from xsraid.errors import CommandFailed, Timeout
 
-LIMIT_S = 5  # a dying disk may take for ever
+LIMIT_S = 2  # a dying disk may take for ever, and the alert waits for it
 VERDICT = r"(?:self-assessment test result|SMART Health Status): *(.+)"  # ATA's and SCSI's words, smartctl(8)
 
 

@@ -1,0 +1,96 @@
+"""What runs on the arrays, as tasks of XAPI: of one that can set a task's progress, and of one that cannot."""
+
+import os
+
+import pytest
+
+from conftest import UUID, Machine
+from xsraid import progress
+from xsraid.host import Host
+
+
+@pytest.fixture
+def host(tmpdir):
+    os.makedirs(str(tmpdir.join("var/lib/xsraid")))
+    return Host(str(tmpdir))
+
+
+def record(health="rebuilding", action="recover", done_ratio=0.25, spare="/dev/sdc"):
+    members = [{"device": "/dev/sda", "state": "active"}, {"device": spare, "state": "rebuilding"}]
+    return {"uuid": UUID, "device": "/dev/md0", "level": "raid1", "health": health, "members": members,
+            "sync": action and {"action": action, "done_ratio": done_ratio}}
+
+
+@pytest.fixture
+def session(machine):
+    yield machine.session
+    forget(machine.session)
+
+
+def forget(session):
+    """Have XAPI forget all tasks, as it does with old ones."""
+    for ref in session.xenapi.task.get_all():
+        session.xenapi.task.set_status(ref, "cancelled")  # one that is pending stays
+        session.xenapi.task.destroy(ref)
+
+
+def tasks(session):
+    return sorted((task["name_label"], task["status"], task["progress"]) for task in session.xenapi.task.get_all_records().values())
+
+
+def test_from_beginning_to_end(host, session):
+    progress.follow(host, session, [record()])
+    assert tasks(session) == [("Rebuilding md0, /dev/sdc", "pending", 0.25)] and progress.is_open(host)
+    progress.follow(host, session, [record(done_ratio=0.5)])
+    assert tasks(session) == [("Rebuilding md0, /dev/sdc", "pending", 0.5)]
+    progress.follow(host, session, [record("optimal", None)])
+    assert tasks(session) == [("Rebuilding md0, /dev/sdc", "success", 1.0)] and not progress.is_open(host)
+    progress.follow(host, session, [record("optimal", None)])
+    assert len(tasks(session)) == 1
+
+
+@pytest.mark.parametrize("after", [[record("degraded", None)], [record("failed", None)], []])
+def test_one_that_fails(host, session, after):
+    progress.follow(host, session, [record()])
+    progress.follow(host, session, after)
+    assert tasks(session) == [("Rebuilding md0, /dev/sdc", "failure", 0.25)]
+
+
+@pytest.mark.parametrize("action,health,title", [("resync", "resyncing", "Synchronising md0"), ("check", "checking", "Checking md0"),
+                                                 ("reshape", "resyncing", "Reshaping md0"), ("repair", "checking", "Repairing md0")])
+def test_whatever_it_is(host, session, action, health, title):
+    progress.follow(host, session, [record(health, action, None)])
+    assert tasks(session) == [(title, "pending", 0.0)]
+
+
+def test_a_rebuild_after_a_resync_is_another_task(host, session):
+    progress.follow(host, session, [record("resyncing", "resync")])
+    progress.follow(host, session, [record()])
+    assert tasks(session) == [("Rebuilding md0, /dev/sdc", "pending", 0.25), ("Synchronising md0", "success", 1.0)]
+
+
+def test_a_task_that_xapi_has_forgotten_is_made_anew(host, session):
+    progress.follow(host, session, [record()])
+    forget(session)
+    progress.follow(host, session, [record(done_ratio=0.75)])
+    assert tasks(session) == [("Rebuilding md0, /dev/sdc", "pending", 0.75)]
+    forget(session)
+    progress.follow(host, session, [record("optimal", None)])
+    assert tasks(session) == [] and not progress.is_open(host)
+
+
+def test_a_task_that_was_made_but_not_noted_is_found_again(host, session):
+    progress.follow(host, session, [record()])
+    os.unlink(host.path("/var/lib/xsraid/tasks"))
+    progress.follow(host, session, [record(done_ratio=0.5)])
+    assert tasks(session) == [("Rebuilding md0, /dev/sdc", "pending", 0.5)]
+
+
+def test_without_set_progress_there_are_none(host, tmpdir):
+    old = Machine(str(tmpdir.join("old")), version="8.0.0")
+    try:
+        session = old.start().session
+        progress.follow(host, session, [record()])
+        assert session.xenapi.task.get_all_records() == {} and not progress.is_open(host)
+    finally:
+        old.stop()
