@@ -20,6 +20,7 @@ def calls(dom0):
     secret = dom0.run(["xe", "secret-create", "value=" + SMTP_PASSWORD]).out.strip()
     yield "configure_alerts", {"mail_to": "admin@example.com", "mail_from": SMTP_USER, "smtp_host": SMTP_HOST, "smtp_user": SMTP_USER,
         "smtp_password_secret": secret}
+    yield "apply_alerts", {}
     yield "get_alerts", {}
     yield "test_alert", {"array": "md0"}
     yield "alert_history", {"count": "1"}
