@@ -40,7 +40,7 @@ LOOP_MIB = 8
 HOOK, HOOK_TURNS = "/usr/libexec/xsraid/event-hook", 20
 MILESTONES = {"spool": "`--set-faulty` to the event in the spool", "message": "`--set-faulty` to the message in XAPI",
               "mail": "`--set-faulty` to mail accepted"}
-WATCHER = "spool-watcher"
+WATCHER, END_WATCHER = "spool-watcher", "pkill -f [s]pool-watcher"
 WATCH_SPOOL = f"""/usr/bin/python3.11 -c '
 import os, time
 while not any(name.endswith(".event") for name in os.listdir("/var/lib/xsraid/spool")): time.sleep(0.005)
@@ -230,7 +230,7 @@ class Bench:
         failed = float(dom0.run(f"echo $EPOCHREALTIME; mdadm --manage /dev/md0 --set-faulty {failing}").out)
         mail = dom0.wait_for_mail(lambda mail: mail.arrived > failed and "fail" in mail.headers["Subject"].lower())
         spooled, posted = [dom0.run(command, check=False).out.split() for command in ("cat /run/spooled", POSTED)]
-        dom0.run(f"pkill -f {WATCHER}; mdadm --manage /dev/md0 --remove {failing} && mdadm --manage /dev/md0 --add {failing} && {stop}", check=False)
+        dom0.run(f"{END_WATCHER}; mdadm --manage /dev/md0 --remove {failing} && mdadm --manage /dev/md0 --add {failing} && {stop}", check=False)
         times = {"spool": spooled, "message": posted[-1:], "mail": [mail.arrived]}
         return {milestone: (float(at[0]) - failed) * 1000 for milestone, at in times.items() if at}
 
