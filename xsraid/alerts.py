@@ -115,8 +115,11 @@ def read_settings(host, session):
 
 
 def wants_messages(session, here):
-    """Return whether a host shall alert in XenCenter, too: yes unless configure_alerts said no."""
-    _, kept = _kept(session, here)
+    """Return whether a host shall alert in XenCenter, too: yes unless configure_alerts said no, and where what it said is spoilt."""
+    try:
+        _, kept = _kept(session, here)
+    except BadArgument:
+        return True
     return kept is None or kept["xapi_messages"]
 
 
