@@ -58,7 +58,7 @@ demo: rpm build/venv/.done build/xenapi/.done $(GUEST)
 
 # A failure anywhere ends make; the last line is pytest's.
 test: units repo $(GUEST)
-	$(AS_ROOT) $(PYTHON) -m pytest -n 2 --dist loadgroup tests/xapi tests/rpm tests/dom0
+	$(AS_ROOT) $(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder tests/xapi tests/rpm tests/dom0
 
 test-fast: units
 	$(PYTHON) -m pytest tests/xapi

@@ -39,10 +39,11 @@ def _choices(wanted):
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Keep the tests of one guest together when several processes share the work (pytest -n 2 --dist loadgroup).
+    """Keep the tests of one guest together when several processes share the work (pytest -n 2 --dist loadgroup), and begin with the longest.
 
-    First, since xdist's own hook of this name reads the marks.
+    A module that takes minutes for one test says so, IS_LONG. First, since xdist's own hook of this name reads the marks.
     """
+    items.sort(key=lambda item: not getattr(item.module, "IS_LONG", False))
     for item in items:
         if "dom0" in getattr(item, "fixturenames", ()):
             item.add_marker(pytest.mark.xdist_group(f"{item.module.__name__}-{item.callspec.params['dom0']}"))

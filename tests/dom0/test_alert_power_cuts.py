@@ -5,6 +5,7 @@ from steps import DISK_BYTES
 from watching import delivered, fail, heal, messages, watch
 
 DOM0_OPTIONS = {"disks": ("d0", "d1"), "disk_bytes": DISK_BYTES}
+IS_LONG = True
 PREFERRED_PYTHON = "3.6"
 CUTS = 20
 DELIVERED_S = 2.5  # a bit more than a delivery takes, so that some cuts come after it

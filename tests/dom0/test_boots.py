@@ -4,6 +4,7 @@ from steps import DISK_BYTES
 
 NAMES = ("d0", "d1", "d2", "d3")
 DOM0_OPTIONS = {"disks": NAMES, "disk_bytes": DISK_BYTES}
+IS_LONG = True
 PREFERRED_PYTHON = "2.7"
 WAIT_S, LATE_MAX_S = 4, 1.5  # how long a boot waits for a late disk, and how late one is at most: the rest is for a slow machine
 CUT_SHARE = 0.6  # of the boots after another accident than a power cut

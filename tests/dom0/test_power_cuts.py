@@ -3,6 +3,7 @@ from endurance import ALONE, Volume, chance, wait_until_attached
 from steps import DISK_BYTES, settled
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3", "d4", "d5"), "disk_bytes": DISK_BYTES}
+IS_LONG = True
 PREFERRED_PYTHON = "3.6"
 CUTS = 10
 SLOW_KIB_S = 500  # the first resync goes on through all the cuts
