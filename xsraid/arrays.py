@@ -3,16 +3,12 @@
 from __future__ import absolute_import
 
 import collections
-import errno
-import os
-import syslog
 import time
 
-from xsraid import initrd, md, mdadm, monitor, notes, planning, probe, recovery, settings, sysfs, xapi
+from xsraid import initrd, md, mdadm, monitor, notes, planning, recovery, settings, sysfs, taking, xapi
 from xsraid.commands import run
-from xsraid.errors import BadArgument, CommandFailed, DiskInUse, StaleData, Timeout, UnknownArray, UnknownDisk
+from xsraid.errors import BadArgument, CommandFailed, Timeout, UnknownArray
 from xsraid.levels import LEVELS
-from xsraid.text import command_line
 
 SETTLE_S = 20
 
@@ -143,8 +139,8 @@ def _carry_out(host, plan, limit_s):
     try:
         notes.write(host, "creating", {"request": plan.request, "commands": planning.commands_of(plan), "unused_bytes": plan.unused_bytes}, plan.uuid)
         try:
-            _claim(host, plan.chosen)
-            _wipe(host, plan, limit_s)
+            taking.claim(host, plan.chosen)
+            taking.wipe(host, plan.wipes, plan.chosen, limit_s)
             run(host, plan.create, limit_s)
             _wait_for_udev(host, plan)
             staged.commit()
@@ -156,19 +152,6 @@ def _carry_out(host, plan, limit_s):
         staged.discard()
 
 
-def _wipe(host, plan, limit_s):
-    """Clear what was named to the caller, and make sure that nothing came to light beneath it."""
-    for argv in plan.wipes:
-        host.log("wiping as asked: %s" % command_line(argv), syslog.LOG_NOTICE)
-        run(host, argv, limit_s)
-    if plan.wipes:
-        names = [sysfs.name_of(disk["device"]) for disk in plan.chosen]
-        found, unreadable = probe.signatures(host, names)
-        left = [(sysfs.node(name), ", ".join(signature.type for signature in found[name])) for name in names if found.get(name)]
-        if left or unreadable:
-            raise StaleData(left + sorted((sysfs.node(name), "what cannot be read: " + why) for name, why in unreadable.items()))
-
-
 def _wait_for_udev(host, plan):
     """Wait until udev has made the new array's by-id link and knows its name. Not `udevadm settle`: that waits for everything else, too."""
     deadline = time.time() + SETTLE_S
@@ -177,19 +160,3 @@ def _wait_for_udev(host, plan):
         if time.time() > deadline:
             raise Timeout("Waiting for udev to make %s" % link, SETTLE_S, "Is systemd-udevd running?")
         time.sleep(0.03)
-
-
-def _claim(host, chosen):
-    """Make sure that at this moment nobody holds any of the disks: all are held at once, then let go for mdadm."""
-    held = []
-    try:
-        for disk in chosen:
-            try:
-                held.append(os.open(host.path(disk["device"]), os.O_RDONLY | os.O_EXCL))
-            except EnvironmentError as error:
-                if error.errno == errno.EBUSY:
-                    raise DiskInUse(disk["device"], "HELD", "another program has just opened it exclusively")
-                raise UnknownDisk(disk["device"], "it has gone since it was listed (%s)" % os.strerror(error.errno))
-    finally:
-        for descriptor in held:
-            os.close(descriptor)

@@ -5,8 +5,8 @@ from __future__ import absolute_import
 import collections
 import re
 
-from xsraid import disks, md, mdadm, survey, sysfs, usage
-from xsraid.errors import BadArgument, DiskInUse, NotEnoughDisks, StaleData
+from xsraid import disks, md, mdadm, survey, sysfs, taking
+from xsraid.errors import BadArgument, NotEnoughDisks
 from xsraid.levels import LEVELS, capacity_bytes
 from xsraid.text import command_line, random_hex
 
@@ -50,7 +50,7 @@ def plan_array(host, session, chosen, options):
     members, extra = chosen
     everything = members + extra
     survey.judge(host, session, everything, options.allow_4k)
-    _refuse_used(everything, options.wipe)
+    taking.refuse_used(everything, options.wipe)
     unused_bytes = _unused_bytes(everything, options.allow_mixed_sizes)
     configuration = md.read_configuration(host)
     node, name = _node_and_name(host, configuration, options.name)
@@ -75,15 +75,6 @@ def planned_record(plan):
         ("device", plan.node), ("by_id", md.BY_ID + plan.uuid), ("name", plan.name), ("uuid", plan.uuid), ("level", plan.level),
         ("size_bytes", plan.size_bytes),
         ("members", [collections.OrderedDict([("device", disk["device"]), ("serial", disk["serial"])]) for disk in plan.chosen])])
-
-
-def _refuse_used(chosen, wipe):
-    for disk in chosen:
-        if disk["refusals"]:
-            raise DiskInUse(disk["device"], disk["refusals"][0]["reason"], usage.in_words(disk["refusals"]))
-    stale = [(disk["device"], usage.stale_in_words(disk["stale"])) for disk in chosen if disk["stale"]]
-    if stale and not wipe:
-        raise StaleData(stale)
 
 
 def _unused_bytes(chosen, allow_mixed_sizes):

@@ -35,6 +35,7 @@ ORDER = [
     "sense",
     "words",
     "recovery",
+    "taking",
     "planning",
     "initrd",
     "monitor",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xsraid import planning
+from xsraid import planning, taking
 from xsraid.errors import BadArgument, StaleData
 
 
@@ -26,7 +26,7 @@ def test_what_is_stale_is_named_on_all_disks():
     for disk in chosen[1:]:
         disk["stale"] = [{"type": "ext4", "label": "old", "device": disk["device"] + "1", "offset_bytes": 1080}]
     with pytest.raises(StaleData) as caught:
-        planning._refuse_used(chosen, wipe=False)
+        taking.refuse_used(chosen, wipe=False)
     assert caught.value.parameters[:2] == ["/dev/sdb", "ext4 'old' on /dev/sdb1 (at byte 1080)"]
     assert "/dev/sdc still carries ext4 'old' on /dev/sdc1" in caught.value.sentence
-    planning._refuse_used(chosen, wipe=True)
+    taking.refuse_used(chosen, wipe=True)
