@@ -65,12 +65,12 @@ def _deliver_all(host, session, limits):
         for alert in mails:
             outage = _try(host, session, alert, "mail", limits, outage)
         if not mails and not spool.events(host):
-            break
-    if not (spool.is_empty(host) and not sense.needs_looking_after(spool.memory(host), limits.reminder_s) and not progress.is_open(host)):
-        return
-    _timer(host, "stop")
-    if not spool.is_empty(host):  # it came just now, and its start of the timer may have come before our stop
-        _timer(host, "start")
+            if not spool.is_empty(host) or sense.needs_looking_after(spool.memory(host), limits.reminder_s) or progress.is_open(host):
+                return
+            _timer(host, "stop")
+            if spool.is_empty(host):
+                return
+            _timer(host, "start")  # something came just now, and its own start of the timer may have come before our stop
 
 
 def _follow(host, session, records):
