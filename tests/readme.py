@@ -48,7 +48,7 @@ def render_function(function, call):
 
 def shortened(reply):
     """Return a reply with two of its disks, one that may be used and one that may not; the others look the same."""
-    if "disks" not in reply:
+    if list(reply) != ["disks"]:
         return reply
     return {"disks": [next(disk for disk in reply["disks"] if disk["usable"] is usable) for usable in (True, False)]}
 

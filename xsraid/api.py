@@ -52,6 +52,8 @@ REQUIRED = None
 CONNECTION_ERRORS = (errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE, errno.ENOENT, errno.ENOTCONN, errno.ETIMEDOUT)
 ARRAY = Argument("array", kinds.array, "which array")
 ONE_ARRAY = Argument("array", kinds.array, "which array", "all")
+DISK = Argument("disk", kinds.disk, "which member")
+WIPE = Argument("wipe", kinds.boolean, "give up what is left on the disk from an earlier life", "false")
 TABLE = (
     Function("list_disks", "disks.list_disks", (), "every disk of the host: usable or not, and each reason why not"),
     Function("create_array", "arrays.create_array", (
@@ -68,6 +70,20 @@ TABLE = (
     ), "makes an array, its node and its line in /etc/mdadm.conf"),
     Function("adopt_array", "arrays.adopt_array", (ARRAY,),
              "takes over an array made by hand: its line in /etc/mdadm.conf and its SR's path and tag; nothing on its disks"),
+    Function("fail_disk", "members.fail_disk", (ARRAY, DISK, Argument("confirm", kinds.plain_text, "that disk's serial number")),
+             "makes a member faulty: the drill; never the last redundancy"),
+    Function("remove_disk", "members.remove_disk", (
+        ARRAY, DISK, Argument("wipe_old", kinds.boolean, "clear the array's superblock on it, too", "false")),
+             "takes a faulty member or a spare out of an array"),
+    Function("add_disk", "members.add_disk", (ARRAY, Argument("disk", kinds.disk, "which disk"), WIPE),
+             "puts a disk in the place of a missing member, or in as a spare"),
+    Function("replace_disk", "members.replace_disk", (
+        ARRAY, DISK, Argument("new_disk", kinds.disk, "the disk that takes its place"), WIPE),
+             "puts a new disk in the place of a member, which serves until the new one is filled"),
+    Function("check_array", "care.check_array", (ARRAY, Argument("action", kinds.choice("start", "stop"), "what to do")),
+             "compares what the members hold"),
+    Function("delete_array", "arrays.delete_array", (ARRAY, Argument("confirm", kinds.plain_text, "the array's name")),
+             "stops an array for good and frees its disks; refuses while anything is on it"),
     Function("list_arrays", "md.list_arrays", (ONE_ARRAY,), "health, redundancy left, members, progress and SR of the arrays"),
     Function("configure_alerts", "alerts.configure_alerts", (
         Argument("mail_to", kinds.ALERTS["mail_to"], "who is alerted", "the pool's mail-destination"),

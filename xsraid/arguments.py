@@ -55,6 +55,11 @@ def disks(text):
     return names
 
 
+@_kind("a disk: path, by-id link or serial number", "/dev/sdb")
+def disk(text):
+    return plain_text(text)
+
+
 @_kind("an array: node, name or uuid", "md0")
 def array(text):
     return plain_text(text)

@@ -1,13 +1,14 @@
-"""What is done to arrays: creating one, adopting one. What they are is for `md` to say."""
+"""What is done to arrays: creating one, adopting one, deleting one. What they are is for `md` to say."""
 
 from __future__ import absolute_import
 
 import collections
+import syslog
 import time
 
-from xsraid import initrd, md, mdadm, monitor, notes, planning, recovery, settings, sysfs, taking, xapi
+from xsraid import initrd, lvm, md, mdadm, monitor, notes, planning, recovery, settings, spool, survey, sysfs, taking, xapi
 from xsraid.commands import run
-from xsraid.errors import BadArgument, CommandFailed, Timeout, UnknownArray
+from xsraid.errors import ArrayInUse, BadArgument, CommandFailed, Timeout, UnknownArray
 from xsraid.levels import LEVELS
 
 SETTLE_S = 20
@@ -64,6 +65,46 @@ def adopt_array(host, session, array):
         record = md.find_array(host, record["uuid"])
     md.name_srs(host, session, [record])
     return collections.OrderedDict([("array", record), ("changes", changes), ("warnings", warnings)])
+
+
+def delete_array(host, session, array, confirm):
+    """Stop an array for good: its line in /etc/mdadm.conf, the superblocks of its members, its alerts that still wait. What was on it is lost.
+
+    Return {"deleted": node, "uuid", "disks": nodes of its members, "warnings"}. confirm: the array's name. Raises ArrayInUse while anything is built
+    on it, BadArgument, UnknownArray, Busy, CommandFailed, Timeout. A call that was cut off is finished by the next one that changes anything.
+    """
+    limit_s = settings.load(host).mdadm_timeout_s
+    with recovery.changing(host, "delete_array", limit_s):
+        record = md.find_array(host, array)
+        if record["uuid"] is None:
+            raise UnknownArray(array, "this array has no uuid by which its superblocks could be told from others")
+        if confirm != record["name"]:
+            raise BadArgument("confirm", "must be the name of %s: confirm=%s" % (record["device"], record["name"]))
+        _refuse_used(host, session, record)
+        members = [member["device"] for member in record["members"] if member["device"]]
+        notes.write(host, recovery.DELETING, {"request": {"devices": members}}, record["uuid"])
+        recovery.finish_deletion(host, record["uuid"], limit_s)
+        spool.forget(host, record["uuid"])
+        host.log("deleted %s, which was on %s" % (record["device"], " ".join(members) or "no disk that is there"), syslog.LOG_NOTICE)
+        return collections.OrderedDict([("deleted", record["device"]), ("uuid", record["uuid"]), ("disks", members),
+                                        ("warnings", initrd.rebuild(host))])
+
+
+def _refuse_used(host, session, record):
+    """Raise ArrayInUse for an array that carries a storage repository, a volume group, a mount or anything else that is built on it."""
+    pbd = md.pbd_of_array(md.pbds_by_device(host, session), record)
+    if pbd is not None:
+        sr = xapi.sr_summary(session, pbd["SR"])
+        raise ArrayInUse(record["device"], "the storage repository %s" % sr["name_label"], "If nobody needs it and the disks of VMs on it: "
+                         "`xe pbd-unplug uuid=%s`, then `xe sr-destroy uuid=%s`." % (pbd["uuid"], sr["uuid"]))
+    if record["health"] in md.NOT_THERE:
+        return
+    group = lvm.volume_groups(host).get(sysfs.attribute(host, sysfs.name_of(record["device"]), "dev"))
+    if group and group.name:
+        raise ArrayInUse(record["device"], "the volume group %s" % group.name, "If nobody needs it: `vgremove %s`." % group.name)
+    mounts, swaps, others = survey.users_of(host, record["device"])
+    for user in ["the mount %s" % place for place in mounts] + ["swap on %s" % device for device in swaps] + others:
+        raise ArrayInUse(record["device"], user)
 
 
 def _reply(array, commands, unused_bytes, warnings):

@@ -167,11 +167,13 @@ def _member(host, name, level, entry, flags):
         state = "spare" if slot is None else "rebuilding"
     properties = sysfs.udev_properties(host, number)
     device = entry[len("dev-"):]
-    return _member_record(sysfs.node(device), sysfs.serial(host, device, properties), slot, state, sysfs.number(host, name, "md/%s/errors" % entry))
+    return _member_record(sysfs.node(device), sysfs.serial(host, device, properties), slot, state, sysfs.number(host, name, "md/%s/errors" % entry),
+                          "want_replacement" in flags)
 
 
-def _member_record(device, serial, slot, state, errors):
-    return collections.OrderedDict([("device", device), ("serial", serial), ("slot", slot), ("state", state), ("errors", errors)])
+def _member_record(device, serial, slot, state, errors, being_replaced=False):
+    return collections.OrderedDict([("device", device), ("serial", serial), ("slot", slot), ("state", state), ("errors", errors),
+                                    ("being_replaced", being_replaced)])
 
 
 def _sync(host, name, state):

@@ -85,6 +85,13 @@ class Configuration(object):
         self._set(lambda entry: self._is_array(entry, uuid) or self._is_nameless(entry, node), line)
         return line
 
+    def remove_array(self, uuid):
+        """Take out the ARRAY lines of this uuid; return whether there was one."""
+        kept = [entry for entry in self.entries if not self._is_array(entry, uuid)]
+        has_been = len(kept) < len(self.entries)
+        self.entries = kept
+        return has_been
+
     def set_word(self, keyword, word):
         """Make the first entry of a keyword say this word."""
         self._set(lambda entry: _keyword(entry) == keyword, "%s %s" % (keyword, word), only_first=True)

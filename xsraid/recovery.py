@@ -7,9 +7,10 @@ import syslog
 
 from xsraid import disks, mail, md, mdadm, notes, probe, survey, sysfs
 from xsraid.commands import run
-from xsraid.errors import XsraidError
+from xsraid.errors import ArrayInUse, XsraidError
 from xsraid.host import ASIDE, STATE_DIR
 
+DELETING = "deleting"  # the kind of note of an array that is being deleted
 SETTLE_S = 20
 NO_SUPERBLOCK = "No md superblock detected"  # what mdadm --examine says of a disk that it could read
 WRITTEN = (md.CONFIGURATION, mail.CONFIGURATION, mail.REVALIASES)
@@ -46,6 +47,32 @@ def take_back_unfinished(host, limit_s):
             notes.write(host, "creating", dict(facts, is_made=True), uuid)
         else:
             take_back(host, uuid, limit_s)
+    for uuid in notes.uuids(host, DELETING):
+        try:
+            finish_deletion(host, uuid, limit_s)
+        except XsraidError as error:
+            host.log("a deletion that was cut off is not finished: %s" % error, syslog.LOG_WARNING)
+
+
+def finish_deletion(host, uuid, limit_s):
+    """Delete the array whose note says so: stop it, take out its line, clear its superblocks, and last the note.
+
+    Where it cannot be stopped, as somebody uses it, nothing is changed and the note goes: whoever still wants it asks again. Raises ArrayInUse,
+    CommandFailed, Timeout.
+    """
+    record = _running(host, uuid, limit_s)
+    if record is not None:
+        try:
+            for user in [user for users in survey.users_of(host, record["device"]) for user in users]:
+                raise ArrayInUse(record["device"], user)
+            run(host, ["mdadm", "--stop", record["device"]], limit_s)
+        except XsraidError:
+            notes.remove(host, DELETING, uuid)
+            raise
+    configuration = md.read_configuration(host)
+    if configuration.remove_array(uuid):
+        host.replace(md.CONFIGURATION, configuration.text())
+    take_back(host, uuid, limit_s, DELETING)
 
 
 def try_to_take_back(host, uuid, limit_s):
@@ -56,27 +83,35 @@ def try_to_take_back(host, uuid, limit_s):
         host.log("cannot take back yet: %s" % error, syslog.LOG_WARNING)
 
 
-def take_back(host, uuid, limit_s):
-    """Stop the array and clear the superblocks that carry a uuid, whatever node and disks are called today; then remove its note.
+def take_back(host, uuid, limit_s, kind="creating"):
+    """Stop the array and clear the superblocks that carry a uuid, whatever node and disks are called today; then remove its note, of that kind.
 
     The note stays while a disk cannot be read: it may carry the uuid, and a later call tries again.
     """
-    host.log("taking back the unfinished array %s" % mdadm.md_uuid(uuid), syslog.LOG_WARNING)
+    host.log("clearing away the array %s (%s)" % (mdadm.md_uuid(uuid), kind), syslog.LOG_WARNING)
     record = _running(host, uuid, limit_s)
     if record is not None:
         run(host, ["mdadm", "--stop", record["device"]], limit_s)
     readable, is_one_unreadable = set(), False
     for disk in disks.inventory(host):
-        examined = run(host, ["mdadm", "--examine", "--export", disk["device"]], limit_s, accept=None)
-        if _has_uuid(examined, uuid):
-            run(host, ["mdadm", "--zero-superblock", disk["device"]], limit_s)
+        for partition in sysfs.partitions(host, sysfs.name_of(disk["device"])):  # an array that was adopted may have them as members
+            clear(host, sysfs.node(partition), uuid, limit_s)
+        examined = clear(host, disk["device"], uuid, limit_s)
         if examined.status == 0 or NO_SUPERBLOCK in examined.err:
             readable.update([disk["by_id"], disk["device"]])
         else:
             is_one_unreadable = True  # udev may have forgotten by now which one it is
-    request = (notes.read(host, "creating", uuid) or {}).get("request", {})
+    request = (notes.read(host, kind, uuid) or {}).get("request", {})
     if not is_one_unreadable or readable.issuperset(request.get("devices", []) + request.get("spares", [])):
-        notes.remove(host, "creating", uuid)
+        notes.remove(host, kind, uuid)
+
+
+def clear(host, device, uuid, limit_s):
+    """Clear the superblock on a device if it carries that uuid; return what mdadm said of it before."""
+    examined = run(host, ["mdadm", "--examine", "--export", device], limit_s, accept=None)
+    if _has_uuid(examined, uuid):
+        run(host, ["mdadm", "--zero-superblock", device], limit_s)
+    return examined
 
 
 def _remove_asides(host):

@@ -3,9 +3,11 @@
 A memory of each array, a dict that JSON can hold, says what was seen and told before:
     device, name, members [{"device", "serial", "slot", "model", "by_id"}]   as last seen: a failed disk can tell nothing any more
     was_whole       whether it was ever seen with all its redundancy: before that it is being built
+    full            that redundancy: a rebuild that does without none of it puts one disk in the place of another
     told            None, or {"name", "left", "time"} of the alert that stands: degraded, failed or missing
     failed          {member: when its failure was told}
     absent_since    when the array was first seen not running, None while it runs
+    replaced        members that are being replaced while they serve; when that is done, md makes them faulty
     recent, held    when it alarmed in the last hour, and how many alerts were held back since then
 """
 
@@ -33,7 +35,7 @@ def decide(events, records, memory, now, reminder_s):
     An alert is {"name", "uuid", "device", "component", "event", "events", "time", "folded", "is_reminder"}; events are the monitor's that it came of.
     events: of `spool`; records: of `md.read_arrays`; memory: {uuid: memory of the array}; reminder_s: 0 for never.
     """
-    memory = {uuid: dict(known) for uuid, known in memory.items()}
+    memory = {uuid: dict(_fresh(known["device"]), **known) for uuid, known in memory.items()}
     by_device = {known["device"]: uuid for uuid, known in memory.items()}
     by_device.update((record["device"], record["uuid"]) for record in records if record["uuid"])
     by_uuid = {record["uuid"]: record for record in records if record["uuid"]}
@@ -66,14 +68,17 @@ def needs_looking_after(memory, reminder_s):
 
 
 def _fresh(device):
-    return {"device": device, "name": device.rsplit("/", 1)[-1], "members": [], "was_whole": False, "told": None, "failed": {}, "recent": [],
-            "held": 0, "absent_since": None}
+    return {"device": device, "name": device.rsplit("/", 1)[-1], "members": [], "was_whole": False, "full": None, "told": None, "failed": {},
+            "replaced": [], "recent": [], "held": 0, "absent_since": None}
 
 
 def _name_of(event, record, known, now):
     """Return the name of the alert that an event of mdadm's monitor (mdadm(8)) is worth, None where it is folded or no alarm at all."""
     health = record["health"] if record else "missing"
     if event.event in ("Fail", "FailSpare"):
+        if event.component in known["replaced"] and health in WHOLE:
+            known["replaced"] = [member for member in known["replaced"] if member != event.component]
+            return None
         told_at = known["failed"].get(event.component)
         if told_at is not None and 0 <= now - told_at < FOLD_S:
             return None
@@ -95,16 +100,17 @@ def _change(record, known, now, reminder_s):
         known["absent_since"] = None
         if told is None:
             return ("XSRAID_REBUILD_FINISHED" if known["held"] and _has_room(known, now) else None), False
-        known["told"] = None
+        known["told"], known["failed"] = None, {}  # a disk that is taken in again and fails again is news
         return "XSRAID_REBUILD_FINISHED", False
     is_being_built = not known["was_whole"] and health in ("rebuilding", "resyncing") and not known["failed"]
+    is_replacing = health == "rebuilding" and known["full"] is not None and record["redundancy_left"] >= known["full"]
     is_strange = health in ("missing", "inactive") and not record["configured"]
     is_absent = health in ("missing", "inactive") and not is_strange
     since = known["absent_since"] if is_absent else None
     known["absent_since"] = (now if since is None or since > now else since) if is_absent else None
     if is_absent and told is None and now - known["absent_since"] < ABSENT_S:
         return None, False
-    if is_being_built or is_strange or health == "resyncing" and told is None:
+    if is_being_built or is_replacing or is_strange or health == "resyncing" and told is None:
         return None, False
     name = NAMES.get(health, "XSRAID_ARRAY_DEGRADED")
     if told is None or PRIORITIES[name] < PRIORITIES[told["name"]] or record["redundancy_left"] < told["left"]:
@@ -117,7 +123,7 @@ def _change(record, known, now, reminder_s):
 
 def _emit(name, uuid, record, known, event, now):
     """Return [alert], or [] where the array has alarmed too often within the hour; remember it either way."""
-    if name in STANDING:
+    if name in STANDING and not (record and record["health"] in WHOLE):  # it is whole where a spare has failed, or one has taken over already
         known["told"] = {"name": name, "left": record["redundancy_left"] if record else 0, "time": now}
     if not _has_room(known, now) and name not in NEVER_HELD:
         known["held"] += 1
@@ -139,10 +145,13 @@ def _remember(record, known):
     """Take over what is seen of an array; of members that are gone what was seen of them before."""
     known["device"], known["name"] = record["device"], record["name"]
     known["was_whole"] = known["was_whole"] or record["health"] in WHOLE
+    known["full"] = record["redundancy_left"] if record["health"] in WHOLE else known["full"]
     seen = {member["device"]: member for member in known["members"]}
     for member in record.get("described", []):  # one that failed has lost its slot, but what is told of it should not
         seen[member["device"]] = dict(member, slot=seen.get(member["device"], member)["slot"]) if member["slot"] is None else member
     present = [member["device"] for member in record["members"]]
+    known["replaced"] = [device for device in known["replaced"] if device in present]
+    known["replaced"] += [member["device"] for member in record["members"] if member["being_replaced"] and member["device"] not in known["replaced"]]
     gone = [slot["slot"] for slot in record["members"] if slot["device"] is None]
     known["members"] = [member for device, member in sorted(seen.items()) if device in present or member["slot"] in gone or device in known["failed"]]
     if record["health"] in WHOLE:

@@ -106,6 +106,16 @@ def amend(host, alert):
         host.replace("%s/%s.json" % (HISTORY, alert["id"]), json.dumps(alert) + "\n", 0o600)
 
 
+def forget(host, uuid):
+    """Have nothing more delivered of an array: what still waits goes to the history as it is. Raises CommandFailed."""
+    for alert in waiting(host):
+        if alert["uuid"] == uuid:
+            for channel in alert["channels"].values():
+                if channel["state"] == "waiting":
+                    channel.update(state="off", response=channel["response"] or "the array was deleted", advice="")
+            finish(host, alert)
+
+
 def commit(host, alerts, memory, done):
     """Put new alerts and the memory of the arrays in place and forget the Events they came of: all of it or, after a power cut, again. Raises
     CommandFailed."""

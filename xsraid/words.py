@@ -18,15 +18,15 @@ WHAT = {  # the subject's words, and the first sentence of the body
     "XSRAID_TEST": ("test alert", "This is a test. mdadm made a test event for the array %(array)s."),
 }
 NEXT = {
-    "XSRAID_DISK_FAILED": "Find the disk by its serial number, replace it, then: mdadm --manage %(array)s --add /dev/<new disk>",
-    "XSRAID_ARRAY_DEGRADED": "See which disk is missing: %(list)s",
-    "XSRAID_ARRAY_FAILED": "Shut down what runs on it and write nothing. Then see which disks are gone: %(list)s",
-    "XSRAID_ARRAY_MISSING": "See which disks are there: %(list)s; then: mdadm --assemble --scan",
+    "XSRAID_DISK_FAILED": "Put a new disk in, then: %(call)s fn=replace_disk args:array=%(node)s args:disk=%(disk)s args:new_disk=/dev/<new disk>",
+    "XSRAID_ARRAY_DEGRADED": "See which disk is missing: %(call)s fn=list_arrays",
+    "XSRAID_ARRAY_FAILED": "Shut down what runs on it and write nothing. Then see which disks are gone: %(call)s fn=list_arrays",
+    "XSRAID_ARRAY_MISSING": "See which disks are there: %(call)s fn=list_arrays; then: mdadm --assemble --scan",
     "XSRAID_ARRAY_MISPLACED": "It works all the same: its storage repository names another path. Reboot when it suits you.",
-    "XSRAID_SPARE_MISSING": "Add one: mdadm --manage %(array)s --add /dev/<new disk>",
+    "XSRAID_SPARE_MISSING": "Add one: %(call)s fn=add_disk args:array=%(node)s args:disk=/dev/<new disk>",
     "XSRAID_MISMATCHES": "See /sys/block/%(node)s/md/mismatch_cnt; on RAID1 and RAID10 with swap on them some may be harmless.",
 }
-LIST = "xe host-call-plugin host-uuid=%s plugin=xsraid fn=list_arrays"
+CALL = "xe host-call-plugin host-uuid=%s plugin=xsraid"
 
 
 def subject(alert, facts):
@@ -85,7 +85,7 @@ def mdstat_lines(mdstat, device):
 def _values(alert, facts):
     record = facts["record"]
     return {"array": alert["device"], "node": alert["device"].rsplit("/", 1)[-1], "disk": alert["component"] or "(not named)",
-            "list": LIST % (facts["host_uuid"] or "<uuid>"), "mismatches": record["mismatch_count"] if record else "some"}
+            "call": CALL % (facts["host_uuid"] or "<uuid>"), "mismatches": record["mismatch_count"] if record else "some"}
 
 
 def _redundancy(alert, facts):

@@ -4,6 +4,7 @@ import json
 import os
 
 from dom0 import PROJECT, SMTP_HOST, SMTP_PASSWORD, SMTP_USER, Dom0
+from steps import settled
 
 RECORDED = os.path.join(PROJECT, "tests", "recorded_calls.json")
 
@@ -25,6 +26,17 @@ def calls(dom0):
     yield "test_alert", {"array": "md0"}
     yield "alert_history", {"count": "1"}
     yield "create_sr", {"array": "md0"}
+    settled(dom0)
+    yield "check_array", {"array": "md0", "action": "start"}
+    settled(dom0)
+    old, new = dom0.disk("d1"), dom0.disk("d5")
+    yield "replace_disk", {"array": "md0", "disk": old.device, "new_disk": new.device}
+    settled(dom0)
+    yield "remove_disk", {"array": "md0", "disk": old.device, "wipe_old": "true"}
+    yield "add_disk", {"array": "md0", "disk": old.device}
+    yield "fail_disk", {"array": "md0", "disk": old.device, "confirm": old.serial}
+    dom0.call("create_array", level=1, devices=[dom0.disk(name).device for name in ("d6", "d7")])
+    yield "delete_array", {"array": "md1", "confirm": "md1"}
     dom0.run(BY_HAND)
     yield "adopt_array", {"array": "md127"}
     yield "help", {"function": "list_arrays"}
@@ -38,7 +50,7 @@ def record(dom0):
 
 
 def main():
-    with Dom0(python="system", disks=("d0", "d1", "d2", "d3", "d4")) as dom0:
+    with Dom0(python="system", disks=("d0", "d1", "d2", "d3", "d4", "d5", "d6", "d7")) as dom0:
         dom0.wait_until_xapi()
         recorded = record(dom0)
     with open(RECORDED, "w", encoding="utf-8") as target:

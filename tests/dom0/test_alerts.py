@@ -33,7 +33,8 @@ def test_a_failed_disk_is_one_alert_and_its_rebuild_another(watched):
     fail(watched)
     mail = watched.wait_for_mail()
     assert mail.headers["Subject"] == FAILED.format(failed.device) and mail.headers["Auto-Submitted"] == "auto-generated"
-    for words in (failed.serial, failed.by_id, "ST4000NM0035", sr, "No redundancy left", "slot    1", "/dev/md0, raid1, degraded", "[2/1]", "--add"):
+    for words in (failed.serial, failed.by_id, "ST4000NM0035", sr, "No redundancy left", "slot    1", "/dev/md0, raid1, degraded", "[2/1]",
+                  "fn=replace_disk"):
         assert words in mail.text
     delivered(watched, "XSRAID_DISK_FAILED")
     watched.run(f"mdadm --manage /dev/md0 --remove {failed.device}; mdadm --manage /dev/md0 --add {spare.device}")

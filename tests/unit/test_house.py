@@ -40,6 +40,8 @@ ORDER = [
     "initrd",
     "monitor",
     "arrays",
+    "members",
+    "care",
     "alerts",
     "delivery",
     "reports",

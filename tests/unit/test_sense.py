@@ -8,10 +8,11 @@ UUID = "01234567:89abcdef:01234567:89abcdef"
 DAY_S = 86400
 
 
-def record(health="optimal", left=1, members=("sda", "sdb"), **more):
+def record(health="optimal", left=1, members=("sda", "sdb"), replaced=None, **more):
     described = [{"device": "/dev/" + name, "slot": slot, "serial": "S" + name, "model": "M", "by_id": None} for slot, name in enumerate(members)]
     return dict({"uuid": UUID, "device": "/dev/md0", "name": "md0", "level": "raid1", "health": health, "redundancy_left": left, "mismatch_count": 0,
-                 "members": [dict(member, state="active") for member in described], "described": described, "configured": True}, **more)
+                 "members": [dict(member, state="active", being_replaced=member["device"] == replaced) for member in described],
+                 "described": described, "configured": True}, **more)
 
 
 def event(name, component=None, at=0):
@@ -103,7 +104,7 @@ def test_a_flapping_disk_is_bounded_and_what_was_held_back_is_counted():
 def test_what_is_known_of_a_disk_outlives_it():
     story = whole()
     gone = record("degraded", 0, members=("sda",))
-    gone["members"] = gone["members"] + [{"device": None, "slot": 1, "state": "missing"}]
+    gone["members"] = gone["members"] + [{"device": None, "slot": 1, "state": "missing", "being_replaced": False}]
     story.then(10, [event("Fail", "/dev/sdb", 10)], gone)
     assert [member["serial"] for member in story.memory[UUID]["members"]] == ["Ssda", "Ssdb"]
 
@@ -120,3 +121,23 @@ def test_words_say_what_is_left_and_cannot_carry_a_second_line():
     assert "\n" not in words.subject(alert, facts) and words.subject(alert, facts).startswith("[xsraid] XSRAID_DISK_FAILED: disk /dev/sdb")
     assert "No redundancy left" in words.body(alert, facts) and "3 more alerts" in words.body(alert, facts)
     assert "\nBcc" not in words.body(alert, facts)
+
+
+def test_a_member_that_was_replaced_while_it_served_alarms_nobody():
+    story = whole()
+    story.then(10, [event("RebuildStarted")], record("rebuilding", 1, ("sda", "sdb", "sdc"), replaced="/dev/sdb"))
+    assert story.then(20, [event("Fail", "/dev/sdb"), event("RebuildFinished")], record("optimal", 1, ("sda", "sdc", "sdb"))) == []
+    assert story.then(100, [event("Fail", "/dev/sdb")], record("optimal", 1, ("sda", "sdc", "sdb"))) == ["XSRAID_DISK_FAILED"]
+
+
+def test_a_member_that_dies_while_it_is_replaced_does():
+    story = whole()
+    story.then(10, [event("RebuildStarted")], record("rebuilding", 1, ("sda", "sdb", "sdc"), replaced="/dev/sdb"))
+    assert story.then(20, [event("Fail", "/dev/sdb")], record("degraded", 0, ("sda", "sdc"))) == ["XSRAID_DISK_FAILED"]
+
+
+def test_a_disk_that_is_taken_in_again_and_fails_again_is_named_again():
+    story = whole()
+    assert story.then(10, [event("Fail", "/dev/sdb", 10)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
+    assert story.then(14, [event("RebuildFinished"), event("SpareActive", "/dev/sdb")], record()) == ["XSRAID_REBUILD_FINISHED"]
+    assert story.then(18, [event("Fail", "/dev/sdb", 18)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]

@@ -1,0 +1,210 @@
+"""What is done to the members of an array: the verbs `fail_disk`, `remove_disk`, `add_disk` and `replace_disk`. None gives up the last redundancy."""
+
+from __future__ import absolute_import
+
+import collections
+import syslog
+import time
+
+from xsraid import disks, md, mdadm, recovery, settings, survey, sysfs, taking
+from xsraid.commands import run
+from xsraid.errors import BadArgument, CommandFailed, DiskInUse, Timeout, UnknownArray, UnknownDisk, WouldLoseData
+from xsraid.levels import LEVELS
+
+SETTLE_S = 10
+LOOK_S = 0.1
+REPLACE_ADVICE = "replace_disk puts another disk in its place first"
+
+
+def fail_disk(host, session, array, disk, confirm):
+    """Make a member faulty, as mdadm's --set-faulty does: the drill. Return {"array": array record, "next": what to do next}.
+
+    disk: a path, by-id link or serial number; confirm: the member's serial number, its node where it has none. Raises WouldLoseData where no
+    redundancy is left, BadArgument, UnknownArray, UnknownDisk, Busy, CommandFailed, Timeout.
+    """
+    limit_s = settings.load(host).mdadm_timeout_s
+    with recovery.changing(host, "fail_disk", limit_s):
+        record = _redundant(host, array)
+        member = _member(host, record, disk)
+        wanted = member["serial"] or member["device"]
+        if confirm != wanted:
+            raise BadArgument("confirm", "must be the serial number of %s: confirm=%s" % (member["device"], wanted))
+        if member["state"] in ("active", "journal") and record["redundancy_left"] < 1:
+            raise WouldLoseData(record["device"], "has no redundancy left to do without %s" % member["device"],
+                                "Nothing was changed; %s." % REPLACE_ADVICE)
+        if member["state"] != "faulty":
+            run(host, ["mdadm", "--manage", record["device"], "--set-faulty", member["device"]], limit_s)
+            _wait_until(host, record, lambda now: _state(now, member["device"]) in ("faulty", None))
+            host.log("made %s of %s faulty, as asked" % (member["device"], record["device"]), syslog.LOG_NOTICE)
+        return _reply(host, session, record, "remove_disk takes %s out of the array; add_disk then puts it, or another disk, in." % member["device"])
+
+
+def remove_disk(host, session, array, disk, wipe_old=False):
+    """Take a faulty member or a spare out of an array. Return {"array": array record, "next": what to do next}.
+
+    wipe_old: clear its superblock as well, so that it is free for another use. Raises WouldLoseData and BadArgument for a member that the array
+    uses, UnknownArray, UnknownDisk, Busy, CommandFailed, Timeout.
+    """
+    limit_s = settings.load(host).mdadm_timeout_s
+    with recovery.changing(host, "remove_disk", limit_s):
+        record = _redundant(host, array)
+        member = _member(host, record, disk)
+        if member["state"] not in ("faulty", "spare"):
+            if record["redundancy_left"] < 1:
+                raise WouldLoseData(record["device"], "has no redundancy left to do without %s" % member["device"],
+                                    "Nothing was changed; %s." % REPLACE_ADVICE)
+            raise BadArgument("disk", "%s is in use by the array (%s): %s, or fail_disk makes it faulty"
+                              % (member["device"], member["state"], REPLACE_ADVICE))
+        _take_out(host, record, member["device"], limit_s)
+        if wipe_old and host.device_number(member["device"]) is not None:
+            recovery.clear(host, member["device"], record["uuid"], limit_s)
+        return _reply(host, session, record, _what_is_missing(record, "%s is out." % member["device"]))
+
+
+def add_disk(host, session, array, disk, wipe=False):
+    """Put a disk into an array: in the place of a missing member, which is then rebuilt, else as a spare. Return {"array", "next"}.
+
+    A former member that comes back is taken in again, with what has changed meanwhile, where the array's bitmap knows it. wipe: give up what is left
+    on the disk from an earlier life. Raises DiskInUse, StaleData, UnknownDisk, UnknownArray, BadArgument, Busy, CommandFailed, Timeout.
+    """
+    limit_s = settings.load(host).mdadm_timeout_s
+    with recovery.changing(host, "add_disk", limit_s):
+        record = _redundant(host, array)
+        new = _choose(host, session, record, disk, "disk", wipe)
+        _put_in(host, record, new, limit_s)
+        return _reply(host, session, record, "list_arrays shows how far a rebuild is; the disk is a spare if no member was missing.")
+
+
+def replace_disk(host, session, array, disk, new_disk, wipe=False):
+    """Put a new disk in the place of a member. Return {"array", "next"}.
+
+    While the old one still answers, the new one is filled from it before it is given up (mdadm's --replace); where it is faulty, it is taken out and
+    the new one rebuilt. wipe: give up what is left on the new disk. Raises as `add_disk` does.
+    """
+    limit_s = settings.load(host).mdadm_timeout_s
+    with recovery.changing(host, "replace_disk", limit_s):
+        record = _redundant(host, array)
+        old = _member(host, record, disk)
+        if old["state"] not in ("active", "faulty"):
+            raise BadArgument("disk", "%s is no member that could be replaced now, it is %s" % (old["device"], old["state"]))
+        if old["being_replaced"]:
+            raise BadArgument("disk", "%s is being replaced already: list_arrays shows how far it is" % old["device"])
+        new = _choose(host, session, record, new_disk, "new_disk", wipe)
+        if old["state"] == "faulty":
+            _take_out(host, record, old["device"], limit_s)
+            _put_in(host, record, new, limit_s)
+            return _reply(host, session, record, "%s is out and may be pulled; %s is being rebuilt." % (old["device"], new.device))
+        _put_in(host, record, new, limit_s)
+        try:
+            run(host, ["mdadm", "--manage", record["device"], "--replace", old["device"], "--with", new.device], limit_s)
+        except (CommandFailed, Timeout):
+            run(host, ["mdadm", "--manage", record["device"], "--remove", new.device], limit_s, accept=None)
+            raise
+        return _reply(host, session, record, "%s serves until %s is filled, list_arrays shows how far it is; then: remove_disk array=%s disk=%s "
+                      "wipe_old=true" % (old["device"], new.device, record["name"], old["serial"] or old["device"]))
+
+
+# device: node; is_returning: whether it was a member of this very array; wipes: argument lists; disk: its record.
+_New = collections.namedtuple("_New", "device is_returning wipes disk")
+
+
+def _redundant(host, name):
+    """Return the record of an array whose members can be changed. Raises UnknownArray, BadArgument."""
+    record = md.find_array(host, name)
+    if record["health"] in ("missing", "inactive"):
+        raise UnknownArray(name, "this array is %s, its members cannot be changed" % record["health"])
+    if record["level"] not in LEVELS or not LEVELS[record["level"]].redundant:
+        raise BadArgument("array", "%s is %s, which has no redundancy: its members stay as they are" % (record["device"], record["level"]))
+    return record
+
+
+def _member(host, record, name):
+    """Return the member record that a caller means. Raises UnknownDisk."""
+    paths = [name] if name.startswith("/") else ["/dev/" + name, disks.BY_ID + name]
+    numbers = [number for number in map(host.device_number, paths) if number]
+    for member in record["members"]:
+        device = member["device"]
+        if device and (device in paths or name == member["serial"] or host.device_number(device) in numbers):
+            return member
+    there = ", ".join(member["device"] for member in record["members"] if member["device"])
+    raise UnknownDisk(name, "it is no member of %s, which has %s; in the place of one that is gone already add_disk puts another"
+                      % (record["device"], there))
+
+
+def _choose(host, session, record, name, argument, wipe):
+    """Return the _New disk that a caller means, judged. Raises DiskInUse, StaleData, UnknownDisk, BadArgument."""
+    (disk,) = disks.resolve(host, disks.inventory(host), [name], argument)
+    if disk["device"] in [member["device"] for member in record["members"]]:
+        raise DiskInUse(disk["device"], "RAID_MEMBER", "it is a member of %s already" % record["device"])
+    _refuse_small(host, record, disk)
+    is_returning = _is_returning(host, record, disk)
+    survey.judge(host, session, [disk])
+    if is_returning:
+        disk["refusals"] = [refusal for refusal in disk["refusals"] if refusal["reason"] != "RAID_MEMBER"]
+    taking.refuse_used([disk], wipe)
+    return _New(disk["device"], is_returning, survey.wipe_commands(host, [disk]), disk)
+
+
+def _is_returning(host, record, disk):
+    """Return whether a disk has the superblock of this array, of which it is no member now."""
+    name = sysfs.name_of(disk["device"])
+    properties = sysfs.udev_properties(host, sysfs.attribute(host, name, "dev"))
+    return (not sysfs.holders(host, name) and properties.get("ID_FS_TYPE") == md.MEMBER_TYPE
+            and mdadm.same_uuid(properties.get("ID_FS_UUID", ""), record["uuid"]))
+
+
+def _refuse_small(host, record, disk):
+    """Refuse a disk that has no room for what each member holds: data of md/component_size KiB, after the least offset of the members."""
+    name = sysfs.name_of(record["device"])
+    offsets = [sysfs.number(host, name, "md/%s/offset" % entry) or 0 for entry in host.names("/sys/block/%s/md" % name) if entry.startswith("dev-")]
+    needed_bytes = (sysfs.number(host, name, "md/component_size") or 0) * 1024 + min(offsets or [0]) * sysfs.SECTOR_BYTES
+    if disk["size_bytes"] < needed_bytes:
+        raise DiskInUse(disk["device"], "TOO_SMALL", "it has %d bytes, %d too few for %s"
+                        % (disk["size_bytes"], needed_bytes - disk["size_bytes"], record["device"]))
+
+
+def _put_in(host, record, new, limit_s):
+    taking.claim(host, [new.disk])
+    taking.wipe(host, new.wipes, [new.disk], limit_s)
+    run(host, ["mdadm", "--manage", record["device"], "--add", new.device], limit_s)
+    _wait_until(host, record, lambda now: _state(now, new.device) is not None)
+    host.log("put %s into %s%s" % (new.device, record["device"], ", of which it was a member before" if new.is_returning else ""), syslog.LOG_NOTICE)
+
+
+def _take_out(host, record, device, limit_s):
+    """Remove a member; one whose node has gone is what mdadm calls detached. The kernel may still be busy with one that has just failed."""
+    deadline = time.time() + SETTLE_S
+    word = device if host.device_number(device) is not None else "detached"
+    while True:
+        done = run(host, ["mdadm", "--manage", record["device"], "--remove", word], limit_s, accept=None)
+        if _state(md.find_array(host, record["uuid"]), device) is None:
+            break
+        if time.time() > deadline:
+            raise CommandFailed("mdadm --manage %s --remove %s" % (record["device"], word), done.status, " ".join(done.err.split()))
+        time.sleep(LOOK_S)
+    host.log("took %s out of %s" % (device, record["device"]), syslog.LOG_NOTICE)
+
+
+def _wait_until(host, record, is_so):
+    """Wait for what mdadm has asked the kernel for to show in sysfs."""
+    deadline = time.time() + SETTLE_S
+    while not is_so(md.find_array(host, record["uuid"])):
+        if time.time() > deadline:
+            raise Timeout("Waiting for %s to change" % record["device"], SETTLE_S, "See /proc/mdstat.")
+        time.sleep(LOOK_S)
+
+
+def _state(record, device):
+    """Return the state of a member, None when it is none any more."""
+    return next((member["state"] for member in record["members"] if member["device"] == device), None)
+
+
+def _what_is_missing(record, sentence):
+    is_whole = record["health"] not in ("degraded", "failed")
+    return sentence + ("" if is_whole else " The array lacks a member: add_disk puts one in.")
+
+
+def _reply(host, session, record, sentence):
+    record = md.find_array(host, record["uuid"])
+    md.name_srs(host, session, [record])
+    return collections.OrderedDict([("array", record), ("next", sentence)])
