@@ -6,6 +6,7 @@ from steps import DISK_BYTES, configure, devices, refusal, settled
 from watching import history, subjects, wait_until_watching
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3", "d4", "d5"), "disk_bytes": DISK_BYTES}
+PREFERRED_PYTHON = "2.7"
 MEMBERS = {"1": ("d0", "d1"), "5": ("d0", "d1", "d2"), "6": ("d0", "d1", "d2", "d3"), "10": ("d0", "d1", "d2", "d3")}
 
 
