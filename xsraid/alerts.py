@@ -12,7 +12,7 @@ import json
 from xsraid import arguments, mail, md, monitor, notes, poolwide, recovery, xapi
 from xsraid import settings as host_settings
 from xsraid.errors import BadArgument, NotConfigured
-from xsraid.levels import LEVELS
+from xsraid.levels import is_redundant
 from xsraid.text import native, natively, shown
 
 KEY = "xsraid-alerts"  # in other_config of a host, or of the pool for every host that has none: the settings, the password as its secret's uuid
@@ -243,7 +243,7 @@ def _mailed_twice(session, current):
 
 def _is_watchable(records):
     """Return whether there is an array that mdadm's monitor watches: one that runs and has redundancy."""
-    return any(record["level"] in LEVELS and LEVELS[record["level"]].redundant for record in records)
+    return any(is_redundant(record["level"]) for record in records)
 
 
 def _password(session, smtp_user, secret):

@@ -9,7 +9,7 @@ import time
 from xsraid import initrd, lvm, md, mdadm, monitor, notes, planning, recovery, settings, spool, survey, sysfs, taking, xapi
 from xsraid.commands import run
 from xsraid.errors import ArrayInUse, BadArgument, CommandFailed, Timeout, UnknownArray
-from xsraid.levels import LEVELS
+from xsraid.levels import is_redundant
 
 SETTLE_S = 20
 
@@ -146,7 +146,7 @@ def _watch(host, record):
     """Make sure that mdadm's monitor watches an array; return warnings. The array is there and stays there, watched or not."""
     if md.read_configuration(host).first("MAILADDR") is None:
         return ["nobody is alerted when a disk fails: call configure_alerts"]
-    if record["level"] not in LEVELS or not LEVELS[record["level"]].redundant:
+    if not is_redundant(record["level"]):
         return ["%s has no redundancy: you are told when one of its disks is gone, but nothing is left by then" % record["device"]]
     try:
         monitor.ensure_running(host)

@@ -8,7 +8,7 @@ import time
 from xsraid import md, recovery, settings
 from xsraid.commands import run
 from xsraid.errors import ArrayInUse, BadArgument, UnknownArray
-from xsraid.levels import LEVELS
+from xsraid.levels import is_redundant
 
 SETTLE_S, LOOK_S = 5, 0.1
 
@@ -24,7 +24,7 @@ def check_array(host, session, array, action):
         record = md.find_array(host, array)
         if record["health"] in md.NOT_THERE:
             raise UnknownArray(array, "this array is %s, it cannot be checked" % record["health"])
-        if record["level"] not in LEVELS or not LEVELS[record["level"]].redundant:
+        if not is_redundant(record["level"]):
             raise BadArgument("array", "%s is %s, whose members hold nothing twice that could be compared" % (record["device"], record["level"]))
         under_way = record["sync"]["action"] if record["sync"] else None
         if under_way not in (None, "check"):

@@ -23,6 +23,11 @@ def level_name(text):
     return name if name in LEVELS else None
 
 
+def is_redundant(level):
+    """Return whether an array of that level survives a failure. level: as sysfs names it, None for an array that has none yet."""
+    return level in LEVELS and LEVELS[level].redundant
+
+
 def capacity_bytes(level, member_bytes, member_count):
     """Return the capacity of an array in bytes, superblocks left aside. level: a key of LEVELS; member_bytes: the smallest member."""
     return int(member_bytes * LEVELS[level].data_members(member_count))

@@ -6,7 +6,7 @@ import collections
 
 from xsraid import mdadm, sysfs, xapi
 from xsraid.errors import UnknownArray
-from xsraid.levels import LEVELS, redundancy
+from xsraid.levels import is_redundant, redundancy
 
 CONFIGURATION = "/etc/mdadm.conf"
 BY_ID = "/dev/disk/by-id/md-uuid-"
@@ -154,7 +154,7 @@ def _members(host, name, level, member_count):
 def _member(host, name, level, entry, flags):
     """Return the record of one member. Without redundancy md fails none (before 5.4 it does not even call the array broken): there its disk tells."""
     number = sysfs.attribute(host, name, "md/%s/block/dev" % entry)
-    is_gone = number is None and not (level in LEVELS and LEVELS[level].redundant)
+    is_gone = number is None and not is_redundant(level)
     slot = sysfs.attribute(host, name, "md/%s/slot" % entry)
     slot = int(slot) if slot and slot.isdigit() else None
     if "faulty" in flags or is_gone:
@@ -212,4 +212,4 @@ def _health(host, name, level, state, member_count, members, sync):
         return SYNC_HEALTH[sync["action"]], left
     if dead:
         return "degraded", left
-    return ("optimal" if level in LEVELS and LEVELS[level].redundant else "no_redundancy"), left
+    return ("optimal" if is_redundant(level) else "no_redundancy"), left

@@ -9,7 +9,7 @@ import time
 from xsraid import disks, md, mdadm, recovery, settings, survey, sysfs, taking
 from xsraid.commands import run
 from xsraid.errors import BadArgument, CommandFailed, DiskInUse, Timeout, UnknownArray, UnknownDisk, WouldLoseData
-from xsraid.levels import LEVELS
+from xsraid.levels import is_redundant
 
 SETTLE_S = 10
 LOOK_S = 0.1
@@ -113,7 +113,7 @@ def _redundant(host, name):
     record = md.find_array(host, name)
     if record["health"] in ("missing", "inactive"):
         raise UnknownArray(name, "this array is %s, its members cannot be changed" % record["health"])
-    if record["level"] not in LEVELS or not LEVELS[record["level"]].redundant:
+    if not is_redundant(record["level"]):
         raise BadArgument("array", "%s is %s, which has no redundancy: its members stay as they are" % (record["device"], record["level"]))
     return record
 
