@@ -14,27 +14,29 @@ from xsraid.levels import is_redundant
 SETTLE_S = 20
 
 
-def create_array(host, session, level, devices, name=None, spares=(), chunk=None, bitmap=None, wipe=False, allow_mixed_sizes=False, allow_4k=False,
-                 dry_run=False):
+def create_array(host, session, level, devices, name=None, spares=(), chunk=None, bitmap=None, consistency_policy=None, journal=None, wipe=False,
+                 allow_mixed_sizes=False, allow_4k=False, dry_run=False):
     """Create an array, its node /dev/mdN and its line in /etc/mdadm.conf.
 
     Return {"array": array record, "commands": [what was run], "unused_bytes": what larger disks have more than the smallest, "warnings"}.
 
-    level: a key of LEVELS; devices, spares: lists of what `disks.resolve` takes; chunk: bytes; bitmap: internal or none; wipe: give up what is left
-    on the disks from an earlier life; allow_mixed_sizes: leave more than a tenth of the disks unused; allow_4k: take disks of 4 KiB sectors;
-    dry_run: change nothing, reply the commands and "planned": True. Raises DiskInUse, StaleData, NotEnoughDisks, UnknownDisk, BadArgument, Busy,
-    CommandFailed, Timeout; the disks are then as free as they were. A call that was killed after it had made the array can be repeated, too.
+    level: a key of LEVELS; devices, spares: lists of what `disks.resolve` takes; chunk: bytes; bitmap: internal or none; consistency_policy: ppl, or
+    bitmap for the usual; journal: a disk; wipe: give up what is left on the disks from an earlier life; allow_mixed_sizes: leave more than a tenth of
+    the disks unused; allow_4k: take disks of 4 KiB sectors; dry_run: change nothing, reply the commands and "planned": True. Raises DiskInUse,
+    StaleData, NotEnoughDisks, UnknownDisk, BadArgument, Unsupported, Busy, CommandFailed, Timeout; the disks are then as free as they were. A call
+    that was killed after it had made the array can be repeated, too.
     """
     limit_s = settings.load(host).mdadm_timeout_s
-    planning.check_options(level, devices, spares, chunk, bitmap)
-    options = planning.Options(level, name, chunk, bitmap or "internal", wipe, allow_mixed_sizes, allow_4k)
+    planning.check_options(level, devices, spares, chunk, bitmap, consistency_policy, journal)
+    planning.refuse_unsupported(host, consistency_policy, journal)
+    options = planning.Options(level, name, chunk, bitmap or "internal", consistency_policy, wipe, allow_mixed_sizes, allow_4k)
     if dry_run:
-        plan = planning.plan_array(host, session, planning.choose(host, devices, spares), options)
+        plan = planning.plan_array(host, session, planning.choose(host, devices, spares, journal), options)
         reply = _reply(planning.planned_record(plan), planning.commands_of(plan), plan.unused_bytes, [])
         reply["planned"] = True
         return reply
     with recovery.changing(host, "create_array", limit_s) as lock:
-        chosen = planning.choose(host, devices, spares)
+        chosen = planning.choose(host, devices, spares, journal)
         uuid = _made_before(host, planning.request_of(chosen, options))
         if uuid is None:
             plan = planning.plan_array(host, session, chosen, options)

@@ -12,7 +12,7 @@ import time
 
 import XenAPI
 
-from xsraid import alerts, disks, mail, md, notes, progress, sense, settings, smart, spool, words, xapi
+from xsraid import alerts, disks, growth, mail, md, notes, progress, sense, settings, smart, spool, words, xapi
 from xsraid.commands import run
 from xsraid.errors import CommandFailed
 from xsraid.text import PYTHON_2, native, printable
@@ -65,7 +65,8 @@ def _deliver_all(host, session, limits):
         for alert in mails:
             outage = _try(host, session, alert, "mail", limits, outage)
         if not mails and not spool.events(host):
-            if not spool.is_empty(host) or sense.needs_looking_after(spool.memory(host), limits.reminder_s) or progress.is_open(host):
+            is_needed = sense.needs_looking_after(spool.memory(host), limits.reminder_s) or progress.is_open(host) or growth.is_open(host)
+            if is_needed or not spool.is_empty(host):
                 return
             _timer(host, "stop")
             if spool.is_empty(host):
@@ -75,6 +76,7 @@ def _deliver_all(host, session, limits):
 
 def _follow(host, session, records):
     session.ask(lambda to: progress.follow(host, to, records))
+    session.ask(lambda to: growth.follow(host, to, records))
 
 
 def _untried(host, name, tried, count=None):

@@ -94,7 +94,9 @@ def _read_array(host, name, state, configured):
     member_count = sysfs.number(host, name, "md/raid_disks") or 0
     members = _members(host, name, level, member_count)
     sync = _sync(host, name, state)
-    health, left = _health(host, name, level, state, member_count, members, sync)
+    policy = sysfs.attribute(host, name, "md/consistency_policy") or None  # from Linux 4.12 on
+    is_unwritable = policy == "journal" and not any(member["state"] == "journal" for member in members)
+    health, left = ("failed", 0) if is_unwritable else _health(host, name, level, state, members, sync)
     return collections.OrderedDict([
         ("device", sysfs.node(name)),
         ("by_id", BY_ID + uuid if uuid else None),
@@ -108,6 +110,7 @@ def _read_array(host, name, state, configured):
         ("members", members),
         ("sync", sync),
         ("mismatch_count", sysfs.number(host, name, "md/mismatch_cnt")),
+        ("consistency_policy", policy),
         ("configured", uuid in configured),
         ("sr", None),
     ])
@@ -117,7 +120,7 @@ def _missing(node, uuid):
     return collections.OrderedDict([
         ("device", node), ("by_id", BY_ID + uuid), ("name", node.rsplit("/", 1)[-1]), ("uuid", uuid), ("level", None), ("size_bytes", None),
         ("chunk_bytes", None), ("health", "missing"), ("redundancy_left", 0), ("members", []), ("sync", None), ("mismatch_count", None),
-        ("configured", True), ("sr", None)])
+        ("consistency_policy", None), ("configured", True), ("sr", None)])
 
 
 def _uuid(host, name, properties):
@@ -179,12 +182,14 @@ def _member_record(device, serial, slot, state, errors, being_replaced=False):
 def _sync(host, name, state):
     """Return what resync, recovery, check or reshape is under way, None when none is.
 
-    The kernel's md.rst: sync_completed counts sectors, sync_speed KiB/s. An array that was cut off while it synchronised and has not been written to
-    since (read-auto) goes on with the first write: resync_start is then a number.
+    The kernel's md.rst: sync_completed counts sectors, sync_speed KiB/s. An array that was cut off while it synchronised or was reshaped, and
+    has not been written to since (read-auto), goes on with the first write: resync_start or reshape_position is then a number.
     """
     action = sysfs.attribute(host, name, "md/sync_action")
-    if state == "read-auto" and action == "idle" and (sysfs.attribute(host, name, "md/resync_start") or "none").isdigit():
-        action = "resync"
+    if state == "read-auto" and action == "idle":
+        pending = [word for word, path in (("resync", "md/resync_start"), ("reshape", "md/reshape_position")) if
+                   sysfs.number(host, name, path) is not None]
+        action = pending[0] if pending else action
     if action not in SYNC_HEALTH:
         return None
     completed = (sysfs.attribute(host, name, "md/sync_completed") or "").split(" / ")
@@ -198,14 +203,15 @@ def _sync(host, name, state):
     ])
 
 
-def _health(host, name, level, state, member_count, members, sync):
-    """Return (health, how many more failures are survived for certain)."""
+def _health(host, name, level, state, members, sync):
+    """Return (health, how many more failures are survived for certain); while an array is reshaped, in its old shape as in its new one."""
     if state in STOPPED:
         return "inactive", 0
     alive = {member["slot"] for member in members if member["state"] == "active"}
-    dead = [slot for slot in range(member_count) if slot not in alive]
     layout = sysfs.number(host, name, "md/layout") if level == "raid10" else 0
-    left = redundancy(level, member_count, dead, layout or 0)
+    counts = sysfs.numbers(host, name, "md/raid_disks") or [0]
+    dead = [slot for slot in range(counts[0]) if slot not in alive]
+    left = min(redundancy(level, count, [slot for slot in dead if slot < count], layout or 0) for count in counts)
     if left < 0 or state == "broken":
         return "failed", 0
     if sync and (not dead or sync["action"] == "recover"):

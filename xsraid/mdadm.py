@@ -34,15 +34,23 @@ def array_name(name):
     return name.split(":", 1)[-1]
 
 
-def create_command(node, level, uuid, name, members, spares=(), chunk_bytes=None, bitmap="internal"):
-    """Return the argument list that creates an array. level: a key of LEVELS; chunk_bytes: None leaves it to mdadm; bitmap: internal or none."""
+def create_command(node, level, uuid, name, members, spares=(), chunk_bytes=None, bitmap="internal", policy=None, journal=None):
+    """Return the argument list that creates an array.
+
+    level: a key of LEVELS; chunk_bytes: None leaves it to mdadm; bitmap: internal or none; policy: ppl, or None for what bitmap and journal make it;
+    journal: a device.
+    """
     rule = LEVELS[level]
     argv = ["mdadm", "--create", node, "--run", "--metadata=1.2", "--level=%d" % rule.number, "--raid-devices=%d" % len(members)]
     if spares:
         argv.append("--spare-devices=%d" % len(spares))
     if chunk_bytes is not None:
         argv.append("--chunk=%dK" % (chunk_bytes // 1024))
-    if rule.redundant:
+    if policy == "ppl":
+        argv.append("--consistency-policy=ppl")
+    elif journal is not None:
+        argv.append("--write-journal=%s" % journal)
+    elif rule.redundant:
         argv.append("--bitmap=%s" % bitmap)
     argv += ["--uuid=%s" % uuid, "--name=%s" % name, "--homehost=any"]
     return argv + list(members) + list(spares)
@@ -78,6 +86,10 @@ class Configuration(object):
 
     def has_array(self, uuid):
         return any(known and same_uuid(known, uuid) for _, known in self.arrays())
+
+    def pins_members(self, uuid):
+        """Return whether an ARRAY line of this uuid says how many members the array has, or which."""
+        return any(_tag(_words(entry), name) for entry in self.entries if self._is_array(entry, uuid) for name in ("num-devices", "devices"))
 
     def set_array(self, node, uuid, spare_count=0):
         """Make sure that there is one ARRAY line for this uuid, and return it. Such a line survives renamed disks and another host name."""

@@ -8,7 +8,7 @@ import time
 
 from xsraid import disks, md, mdadm, recovery, settings, survey, sysfs, taking
 from xsraid.commands import run
-from xsraid.errors import BadArgument, CommandFailed, DiskInUse, Timeout, UnknownArray, UnknownDisk, WouldLoseData
+from xsraid.errors import ArrayInUse, BadArgument, CommandFailed, DiskInUse, Timeout, UnknownArray, UnknownDisk, WouldLoseData
 from xsraid.levels import is_redundant
 
 SETTLE_S = 10
@@ -29,12 +29,15 @@ def fail_disk(host, session, array, disk, confirm):
         wanted = member["serial"] or member["device"]
         if confirm != wanted:
             raise BadArgument("confirm", "must be the serial number of %s: confirm=%s" % (member["device"], wanted))
-        if member["state"] in ("active", "journal") and record["redundancy_left"] < 1:
+        if member["state"] == "journal":
+            raise WouldLoseData(record["device"], "can write nothing without its journal %s" % member["device"], "Nothing was changed; %s."
+                                % REPLACE_ADVICE)
+        if member["state"] == "active" and record["redundancy_left"] < 1:
             raise WouldLoseData(record["device"], "has no redundancy left to do without %s" % member["device"],
                                 "Nothing was changed; %s." % REPLACE_ADVICE)
         if member["state"] != "faulty":
             run(host, ["mdadm", "--manage", record["device"], "--set-faulty", member["device"]], limit_s)
-            _wait_until(host, record, lambda now: _state(now, member["device"]) in ("faulty", None))
+            wait_until(host, record, lambda now: _state(now, member["device"]) in ("faulty", None))
             host.log("made %s of %s faulty, as asked" % (member["device"], record["device"]), syslog.LOG_NOTICE)
         return _reply(host, session, record, "remove_disk takes %s out of the array; add_disk then puts it, or another disk, in." % member["device"])
 
@@ -64,14 +67,18 @@ def remove_disk(host, session, array, disk, wipe_old=False):
 def add_disk(host, session, array, disk, wipe=False):
     """Put a disk into an array: in the place of a missing member, which is then rebuilt, else as a spare. Return {"array", "next"}.
 
-    A former member that comes back is taken in again, with what has changed meanwhile, where the array's bitmap knows it. wipe: give up what is left
-    on the disk from an earlier life. Raises DiskInUse, StaleData, UnknownDisk, UnknownArray, BadArgument, Busy, CommandFailed, Timeout.
+    A former member that comes back is taken in again, with what has changed meanwhile, where the array's bitmap knows it. To an array that has lost
+    its journal it is the new one. wipe: give up what is left on the disk from an earlier life. Raises DiskInUse, StaleData, UnknownDisk,
+    UnknownArray, BadArgument, Busy, CommandFailed, Timeout.
     """
     limit_s = settings.load(host).mdadm_timeout_s
     with recovery.changing(host, "add_disk", limit_s):
         record = _redundant(host, array)
-        new = _choose(host, session, record, disk, "disk", wipe)
-        _put_in(host, record, new, limit_s)
+        new, = choose(host, session, record, [disk], "disk", wipe)
+        if record["consistency_policy"] == "journal" and not any(member["state"] == "journal" for member in record["members"]):
+            _put_in_journal(host, record, None, new, limit_s)
+            return _reply(host, session, record, "%s is the journal now, the array can be written to again." % new.device)
+        put_in(host, record, new, limit_s)
         return _reply(host, session, record, "list_arrays shows how far a rebuild is; the disk is a spare if no member was missing.")
 
 
@@ -79,22 +86,26 @@ def replace_disk(host, session, array, disk, new_disk, wipe=False):
     """Put a new disk in the place of a member. Return {"array", "next"}.
 
     While the old one still answers, the new one is filled from it before it is given up (mdadm's --replace); where it is faulty, it is taken out and
-    the new one rebuilt. wipe: give up what is left on the new disk. Raises as `add_disk` does.
+    the new one rebuilt. A journal is replaced only while nobody uses the array. wipe: give up what is left on the new disk. Raises what `add_disk`
+    does, and ArrayInUse.
     """
     limit_s = settings.load(host).mdadm_timeout_s
     with recovery.changing(host, "replace_disk", limit_s):
         record = _redundant(host, array)
         old = _member(host, record, disk)
-        if old["state"] not in ("active", "faulty"):
+        if old["state"] not in ("active", "faulty", "journal"):
             raise BadArgument("disk", "%s is no member that could be replaced now, it is %s" % (old["device"], old["state"]))
         if old["being_replaced"]:
             raise BadArgument("disk", "%s is being replaced already: list_arrays shows how far it is" % old["device"])
-        new = _choose(host, session, record, new_disk, "new_disk", wipe)
+        new, = choose(host, session, record, [new_disk], "new_disk", wipe)
+        if "journal" in (sysfs.attribute(host, sysfs.name_of(record["device"]), "md/dev-%s/state" % sysfs.name_of(old["device"])) or ""):
+            _put_in_journal(host, record, old, new, limit_s)
+            return _reply(host, session, record, "%s is the journal now, %s is out." % (new.device, old["device"]))
         if old["state"] == "faulty":
             _take_out(host, record, old["device"], limit_s)
-            _put_in(host, record, new, limit_s)
+            put_in(host, record, new, limit_s)
             return _reply(host, session, record, "%s is out and may be pulled; %s is being rebuilt." % (old["device"], new.device))
-        _put_in(host, record, new, limit_s)
+        put_in(host, record, new, limit_s)
         try:
             run(host, ["mdadm", "--manage", record["device"], "--replace", old["device"], "--with", new.device], limit_s)
         except (CommandFailed, Timeout):
@@ -105,7 +116,7 @@ def replace_disk(host, session, array, disk, new_disk, wipe=False):
 
 
 # device: node; is_returning: whether it was a member of this very array; wipes: argument lists; disk: its record.
-_New = collections.namedtuple("_New", "device is_returning wipes disk")
+New = collections.namedtuple("New", "device is_returning wipes disk")
 
 
 def _redundant(host, name):
@@ -118,31 +129,41 @@ def _redundant(host, name):
     return record
 
 
-def _member(host, record, name):
-    """Return the member record that a caller means. Raises UnknownDisk."""
+def find(host, record, name):
+    """Return the member record that a caller means, None where it is no member."""
     paths = [name] if name.startswith("/") else ["/dev/" + name, disks.BY_ID + name]
     numbers = [number for number in map(host.device_number, paths) if number]
     for member in record["members"]:
         device = member["device"]
         if device and (device in paths or name == member["serial"] or host.device_number(device) in numbers):
             return member
-    there = ", ".join(member["device"] for member in record["members"] if member["device"])
-    raise UnknownDisk(name, "it is no member of %s, which has %s; in the place of one that is gone already add_disk puts another"
-                      % (record["device"], there))
+    return None
 
 
-def _choose(host, session, record, name, argument, wipe):
-    """Return the _New disk that a caller means, judged. Raises DiskInUse, StaleData, UnknownDisk, BadArgument."""
-    (disk,) = disks.resolve(host, disks.inventory(host), [name], argument)
-    if disk["device"] in [member["device"] for member in record["members"]]:
-        raise DiskInUse(disk["device"], "RAID_MEMBER", "it is a member of %s already" % record["device"])
-    _refuse_small(host, record, disk)
-    is_returning = _is_returning(host, record, disk)
-    survey.judge(host, session, [disk])
-    if is_returning:
-        disk["refusals"] = [refusal for refusal in disk["refusals"] if refusal["reason"] != "RAID_MEMBER"]
-    taking.refuse_used([disk], wipe)
-    return _New(disk["device"], is_returning, survey.wipe_commands(host, [disk]), disk)
+def choose(host, session, record, names, argument, wipe):
+    """Return the New disks that a caller means for an array, judged. Raises DiskInUse, StaleData, UnknownDisk, BadArgument."""
+    chosen = disks.resolve(host, disks.inventory(host), names, argument)
+    for disk in chosen:
+        if disk["device"] in [member["device"] for member in record["members"]]:
+            raise DiskInUse(disk["device"], "RAID_MEMBER", "it is a member of %s already" % record["device"])
+        _refuse_small(host, record, disk)
+    returning = [disk["device"] for disk in chosen if _is_returning(host, record, disk)]
+    survey.judge(host, session, chosen)
+    for disk in chosen:
+        if disk["device"] in returning:
+            disk["refusals"] = [refusal for refusal in disk["refusals"] if refusal["reason"] != "RAID_MEMBER"]
+    taking.refuse_used(chosen, wipe)
+    return [New(disk["device"], disk["device"] in returning, survey.wipe_commands(host, [disk]), disk) for disk in chosen]
+
+
+def _member(host, record, name):
+    """Return the member record that a caller means. Raises UnknownDisk."""
+    member = find(host, record, name)
+    if member is None:
+        there = ", ".join(member["device"] for member in record["members"] if member["device"])
+        raise UnknownDisk(name, "it is no member of %s, which has %s; in the place of one that is gone already add_disk puts another"
+                          % (record["device"], there))
+    return member
 
 
 def _is_returning(host, record, disk):
@@ -163,12 +184,37 @@ def _refuse_small(host, record, disk):
                         % (disk["size_bytes"], needed_bytes - disk["size_bytes"], record["device"]))
 
 
-def _put_in(host, record, new, limit_s):
+def put_in(host, record, new, limit_s):
+    """Put a New disk into an array, as a spare for now. Raises DiskInUse, StaleData, UnknownDisk, CommandFailed, Timeout."""
     taking.claim(host, [new.disk])
     taking.wipe(host, new.wipes, [new.disk], limit_s)
     run(host, ["mdadm", "--manage", record["device"], "--add", new.device], limit_s)
-    _wait_until(host, record, lambda now: _state(now, new.device) is not None)
+    wait_until(host, record, lambda now: _state(now, new.device) is not None)
     host.log("put %s into %s%s" % (new.device, record["device"], ", of which it was a member before" if new.is_returning else ""), syslog.LOG_NOTICE)
+
+
+def _put_in_journal(host, record, old, new, limit_s):
+    """Make a New disk the journal, in the place of the old one if that is a member still.
+
+    md takes one only while it is read-only, which it cannot become while anybody has the array open. It is writable again with the new journal.
+    """
+    try:
+        run(host, ["mdadm", "--readonly", record["device"]], limit_s)
+    except CommandFailed as error:
+        raise ArrayInUse(record["device"], "whatever has it open (%s)" % error.parameters[2],
+                         "Its journal is replaced while nobody uses it: unplug its storage repository (`xe pbd-unplug`), then repeat the call.")
+    try:
+        if old is not None:
+            run(host, ["mdadm", "--manage", record["device"], "--set-faulty", old["device"]], limit_s, accept=None)
+            _take_out(host, record, old["device"], limit_s)
+        taking.claim(host, [new.disk])
+        taking.wipe(host, new.wipes, [new.disk], limit_s)
+        run(host, ["mdadm", "--manage", record["device"], "--add-journal", new.device], limit_s)
+    except Exception:
+        run(host, ["mdadm", "--readwrite", record["device"]], limit_s, accept=None)
+        raise
+    wait_until(host, record, lambda now: _state(now, new.device) == "journal")
+    host.log("made %s the journal of %s" % (new.device, record["device"]), syslog.LOG_NOTICE)
 
 
 def _take_out(host, record, device, limit_s):
@@ -185,7 +231,7 @@ def _take_out(host, record, device, limit_s):
     host.log("took %s out of %s" % (device, record["device"]), syslog.LOG_NOTICE)
 
 
-def _wait_until(host, record, is_so):
+def wait_until(host, record, is_so):
     """Wait for what mdadm has asked the kernel for to show in sysfs."""
     deadline = time.time() + SETTLE_S
     while not is_so(md.find_array(host, record["uuid"])):

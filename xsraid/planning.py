@@ -3,20 +3,26 @@
 from __future__ import absolute_import
 
 import collections
+import os
 import re
 
 from xsraid import disks, md, mdadm, survey, sysfs, taking
-from xsraid.errors import BadArgument, NotEnoughDisks
+from xsraid.commands import run
+from xsraid.errors import BadArgument, NotEnoughDisks, Unsupported
 from xsraid.levels import LEVELS, capacity_bytes
 from xsraid.text import command_line, random_hex
 
 UNUSED_MAX_PERCENT = 10  # of the disks' bytes; more is rather a slip than a wish
-Options = collections.namedtuple("Options", "level name chunk bitmap wipe allow_mixed_sizes allow_4k")
+# What closes the write hole: the versions of mdadm and Linux that it needs. PPL before 4.16 loses what a disk's own write cache holds, and before
+# 4.12 the kernel does not tell of a journal.
+NEEDS = {"ppl": ((4, 0), (4, 16)), "journal": ((3, 4), (4, 12))}
+Options = collections.namedtuple("Options", "level name chunk bitmap consistency_policy wipe allow_mixed_sizes allow_4k")
+Chosen = collections.namedtuple("Chosen", "members spares journals")  # lists of disk records
 # request: of `request_of`; wipes, create: argument lists; configuration: the mdadm.Configuration with the new line, line.
 Plan = collections.namedtuple("Plan", "node name uuid level chosen size_bytes unused_bytes request wipes create configuration line")
 
 
-def check_options(level, devices, spares, chunk, bitmap):
+def check_options(level, devices, spares, chunk, bitmap, policy=None, journal=None):
     """Raise NotEnoughDisks or BadArgument for what no array can be, whatever the disks."""
     rule = LEVELS[level]
     if len(devices) < rule.members_min:
@@ -27,38 +33,68 @@ def check_options(level, devices, spares, chunk, bitmap):
         raise BadArgument("bitmap", "%s has no redundancy to keep a bitmap of; leave it out" % level)
     if spares and not rule.redundant:
         raise BadArgument("spares", "%s has no redundancy that a spare could restore; leave it out" % level)
+    if policy == "ppl" and level != "raid5":
+        raise BadArgument("consistency_policy", "only raid5 takes ppl, not %s" % level)
+    if journal is not None and level not in ("raid5", "raid6"):
+        raise BadArgument("journal", "%s has no parity that a journal could keep right; leave it out" % level)
+    if policy == "bitmap" and (bitmap == "none" or not rule.redundant):
+        raise BadArgument("consistency_policy", "there is no bitmap with bitmap=none, nor on %s; leave it out" % ", ".join(
+            name for name, other in LEVELS.items() if not other.redundant))
+    ways = [word for word, is_given in (("bitmap=internal", bitmap == "internal" or policy == "bitmap"), ("consistency_policy=ppl", policy == "ppl"),
+                                        ("journal", journal is not None)) if is_given]
+    if len(ways) > 1:
+        raise BadArgument(ways[1].split("=")[0], "an array has one of %s" % " and ".join(ways))
 
 
-def choose(host, devices, spares):
-    """Return (members, spares) as disk records."""
+def choose(host, devices, spares, journal=None):
+    """Return the Chosen disks."""
     found = disks.inventory(host)
-    members, extra = disks.resolve(host, found, devices, "devices"), disks.resolve(host, found, spares, "spares")
-    for disk in extra:
-        if disk in members:
-            raise BadArgument("spares", "%s is among the devices, too" % disk["device"])
-    return members, extra
+    chosen = Chosen(disks.resolve(host, found, devices, "devices"), disks.resolve(host, found, spares, "spares"),
+                    disks.resolve(host, found, [journal] if journal else [], "journal"))
+    for argument, extra, others in (("spares", chosen.spares, chosen.members), ("journal", chosen.journals, chosen.members + chosen.spares)):
+        for disk in extra:
+            if disk in others:
+                raise BadArgument(argument, "%s is among the other disks, too" % disk["device"])
+    return chosen
+
+
+def refuse_unsupported(host, policy, journal):
+    """Raise Unsupported where this host's mdadm or kernel cannot close the write hole so."""
+    for way in [word for word, is_asked in (("ppl", policy == "ppl"), ("journal", journal is not None)) if is_asked]:
+        said = run(host, ["mdadm", "--version"], accept=None)
+        have = version_of(said.out + said.err), version_of(os.uname()[2])
+        if have[0] < NEEDS[way][0] or have[1] < NEEDS[way][1]:
+            needs = ["%s %d.%d (here is %d.%d)" % ((name,) + need + found) for name, need, found in zip(("mdadm", "Linux"), NEEDS[way], have)]
+            raise Unsupported("An array with %s" % way, " and ".join(needs))
+
+
+def version_of(text):
+    """Return the first two numbers of a version, such as (4, 19) of `4.19.0+1`; (0, 0) where there is none."""
+    found = re.search(r"(\d+)\.(\d+)", text)
+    return (int(found.group(1)), int(found.group(2))) if found else (0, 0)
 
 
 def request_of(chosen, options):
     """Return what tells one wish for an array from another, whatever the disks are called today."""
-    members, extra = [[disk["by_id"] or disk["device"] for disk in part] for part in chosen]
-    return {"level": options.level, "name": options.name, "chunk": options.chunk, "bitmap": options.bitmap, "devices": members, "spares": extra}
+    members, extra, journals = [[disk["by_id"] or disk["device"] for disk in part] for part in chosen]
+    return {"level": options.level, "name": options.name, "chunk": options.chunk, "bitmap": options.bitmap,
+            "consistency_policy": options.consistency_policy, "devices": members, "spares": extra, "journals": journals}
 
 
 def plan_array(host, session, chosen, options):
-    """Return the Plan of an array on (members, spares). Raises DiskInUse, StaleData, BadArgument."""
-    members, extra = chosen
-    everything = members + extra
+    """Return the Plan of an array on Chosen disks. Raises DiskInUse, StaleData, BadArgument."""
+    members, extra, journals = chosen
+    everything = members + extra + journals
     survey.judge(host, session, everything, options.allow_4k)
     taking.refuse_used(everything, options.wipe)
-    unused_bytes = _unused_bytes(everything, options.allow_mixed_sizes)
+    unused_bytes = _unused_bytes(members + extra, options.allow_mixed_sizes)
     configuration = md.read_configuration(host)
     node, name = _node_and_name(host, configuration, options.name)
     uuid = mdadm.md_uuid(random_hex(16))
     line = configuration.set_array(node, uuid, len(extra))
     create = mdadm.create_command(node, options.level, uuid, name, [disk["device"] for disk in members], [disk["device"] for disk in extra],
-                                  options.chunk, options.bitmap)
-    size_bytes = capacity_bytes(options.level, min(disk["size_bytes"] for disk in everything), len(members))
+                                  options.chunk, options.bitmap, options.consistency_policy, journals[0]["device"] if journals else None)
+    size_bytes = capacity_bytes(options.level, min(disk["size_bytes"] for disk in members + extra), len(members))
     return Plan(node, name, uuid, options.level, everything, size_bytes, unused_bytes, request_of(chosen, options),
                 survey.wipe_commands(host, everything), create, configuration, line)
 

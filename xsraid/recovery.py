@@ -102,7 +102,8 @@ def take_back(host, uuid, limit_s, kind="creating"):
         else:
             is_one_unreadable = True  # udev may have forgotten by now which one it is
     request = (notes.read(host, kind, uuid) or {}).get("request", {})
-    if not is_one_unreadable or readable.issuperset(request.get("devices", []) + request.get("spares", [])):
+    if not is_one_unreadable or readable.issuperset(
+            [device for part in ("devices", "spares", "journals") for device in request.get(part, [])]):
         notes.remove(host, kind, uuid)
 
 

@@ -31,9 +31,15 @@ def attribute(host, name, path):
 
 
 def number(host, name, path):
-    """Return an attribute as a whole number."""
-    text = attribute(host, name, path)
-    return int(text) if text and text.lstrip("-").isdigit() else None
+    """Return an attribute as a whole number; of one that a reshape is changing, the new one."""
+    found = numbers(host, name, path)
+    return found[0] if found else None
+
+
+def numbers(host, name, path):
+    """Return the whole numbers of an attribute: one, [] for none, or [new, old] of one that a reshape is changing (the kernel writes `4 (3)`)."""
+    words = (attribute(host, name, path) or "").replace("(", " ").replace(")", " ").split()
+    return [int(word) for word in words] if all(word.lstrip("-").isdigit() for word in words) else []
 
 
 def size_bytes(host, name):

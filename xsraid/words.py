@@ -9,7 +9,7 @@ from xsraid.text import printable
 WHAT = {  # the subject's words, and the first sentence of the body
     "XSRAID_DISK_FAILED": ("disk %(disk)s failed", "The disk %(disk)s of array %(array)s has failed."),
     "XSRAID_ARRAY_DEGRADED": ("array degraded", "The array %(array)s runs with fewer disks than it should."),
-    "XSRAID_ARRAY_FAILED": ("array FAILED", "The array %(array)s has failed: too many of its disks are gone, it cannot serve all of its data."),
+    "XSRAID_ARRAY_FAILED": ("array FAILED", "The array %(array)s has failed: too many of its disks, or its journal, are gone; it cannot serve."),
     "XSRAID_ARRAY_MISSING": ("array missing", "The array %(array)s is configured, but it is not running."),
     "XSRAID_ARRAY_MISPLACED": ("array under another name", "The array %(array)s has another node than its line in /etc/mdadm.conf gives it."),
     "XSRAID_REBUILD_FINISHED": ("array whole again", "The array %(array)s has all its disks again."),

@@ -30,6 +30,7 @@ def test_a_healthy_array(machine, sysfs):
         "redundancy_left": 1,
         "sync": None,
         "mismatch_count": 0,
+        "consistency_policy": None,
         "configured": False,
         "sr": None,
         "members": [
@@ -144,3 +145,23 @@ def test_no_tool_is_no_empty_answer(machine, sysfs):
     if not os.path.exists("/usr/bin/wipefs"):
         reasons = machine.call("list_disks")["disks"][0]["refusals"]
         assert "there is no wipefs" in reasons[0]["detail"]
+
+
+def test_an_array_that_is_being_reshaped_is_safe_in_its_old_shape_and_in_its_new_one(machine, sysfs):
+    """RAID10 from 4 members to 5: each disk now has its mate beside it, and most of the data is there still in pairs."""
+    slots = [("sd" + letter, "in_sync", slot) for slot, letter in enumerate("abcde")]
+    reshaping = {"md__level": "raid10", "md__raid_disks": "5 (4)", "md__layout": "258", "md__sync_action": "reshape"}
+    sysfs.array(members=slots, **reshaping)
+    array = one(machine)
+    assert (array["health"], array["redundancy_left"], len(array["members"])) == ("resyncing", 1, 5)
+
+
+def test_a_reshape_that_was_cut_off_goes_on_with_the_first_write(machine, sysfs):
+    sysfs.array(md__level="raid5", md__array_state="read-auto", md__sync_action="idle", md__reshape_position="3072", md__raid_disks="2 (1)")
+    assert one(machine)["sync"]["action"] == "reshape"
+
+
+def test_an_array_that_has_lost_its_journal_writes_nothing(machine, sysfs):
+    members = (("sda", "in_sync", 0), ("sdb", "in_sync", 1), ("sdc", "faulty,journal", "journal"))
+    sysfs.array(members=members, md__consistency_policy="journal")
+    assert one(machine)["health"] == "failed"

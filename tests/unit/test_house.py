@@ -41,6 +41,7 @@ ORDER = [
     "monitor",
     "arrays",
     "members",
+    "growth",
     "care",
     "alerts",
     "delivery",

@@ -1,3 +1,5 @@
+import pytest
+
 from xsraid import mdadm
 
 UUID = "6bd4d5e1:0b5d4f4c:a1f0c6f3:8d8f7a31"
@@ -95,3 +97,9 @@ def test_a_line_that_renamed_disks_would_break_is_replaced():
     configuration = mdadm.Configuration("ARRAY /dev/md0 devices=/dev/sda,/dev/sdb\nARRAY /dev/md1 name=md1\n")
     configuration.set_array("/dev/md0", UUID)
     assert configuration.text() == "ARRAY /dev/md0 UUID=%s\nARRAY /dev/md1 name=md1\n" % UUID
+
+
+@pytest.mark.parametrize("words,pins", [("", False), (" spares=1", False), (" num-devices=3", True), (" devices=/dev/sda,/dev/sdb", True)])
+def test_lines_that_say_how_many_members_or_which(words, pins):
+    configuration = mdadm.Configuration("ARRAY /dev/md0 UUID=%s%s\nARRAY /dev/md1 UUID=%s num-devices=2\n" % (UUID, words, OTHER))
+    assert configuration.pins_members(UUID) == pins

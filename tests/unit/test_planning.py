@@ -30,3 +30,11 @@ def test_what_is_stale_is_named_on_all_disks():
     assert caught.value.parameters[:2] == ["/dev/sdb", "ext4 'old' on /dev/sdb1 (at byte 1080)"]
     assert "/dev/sdc still carries ext4 'old' on /dev/sdc1" in caught.value.sentence
     taking.refuse_used(chosen, wipe=True)
+
+
+@pytest.mark.parametrize(
+    "text,version",
+    [("mdadm - v4.2 - 2021-12-30 - Debian 4.2-5", (4, 2)), ("mdadm - v3.3.2 - 21st August 2014", (3, 3)), ("4.19.0+1", (4, 19)), ("what?", (0, 0))],
+)
+def test_versions(text, version):
+    assert planning.version_of(text) == version

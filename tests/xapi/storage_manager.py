@@ -11,6 +11,7 @@ from xapi.storage_errors import plain_exception, storage_failure
 
 LVM_PREFIX, EXT_PREFIX = "VG_XenStorage-", "XSLocalEXT-"
 METADATA_VOLUME = "MGT"
+RESIZE_MIN_BYTES = 100 << 20  # LVHDSR's threshold: less is taken for what aligning loses
 MOUNT_BASE = "/var/run/sr-mount"
 GROUP_FIGURES = ("vgs", "--noheadings", "--nosuffix", "--units", "b", "-o")
 VOLUME_FREE = ("pvs", "--noheadings", "--nosuffix", "--units", "b", "-o", "pv_free")
@@ -193,7 +194,15 @@ class LvmRepository(Repository):
             raise storage_failure("MetadataError", "Error introducing Metadata Volume: %d" % error.status) from None
         return dict(self.sr_scan(), sm_config=sm_config)
 
+    def _expand(self):
+        """Take what the devices have more than the volume group knows of, once that is enough; a failure is only logged."""
+        devices_bytes = sum(int(self.manager.run("blockdev", "--getsize64", device)) for device in self.devices)
+        if devices_bytes >= self._group_figures_bytes()[0] + RESIZE_MIN_BYTES:
+            for device in self.devices:
+                self.manager.succeeds("pvresize", device)
+
     def sr_scan(self):
+        self._expand()
         size_bytes, free_bytes = self._group_figures_bytes()
         return {"physical_size": size_bytes, "physical_utilisation": size_bytes - free_bytes, "virtual_allocation": 0}
 

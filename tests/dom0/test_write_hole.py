@@ -1,0 +1,77 @@
+"""RAID5 and RAID6 that keep their parity right through a power cut: with a partial parity log, or with a journal on a disk of its own."""
+from endurance import ALONE, Volume, wait_until_attached
+from steps import DISK_BYTES, devices, refusal, settled
+
+DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3", "d4", "d5"), "disk_bytes": DISK_BYTES}
+PREFERRED_PYTHON = "2.7"
+
+
+def array(dom0):
+    return dom0.call("list_arrays", array="md0")["arrays"][0]
+
+
+def cut_while_writing(dom0):
+    """Make an SR on md0, cut the power while somebody writes; return the volume, with md0 whole again."""
+    volume = Volume(dom0, dom0.call("create_sr", array="md0")["sr_uuid"])
+    dom0.run(f"{volume.writing()} {ALONE} sleep 1")
+    dom0.cut_power()
+    dom0.boot()
+    wait_until_attached(dom0)
+    assert volume.wrong_blocks(then_write=4) == [] and settled(dom0)["health"] == "optimal"
+    return volume
+
+
+def test_partial_parity_log(fresh_dom0):
+    reply = fresh_dom0.call("create_array", level="5", devices=devices(fresh_dom0, "d0", "d1", "d2"), consistency_policy="ppl")
+    assert "--consistency-policy=ppl" in reply["commands"][0] and "bitmap" not in reply["commands"][0]
+    assert settled(fresh_dom0)["consistency_policy"] == "ppl"
+    volume = cut_while_writing(fresh_dom0)
+    details = refusal(fresh_dom0, "grow_array", array="md0", devices=devices(fresh_dom0, "d3"))
+    assert details[0] == "XSRAID_UNSUPPORTED" and "ppl" in details[1]
+    disk = fresh_dom0.disk("d1")
+    fresh_dom0.call("replace_disk", array="md0", disk=disk.serial, new_disk=fresh_dom0.disk("d4").serial)
+    assert settled(fresh_dom0)["health"] == "optimal" and volume.wrong_blocks() == []
+
+
+def test_journal(fresh_dom0):
+    """It is a member that cannot be failed; when it has gone, the array writes nothing until it has another."""
+    members, (d3, d4, d5) = devices(fresh_dom0, "d0", "d1", "d2"), (fresh_dom0.disk(name) for name in ("d3", "d4", "d5"))
+    fresh_dom0.call("create_array", level="5", devices=members, journal=d3.serial)
+    record = settled(fresh_dom0)
+    assert (record["consistency_policy"], record["health"], record["redundancy_left"]) == ("journal", "optimal", 1)
+    assert [(member["device"], member["slot"]) for member in record["members"] if member["state"] == "journal"] == [(d3.device, None)]
+    volume = cut_while_writing(fresh_dom0)
+    d3, d4, d5 = (fresh_dom0.disk(name) for name in ("d3", "d4", "d5"))
+    assert refusal(fresh_dom0, "fail_disk", array="md0", disk=d3.serial, confirm=d3.serial)[0] == "XSRAID_WOULD_LOSE_DATA"
+    assert refusal(fresh_dom0, "replace_disk", array="md0", disk=d3.serial, new_disk=d4.serial)[0] == "XSRAID_ARRAY_IN_USE"
+    pbd = fresh_dom0.xe("pbd-list --minimal").strip()
+    fresh_dom0.run("vgchange -an")
+    fresh_dom0.xe(f"pbd-unplug uuid={pbd}")
+    fresh_dom0.call("replace_disk", array="md0", disk=d3.serial, new_disk=d4.serial)
+    assert array(fresh_dom0)["health"] == "optimal"
+    fresh_dom0.run(f"mdadm --manage /dev/md0 --set-faulty {d4.device}")
+    assert array(fresh_dom0)["health"] == "failed"
+    fresh_dom0.call("remove_disk", array="md0", disk=d4.serial)
+    fresh_dom0.call("add_disk", array="md0", disk=d5.serial)
+    fresh_dom0.xe(f"pbd-plug uuid={pbd}")
+    assert array(fresh_dom0)["health"] == "optimal" and volume.wrong_blocks(then_write=4) == [] and volume.wrong_blocks() == []
+
+
+def test_what_does_not_go_together(fresh_dom0):
+    members, other = devices(fresh_dom0, "d0", "d1", "d2", "d3"), fresh_dom0.disk("d4").device
+    for arguments, code, words in (
+            ({"level": "6", "consistency_policy": "ppl"}, "XSRAID_BAD_ARGUMENT", "only raid5"),
+            ({"level": "10", "journal": other}, "XSRAID_BAD_ARGUMENT", "no parity"),
+            ({"level": "5", "journal": other, "consistency_policy": "ppl"}, "XSRAID_BAD_ARGUMENT", "one of"),
+            ({"level": "5", "journal": other, "bitmap": "internal"}, "XSRAID_BAD_ARGUMENT", "one of"),
+            ({"level": "5", "consistency_policy": "bitmap", "bitmap": "none"}, "XSRAID_BAD_ARGUMENT", "bitmap=none"),
+            ({"level": "5", "journal": members[0]}, "XSRAID_BAD_ARGUMENT", "among the other disks")):
+        details = refusal(fresh_dom0, "create_array", devices=members, **arguments)
+        assert details[0] == code and words in details[-1], details
+    fresh_dom0.run("mkdir -p /run/old && printf '#!/bin/sh\\necho mdadm - v3.3.2 >&2\\n' >/run/old/mdadm && chmod +x /run/old/mdadm && "
+                   "mount --bind /run/old/mdadm $(readlink -f $(which mdadm))")
+    try:
+        details = refusal(fresh_dom0, "create_array", level="5", devices=members, consistency_policy="ppl")
+    finally:
+        fresh_dom0.run("umount $(readlink -f $(which mdadm))")
+    assert details[0] == "XSRAID_UNSUPPORTED" and "mdadm 4.0 (here is 3.3)" in details[2]
