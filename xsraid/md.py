@@ -4,7 +4,7 @@ from __future__ import absolute_import
 
 import collections
 
-from xsraid import mdadm, sysfs, xapi
+from xsraid import enclosures, mdadm, sysfs, xapi
 from xsraid.errors import UnknownArray
 from xsraid.levels import is_redundant, redundancy
 
@@ -36,11 +36,11 @@ def read_configuration(host):
 def read_arrays(host):
     """Return the records of all arrays in the order of their nodes, `sr` still None."""
     configured = {mdadm.md_uuid(uuid): node or BY_ID + mdadm.md_uuid(uuid) for node, uuid in read_configuration(host).arrays() if uuid}
-    records = []
+    records, slots = [], enclosures.slots(host)
     for name in sysfs.block_devices(host):
         state = sysfs.attribute(host, name, "md/array_state") if name.startswith("md") else None
         if state not in (None, "clear"):
-            records.append(_read_array(host, name, state, configured))
+            records.append(_read_array(host, name, state, configured, slots))
     running = [record["uuid"] for record in records]
     records += [_missing(node, uuid) for uuid, node in configured.items() if uuid not in running]
     return sorted(records, key=lambda record: (len(record["device"]), record["device"]))
@@ -86,13 +86,13 @@ def pbd_of_array(pbds, record):
     return pbds.get(record["by_id"]) or pbds.get(record["device"])
 
 
-def _read_array(host, name, state, configured):
-    """Return the record of one array that the kernel has: its kernel name, its md/array_state, the uuids that have an ARRAY line."""
+def _read_array(host, name, state, configured, slots):
+    """Return the record of one array that the kernel has: its kernel name, its md/array_state, the uuids with an ARRAY line, enclosures.slots."""
     properties = sysfs.udev_properties(host, sysfs.attribute(host, name, "dev"))
     uuid = _uuid(host, name, properties)
     level = sysfs.attribute(host, name, "md/level") or None
     member_count = sysfs.number(host, name, "md/raid_disks") or 0
-    members = _members(host, name, level, member_count)
+    members = _members(host, name, level, member_count, slots)
     sync = _sync(host, name, state)
     policy = sysfs.attribute(host, name, "md/consistency_policy") or None  # from Linux 4.12 on
     is_unwritable = policy == "journal" and not any(member["state"] == "journal" for member in members)
@@ -138,7 +138,7 @@ def _uuid(host, name, properties):
     return mdadm.md_uuid(known) if known else None
 
 
-def _members(host, name, level, member_count):
+def _members(host, name, level, member_count, slots):
     """Return the members in the order of their slots, then spares and failed ones; a slot without any member is one that is missing."""
     members = []
     for entry in host.names("/sys/block/%s/md" % name):
@@ -146,7 +146,7 @@ def _members(host, name, level, member_count):
             continue
         state = sysfs.attribute(host, name, "md/%s/state" % entry)
         if state is not None:  # None: it has just gone
-            members.append(_member(host, name, level, entry, state.split(",")))
+            members.append(_member(host, name, level, entry, state.split(","), slots))
     filled = [member["slot"] for member in members if member["state"] != "faulty"]
     for slot in range(member_count):
         if slot not in filled:
@@ -154,7 +154,7 @@ def _members(host, name, level, member_count):
     return sorted(members, key=lambda m: (m["slot"] is None, m["slot"] or 0, m["device"] or ""))
 
 
-def _member(host, name, level, entry, flags):
+def _member(host, name, level, entry, flags, slots):
     """Return the record of one member. Without redundancy md fails none (before 5.4 it does not even call the array broken): there its disk tells."""
     number = sysfs.attribute(host, name, "md/%s/block/dev" % entry)
     is_gone = number is None and not is_redundant(level)
@@ -171,12 +171,18 @@ def _member(host, name, level, entry, flags):
     properties = sysfs.udev_properties(host, number)
     device = entry[len("dev-"):]
     return _member_record(sysfs.node(device), sysfs.serial(host, device, properties), slot, state, sysfs.number(host, name, "md/%s/errors" % entry),
-                          "want_replacement" in flags)
+                          "want_replacement" in flags, _enclosure_slot(host, name, entry, slots))
 
 
-def _member_record(device, serial, slot, state, errors, being_replaced=False):
+def _enclosure_slot(host, name, entry, slots):
+    """Return the name of the slot that the disk of a member is in; a partition's own place in sysfs is below its disk's."""
+    places = host.real_path("/sys/block/%s/md/%s/block" % (name, entry)).split("/") if slots else []
+    return next((slots[place].name for place in places if place in slots), None)
+
+
+def _member_record(device, serial, slot, state, errors, being_replaced=False, enclosure_slot=None):
     return collections.OrderedDict([("device", device), ("serial", serial), ("slot", slot), ("state", state), ("errors", errors),
-                                    ("being_replaced", being_replaced)])
+                                    ("being_replaced", being_replaced), ("enclosure_slot", enclosure_slot)])
 
 
 def _sync(host, name, state):

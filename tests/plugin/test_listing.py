@@ -34,8 +34,8 @@ def test_a_healthy_array(machine, sysfs):
         "configured": False,
         "sr": None,
         "members": [
-            {"device": "/dev/sda", "serial": "Z1Z0", "slot": 0, "state": "active", "errors": 0, "being_replaced": False},
-            {"device": "/dev/sdb", "serial": "Z1Z1", "slot": 1, "state": "active", "errors": 0, "being_replaced": False},
+            {"device": "/dev/sda", "serial": "Z1Z0", "slot": 0, "state": "active", "errors": 0, "being_replaced": False, "enclosure_slot": None},
+            {"device": "/dev/sdb", "serial": "Z1Z1", "slot": 1, "state": "active", "errors": 0, "being_replaced": False, "enclosure_slot": None},
         ],
     }
 

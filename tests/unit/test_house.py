@@ -19,6 +19,7 @@ ORDER = [
     "mdadm",
     "arguments",
     "sysfs",
+    "enclosures",
     "xapi",
     "poolwide",
     "md",
