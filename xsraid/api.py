@@ -84,6 +84,10 @@ TABLE = (
              "puts a new disk in the place of a member, which serves until the new one is filled"),
     Function("check_array", "care.check_array", (ARRAY, Argument("action", kinds.choice("start", "stop"), "what to do")),
              "compares what the members hold"),
+    Function("identify_disk", "identify.identify_disk", (
+        Argument("disk", kinds.disk, "which disk"),
+        Argument("seconds", kinds.whole_number(1, 3600), "how long", "60"),
+    ), "makes a disk's light blink, so that you pull the right one"),
     Function("grow_array", "growth.grow_array", (
         ARRAY, Argument("devices", kinds.disks, "the new members, spares of the array among them",
                         "none: only offers its SR the room that an earlier call has made"), WIPE),

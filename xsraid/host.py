@@ -95,6 +95,17 @@ class Host(object):
                 return None
             raise
 
+    def write_attribute(self, path, text):
+        """Write a sysfs attribute. Raises CommandFailed."""
+        try:
+            descriptor = os.open(self.path(path), os.O_WRONLY)
+            try:
+                os.write(descriptor, to_bytes(text))
+            finally:
+                os.close(descriptor)
+        except EnvironmentError as error:
+            raise CommandFailed("write %s" % path, errno.errorcode.get(error.errno, error.errno), os.strerror(error.errno))
+
     def names(self, path):
         """Return the sorted names in a folder, none when it is not there."""
         try:

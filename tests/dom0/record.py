@@ -29,6 +29,7 @@ def calls(dom0):
     settled(dom0)
     yield "check_array", {"array": "md0", "action": "start"}
     settled(dom0)
+    yield "identify_disk", {"disk": dom0.disk("d1").serial, "seconds": "2"}
     old, new = dom0.disk("d1"), dom0.disk("d5")
     yield "replace_disk", {"array": "md0", "disk": old.device, "new_disk": new.device}
     settled(dom0)

@@ -44,6 +44,7 @@ ORDER = [
     "members",
     "growth",
     "care",
+    "identify",
     "alerts",
     "delivery",
     "reports",
