@@ -1,4 +1,4 @@
-"""What the units of the RPM do at each boot: have the arrays assembled before xapi starts, and see to their SRs once it has."""
+"""What the units of the RPM do: at each boot have the arrays assembled before xapi starts, and see to their SRs once it has; each hour their care."""
 
 from __future__ import absolute_import
 
@@ -7,7 +7,7 @@ import time
 
 import XenAPI
 
-from xsraid import alerts, arrays, assembly, delivery, initrd, md, notes, recovery, sense, settings, spool, xapi
+from xsraid import alerts, arrays, assembly, care, delivery, initrd, md, notes, recovery, sense, settings, spool, xapi
 from xsraid.errors import Busy, XsraidError
 from xsraid.host import Host
 
@@ -20,11 +20,18 @@ def main(arguments):
     host = Host()
     try:
         {"assemble": assembly.assemble, "attach": attach_locally, "initrd": initrd.make, "monitor": delivery.prepare_monitor,
-         "deliver": delivery.deliver, "settings": settings_locally}[" ".join(arguments)](host)
+         "deliver": delivery.deliver, "settings": settings_locally, "care": look_after}[" ".join(arguments)](host)
     except (XsraidError, XenAPI.Failure, EnvironmentError) as error:
         host.log("at boot: %s" % error, syslog.LOG_ERR)
         return 1
     return 0
+
+
+def look_after(host):
+    """Do what is due this hour, and have what it found told."""
+    care.look_after(host)
+    if spool.events(host):
+        delivery.start(host)
 
 
 def attach_locally(host):

@@ -12,7 +12,7 @@ import time
 
 import XenAPI
 
-from xsraid import alerts, disks, growth, mail, md, notes, progress, sense, settings, smart, spool, words, xapi
+from xsraid import alerts, care, disks, growth, mail, md, notes, progress, sense, settings, smart, spool, words, xapi
 from xsraid.commands import run
 from xsraid.errors import CommandFailed
 from xsraid.text import PYTHON_2, native, printable
@@ -75,6 +75,10 @@ def _deliver_all(host, session, limits):
 
 
 def _follow(host, session, records):
+    try:
+        care.free_speed(host, records)
+    except CommandFailed as error:
+        host.log(str(error), syslog.LOG_WARNING)  # the array has just been stopped
     session.ask(lambda to: progress.follow(host, to, records))
     session.ask(lambda to: growth.follow(host, to, records))
 
@@ -197,8 +201,6 @@ def _made(host, alert, record, known_array, known, now):
              "pool": known.get("pool"), "record": record, "member": member, "sr": sr, "vm_count": sr["vm_count"] if sr else None,
              "smart": smart.verdict(host, member["device"]) if member else None,
              "mdstat": words.mdstat_lines(host.read_if_there("/proc/mdstat") or "", alert["device"])}
-    if alert["name"] == "XSRAID_ARRAY_MISPLACED":
-        alert = dict(alert, meaning=alert["component"], component=None)
     return _with_channels(dict(alert, id=spool.new_id(now), created=now, priority=sense.PRIORITIES[alert["name"]],
                                subject=words.subject(alert, facts), body=words.body(alert, facts), short=words.short(alert, facts),
                                sr=sr["uuid"] if sr else None), CHANNELS)

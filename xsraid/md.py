@@ -3,8 +3,9 @@
 from __future__ import absolute_import
 
 import collections
+import time
 
-from xsraid import enclosures, mdadm, sysfs, xapi
+from xsraid import enclosures, mdadm, notes, sysfs, xapi
 from xsraid.errors import UnknownArray
 from xsraid.levels import is_redundant, redundancy
 
@@ -12,6 +13,9 @@ CONFIGURATION = "/etc/mdadm.conf"
 BY_ID = "/dev/disk/by-id/md-uuid-"
 SYNC_HEALTH = {"resync": "resyncing", "recover": "rebuilding", "reshape": "resyncing", "check": "checking", "repair": "checking"}
 MEMBER_TYPE = "linux_raid_member"  # libblkid's word, whose uuid is the array's
+# The note of what `care` has seen. disks: {serial number or node: {"seen": of `smart.examine`, "time", "told"}}; arrays: {uuid: {"since": when it was
+# first seen or last checked, "done": when it was last checked, "at": how far a check that was paused is, in sectors, "is_running"}}; left_to.
+CARE = "care"
 STOPPED = ("clear", "inactive")
 NOT_THERE = ("missing", "inactive", "failed")  # healths of arrays that nothing can be read from
 
@@ -36,11 +40,11 @@ def read_configuration(host):
 def read_arrays(host):
     """Return the records of all arrays in the order of their nodes, `sr` still None."""
     configured = {mdadm.md_uuid(uuid): node or BY_ID + mdadm.md_uuid(uuid) for node, uuid in read_configuration(host).arrays() if uuid}
-    records, slots = [], enclosures.slots(host)
+    records, slots, care = [], enclosures.slots(host), notes.read(host, CARE) or {}
     for name in sysfs.block_devices(host):
         state = sysfs.attribute(host, name, "md/array_state") if name.startswith("md") else None
         if state not in (None, "clear"):
-            records.append(_read_array(host, name, state, configured, slots))
+            records.append(_read_array(host, name, state, configured, slots, care))
     running = [record["uuid"] for record in records]
     records += [_missing(node, uuid) for uuid, node in configured.items() if uuid not in running]
     return sorted(records, key=lambda record: (len(record["device"]), record["device"]))
@@ -86,13 +90,15 @@ def pbd_of_array(pbds, record):
     return pbds.get(record["by_id"]) or pbds.get(record["device"])
 
 
-def _read_array(host, name, state, configured, slots):
-    """Return the record of one array that the kernel has: its kernel name, its md/array_state, the uuids with an ARRAY line, enclosures.slots."""
+def _read_array(host, name, state, configured, slots, care):
+    """Return the record of one array that the kernel has. configured: the uuids with an ARRAY line; slots: of `enclosures`; care: the note CARE."""
     properties = sysfs.udev_properties(host, sysfs.attribute(host, name, "dev"))
     uuid = _uuid(host, name, properties)
     level = sysfs.attribute(host, name, "md/level") or None
     member_count = sysfs.number(host, name, "md/raid_disks") or 0
     members = _members(host, name, level, member_count, slots)
+    for member in members:
+        member["smart"] = _smart(care, member)
     sync = _sync(host, name, state)
     policy = sysfs.attribute(host, name, "md/consistency_policy") or None  # from Linux 4.12 on
     is_unwritable = policy == "journal" and not any(member["state"] == "journal" for member in members)
@@ -110,6 +116,7 @@ def _read_array(host, name, state, configured, slots):
         ("members", members),
         ("sync", sync),
         ("mismatch_count", sysfs.number(host, name, "md/mismatch_cnt")),
+        ("last_check", iso_time(care.get("arrays", {}).get(uuid, {}).get("done"))),
         ("consistency_policy", policy),
         ("configured", uuid in configured),
         ("sr", None),
@@ -120,7 +127,7 @@ def _missing(node, uuid):
     return collections.OrderedDict([
         ("device", node), ("by_id", BY_ID + uuid), ("name", node.rsplit("/", 1)[-1]), ("uuid", uuid), ("level", None), ("size_bytes", None),
         ("chunk_bytes", None), ("health", "missing"), ("redundancy_left", 0), ("members", []), ("sync", None), ("mismatch_count", None),
-        ("consistency_policy", None), ("configured", True), ("sr", None)])
+        ("last_check", None), ("consistency_policy", None), ("configured", True), ("sr", None)])
 
 
 def _uuid(host, name, properties):
@@ -183,6 +190,17 @@ def _enclosure_slot(host, name, entry, slots):
 def _member_record(device, serial, slot, state, errors, being_replaced=False, enclosure_slot=None):
     return collections.OrderedDict([("device", device), ("serial", serial), ("slot", slot), ("state", state), ("errors", errors),
                                     ("being_replaced", being_replaced), ("enclosure_slot", enclosure_slot)])
+
+
+def _smart(care, member):
+    """Return what a member's disk said of its health when it was last asked, None where that is not known."""
+    known = care.get("disks", {}).get(member["serial"] or member["device"])
+    return collections.OrderedDict(list(known["seen"].items()) + [("time", iso_time(known["time"]))]) if known else None
+
+
+def iso_time(seconds):
+    """Return a time as UTC in ISO 8601, None for None."""
+    return None if seconds is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
 def _sync(host, name, state):

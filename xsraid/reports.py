@@ -76,8 +76,8 @@ def _tested(device, name, channel):
 def alert_history(host, session, count=50):
     """Return {"alerts": [...]}, the newest first: what happened, and how each alert was delivered."""
     return {"alerts": [collections.OrderedDict([
-        ("time", _iso(alert["time"])), ("name", alert["name"]), ("array", alert["device"]), ("uuid", alert["uuid"]), ("disk", alert["component"]),
-        ("events", alert["events"]), ("subject", alert["subject"]),
+        ("time", md.iso_time(alert["time"])), ("name", alert["name"]), ("array", alert["device"]), ("uuid", alert["uuid"]),
+        ("disk", alert["component"]), ("events", alert["events"]), ("subject", alert["subject"]),
         ("deliveries", [_delivered(name, alert["channels"][name]) for name in delivery.CHANNELS if name in alert["channels"]]),
     ]) for alert in spool.history(host, count)]}
 
@@ -85,8 +85,4 @@ def alert_history(host, session, count=50):
 def _delivered(name, channel):
     return collections.OrderedDict([
         ("channel", name), ("state", channel["state"]), ("tries", channel["tries"]), ("response", channel["response"]),
-        ("seconds", channel["seconds"]), ("time", _iso(channel["time"])), ("advice", channel["advice"])])
-
-
-def _iso(seconds):
-    return None if seconds is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+        ("seconds", channel["seconds"]), ("time", md.iso_time(channel["time"])), ("advice", channel["advice"])])

@@ -3,7 +3,7 @@
 A memory of each array, a dict that JSON can hold, says what was seen and told before:
     device, name, members [{"device", "serial", "slot", "model", "by_id"}]   as last seen: a failed disk can tell nothing any more
     was_whole       whether it was ever seen with all its redundancy: before that it is being built
-    full            that redundancy: a rebuild that does without none of it puts one disk in the place of another
+    full            that redundancy: a rebuild that does without none of it puts one disk in the place of another, or a mirror has grown
     told            None, or {"name", "left", "time"} of the alert that stands: degraded, failed or missing
     failed          {member: when its failure was told}
     absent_since    when the array was first seen not running, None while it runs
@@ -14,6 +14,7 @@ A memory of each array, a dict that JSON can hold, says what was seen and told b
 from __future__ import absolute_import
 
 MISPLACED = "Misplaced"  # our own event, from the unit that assembles at boot; its component is a sentence
+WEAK = "DiskWeak"  # our own, from looking at SMART; its component is the member, and after a blank a sentence
 FOLD_S = 60
 ABSENT_S = 4  # an array that is being brought to another node is gone for a moment
 HOUR_S = 3600
@@ -21,7 +22,7 @@ HOURLY_MAX = 6
 WHOLE = ("optimal", "checking", "no_redundancy")
 PRIORITIES = {  # of XAPI's messages: 1 critical, 2 major, 3 warning, 4 minor, 5 information
     "XSRAID_ARRAY_FAILED": 1, "XSRAID_ARRAY_MISSING": 1, "XSRAID_DISK_FAILED": 2, "XSRAID_ARRAY_DEGRADED": 2, "XSRAID_SPARE_MISSING": 3,
-    "XSRAID_MISMATCHES": 3, "XSRAID_ARRAY_MISPLACED": 4, "XSRAID_REBUILD_FINISHED": 5, "XSRAID_TEST": 5}
+    "XSRAID_MISMATCHES": 3, "XSRAID_DISK_WEAK": 3, "XSRAID_ARRAY_MISPLACED": 4, "XSRAID_REBUILD_FINISHED": 5, "XSRAID_TEST": 5}
 NEVER_HELD = ("XSRAID_ARRAY_FAILED", "XSRAID_ARRAY_MISSING", "XSRAID_TEST")
 NAMES = {"failed": "XSRAID_ARRAY_FAILED", "missing": "XSRAID_ARRAY_MISSING", "inactive": "XSRAID_ARRAY_MISSING"}
 TELLING = (
@@ -32,7 +33,8 @@ STANDING = ("XSRAID_ARRAY_FAILED", "XSRAID_ARRAY_MISSING", "XSRAID_DISK_FAILED",
 def decide(events, records, memory, now, reminder_s):
     """Return ([alert], memory as it is now, [(uuid, event) that tells no more than an alert before it did]).
 
-    An alert is {"name", "uuid", "device", "component", "event", "events", "time", "folded", "is_reminder"}; events are the monitor's that it came of.
+    An alert is {"name", "uuid", "device", "component", "meaning", "event", "events", "time", "folded", "is_reminder"}; events are the monitor's that
+    it came of, meaning is what an event of our own says.
     events: of `spool`; records: of `md.read_arrays`; memory: {uuid: memory of the array}; reminder_s: 0 for never.
     """
     memory = {uuid: dict(_fresh(known["device"]), **known) for uuid, known in memory.items()}
@@ -90,6 +92,8 @@ def _name_of(event, record, known, now):
         return "XSRAID_SPARE_MISSING"
     if event.event == MISPLACED:
         return "XSRAID_ARRAY_MISPLACED"
+    if event.event == WEAK:
+        return "XSRAID_DISK_WEAK"
     return "XSRAID_TEST" if event.event == "TestMessage" else None  # of all others the state that they led to is told, if it is worth it
 
 
@@ -103,7 +107,7 @@ def _change(record, known, now, reminder_s):
         known["told"], known["failed"] = None, {}  # a disk that is taken in again and fails again is news
         return "XSRAID_REBUILD_FINISHED", False
     is_being_built = not known["was_whole"] and health in ("rebuilding", "resyncing") and not known["failed"]
-    is_replacing = health == "rebuilding" and known["full"] is not None and record["redundancy_left"] >= known["full"]
+    is_replacing = health in ("rebuilding", "degraded") and known["full"] is not None and record["redundancy_left"] >= known["full"]
     is_strange = health in ("missing", "inactive") and not record["configured"]
     is_absent = health in ("missing", "inactive") and not is_strange
     since = known["absent_since"] if is_absent else None
@@ -128,7 +132,12 @@ def _emit(name, uuid, record, known, event, now):
     if not _has_room(known, now) and name not in NEVER_HELD:
         known["held"] += 1
         return []
-    alert = {"name": name, "uuid": uuid, "device": known["device"], "component": event.component if event else None,
+    component, meaning = event.component if event else None, None
+    if event and event.event == MISPLACED:
+        component, meaning = None, component
+    elif event and event.event == WEAK:
+        component, _, meaning = component.partition(" ")
+    alert = {"name": name, "uuid": uuid, "device": known["device"], "component": component, "meaning": meaning,
              "event": event.event if event else None, "time": event.time if event and event.time else now, "folded": known["held"],
              "is_reminder": False}
     if name != "XSRAID_TEST":

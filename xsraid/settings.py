@@ -17,7 +17,10 @@ from xsraid.host import LOG_LEVELS
 from xsraid.text import shown, to_bytes
 
 PATH = "/etc/xsraid.conf"
-Settings = collections.namedtuple("Settings", "smtp_timeout_s mdadm_timeout_s boot_wait_s reminder_s log_level")
+# check_every_days: 0 for never; check_hours: (first, end) hour of the day; check_min_kib_s, check_max_kib_s: a check's speed on each member.
+Settings = collections.namedtuple(
+    "Settings", "smtp_timeout_s mdadm_timeout_s boot_wait_s reminder_s check_every_days check_hours check_min_kib_s check_max_kib_s log_level")
+HOURS = r"([01]?[0-9]|2[0-3]) *- *([01]?[0-9]|2[0-4])\Z"
 
 
 def load(host):
@@ -35,7 +38,8 @@ def load(host):
     settings = _settings(values)
     for section, key in sorted(values):
         raise NotConfigured("%s, section [%s]: unknown key %s" % (PATH, section, key),
-                            "Known are: [mail] smtp_timeout_s, [mdadm] timeout_s, [boot] wait_s, [alerts] reminder_hours, [log] level.")
+                            "Known are: [mail] smtp_timeout_s, [mdadm] timeout_s, [boot] wait_s, [alerts] reminder_hours, "
+                            "[check] every_days, hours, speed_min_mib_s, speed_max_mib_s, [log] level.")
     host.log_level = LOG_LEVELS[settings.log_level]
     return settings
 
@@ -56,6 +60,10 @@ def _settings(values):
         mdadm_timeout_s=_seconds(values, ("mdadm", "timeout_s"), 60),
         boot_wait_s=_seconds(values, ("boot", "wait_s"), 30),
         reminder_s=3600 * _whole(values, ("alerts", "reminder_hours"), 24, 0, 1000, "hours"),
+        check_every_days=_whole(values, ("check", "every_days"), 28, 0, 1000, "days"),
+        check_hours=_hours(values, ("check", "hours"), "1-6"),
+        check_min_kib_s=1024 * _whole(values, ("check", "speed_min_mib_s"), 1, 1, 9999, "MiB/s"),
+        check_max_kib_s=1024 * _whole(values, ("check", "speed_max_mib_s"), 100, 1, 9999, "MiB/s"),
         log_level=_choice(values, ("log", "level"), "info", LOG_LEVELS))
 
 
@@ -76,6 +84,14 @@ def _whole(values, where, default, least, most, unit):
     if not re.match(r"[0-9]{1,4}\Z", value) or not least <= int(value) <= most:
         _refuse(where, value, "a whole number of %s from %d to %d" % (unit, least, most))
     return int(value)
+
+
+def _hours(values, where, default):
+    value = values.pop(where, default)
+    match = re.match(HOURS, value)
+    if not match or int(match.group(1)) == int(match.group(2)):
+        _refuse(where, value, "two hours of the day, such as 1-6")
+    return int(match.group(1)), int(match.group(2))
 
 
 def _choice(values, where, default, choices):

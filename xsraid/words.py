@@ -11,7 +11,8 @@ WHAT = {  # the subject's words, and the first sentence of the body
     "XSRAID_ARRAY_DEGRADED": ("array degraded", "The array %(array)s runs with fewer disks than it should."),
     "XSRAID_ARRAY_FAILED": ("array FAILED", "The array %(array)s has failed: too many of its disks, or its journal, are gone; it cannot serve."),
     "XSRAID_ARRAY_MISSING": ("array missing", "The array %(array)s is configured, but it is not running."),
-    "XSRAID_ARRAY_MISPLACED": ("array under another name", "The array %(array)s has another node than its line in /etc/mdadm.conf gives it."),
+    "XSRAID_ARRAY_MISPLACED": ("array under another name", "%(meaning)s"),
+    "XSRAID_DISK_WEAK": ("disk %(disk)s is likely to fail", "The disk %(disk)s of array %(array)s still serves, but SMART tells: %(meaning)s."),
     "XSRAID_REBUILD_FINISHED": ("array whole again", "The array %(array)s has all its disks again."),
     "XSRAID_SPARE_MISSING": ("spare missing", "The array %(array)s has fewer spares than its line in /etc/mdadm.conf asks for."),
     "XSRAID_MISMATCHES": ("check found mismatches", "A check of the array %(array)s found %(mismatches)s sectors on which its disks do not agree."),
@@ -19,6 +20,7 @@ WHAT = {  # the subject's words, and the first sentence of the body
 }
 NEXT = {
     "XSRAID_DISK_FAILED": "Put a new disk in, then: %(call)s fn=replace_disk args:array=%(node)s args:disk=%(disk)s args:new_disk=/dev/<new disk>",
+    "XSRAID_DISK_WEAK": "Replace it while it serves: %(call)s fn=replace_disk args:array=%(node)s args:disk=%(disk)s args:new_disk=/dev/<new disk>",
     "XSRAID_ARRAY_DEGRADED": "See which disk is missing: %(call)s fn=list_arrays",
     "XSRAID_ARRAY_FAILED": "Shut down what runs on it and write nothing. Then see which disks are gone: %(call)s fn=list_arrays",
     "XSRAID_ARRAY_MISSING": "See which disks are there: %(call)s fn=list_arrays; then: mdadm --assemble --scan",
@@ -39,7 +41,7 @@ def subject(alert, facts):
 def short(alert, facts):
     """Return the body of XAPI's message: a line or two."""
     values = _values(alert, facts)
-    parts = [alert["meaning"] if alert.get("meaning") else WHAT[alert["name"]][1] % values] + _redundancy(alert, facts)
+    parts = [WHAT[alert["name"]][1] % values] + _redundancy(alert, facts)
     return _line(" ".join(parts + ([NEXT[alert["name"]] % values] if alert["name"] in NEXT else [])))
 
 
@@ -49,7 +51,7 @@ def body(alert, facts):
     facts: {"host", "host_uuid", "pool", "record", "member", "sr", "vm_count", "smart", "mdstat"}, what is not known None.
     """
     values, record, member = _values(alert, facts), facts["record"], facts["member"]
-    lines = [alert["meaning"] if alert.get("meaning") else WHAT[alert["name"]][1] % values] + _redundancy(alert, facts)
+    lines = [WHAT[alert["name"]][1] % values] + _redundancy(alert, facts)
     if alert["is_reminder"]:
         lines.append("You were told before; this reminds you once a day until it is repaired.")
     if alert["folded"]:
@@ -85,6 +87,7 @@ def mdstat_lines(mdstat, device):
 def _values(alert, facts):
     record = facts["record"]
     return {"array": alert["device"], "node": alert["device"].rsplit("/", 1)[-1], "disk": alert["component"] or "(not named)",
+            "meaning": alert.get("meaning"),
             "call": CALL % (facts["host_uuid"] or "<uuid>"), "mismatches": record["mismatch_count"] if record else "some"}
 
 

@@ -12,6 +12,18 @@ from xsraid.commands import run
 from xsraid.errors import Busy, CommandFailed, NotConfigured, Timeout
 from xsraid.host import Host
 
+DEFAULTS = settings.Settings(
+    smtp_timeout_s=30,
+    mdadm_timeout_s=60,
+    boot_wait_s=30,
+    reminder_s=86400,
+    check_every_days=28,
+    check_hours=(1, 6),
+    check_min_kib_s=1024,
+    check_max_kib_s=102400,
+    log_level="info",
+)
+
 
 @pytest.fixture
 def host(tmpdir):
@@ -164,6 +176,9 @@ def test_a_daemon_left_behind_does_not_hold_the_call_up(host):
     [
         ("[mail]\nsmtp_timeout_s = soon\n", ["/etc/xsraid.conf", "[mail]", "smtp_timeout_s", "soon", "whole number"]),
         ("[mdadm]\ntimeout_s = 0\n", ["timeout_s", "'0'"]),
+        ("[check]\nhours = 1-25\n", ["[check]", "hours", "1-25", "such as 1-6"]),
+        ("[check]\nhours = 3-3\n", ["hours", "3-3"]),
+        ("[check]\nspeed_max_mib_s = 0\n", ["speed_max_mib_s", "MiB/s"]),
         ("[log]\nlevel = loud\n", ["[log]", "level", "debug, info, warning"]),
         ("[mial]\nsmtp_timeout_s = 3\n", ["[mial]", "smtp_timeout_s", "unknown"]),
         ("[log]\nlvel = info\n", ["lvel", "unknown"]),
@@ -179,16 +194,16 @@ def test_a_bad_setting_is_named(host, tmpdir, text, words):
 
 def test_settings_have_defaults_and_the_shipped_file_says_them(host, tmpdir):
     defaults = settings.load(host)
-    assert defaults == (30, 60, 30, 86400, "info")
+    assert defaults == DEFAULTS
     with open(os.path.join(os.path.dirname(__file__), "../../rpm/etc/xsraid.conf")) as shipped:
         tmpdir.join("etc/xsraid.conf").write(shipped.read())
     assert settings.load(host) == defaults
     tmpdir.join("etc/xsraid.conf").write("[mail]\nsmtp_timeout_s = 5\n[log]\nlevel = debug\n")
-    assert settings.load(host) == (5, 60, 30, 86400, "debug")
+    assert settings.load(host) == DEFAULTS._replace(smtp_timeout_s=5, log_level="debug")
 
 
 def test_a_slip_in_the_settings_is_told_but_does_not_stop_a_boot(host, tmpdir):
     tmpdir.join("etc/xsraid.conf").write("[boot]\nwait_s = soon\n")
     with pytest.raises(NotConfigured):
         settings.load(host)
-    assert settings.load_or_default(host) == (30, 60, 30, 86400, "info")
+    assert settings.load_or_default(host) == DEFAULTS

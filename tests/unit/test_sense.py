@@ -141,3 +141,20 @@ def test_a_disk_that_is_taken_in_again_and_fails_again_is_named_again():
     assert story.then(10, [event("Fail", "/dev/sdb", 10)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
     assert story.then(14, [event("RebuildFinished"), event("SpareActive", "/dev/sdb")], record()) == ["XSRAID_REBUILD_FINISHED"]
     assert story.then(18, [event("Fail", "/dev/sdb", 18)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
+
+
+def test_a_mirror_that_grows_alarms_nobody():
+    """It lacks a member for a moment, but none that it had."""
+    story = whole()
+    assert story.then(10, [event("DegradedArray")], record("degraded", 1, ("sda", "sdb", "sdc"))) == []
+    assert story.then(20, [event("RebuildStarted")], record("rebuilding", 1, ("sda", "sdb", "sdc"))) == []
+    assert story.then(30, [event("RebuildFinished")], record("optimal", 2, ("sda", "sdb", "sdc"))) == []
+
+
+def test_a_weak_disk_is_told_of_with_what_smart_said():
+    story = whole()
+    assert story.then(10, [event("DiskWeak", "/dev/sdb its own verdict is FAILED!", 10)], record()) == ["XSRAID_DISK_WEAK"]
+    (alert,) = story.alerts
+    assert (alert["component"], alert["meaning"]) == ("/dev/sdb", "its own verdict is FAILED!")
+    facts = {"host": "h", "host_uuid": None, "record": record(), "member": None}
+    assert "still serves, but SMART tells: its own verdict is FAILED!. Replace it while it serves:" in words.short(alert, facts)

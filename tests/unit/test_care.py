@@ -1,0 +1,125 @@
+"""What SMART says and what of it is told; when arrays are checked, and by whom."""
+
+import pytest
+
+from xsraid import care, smart
+from xsraid.host import Host
+
+# smartctl 6.5 and 7.4 print the same table; left out is what is not asked for.
+ATA = """\
+smartctl 6.5 2016-05-07 r4318 [x86_64-linux-4.19.0+1] (local build)
+
+=== START OF READ SMART DATA SECTION ===
+SMART overall-health self-assessment test result: %s
+
+SMART Attributes Data Structure revision number: 10
+Vendor Specific SMART Attributes with Thresholds:
+ID# ATTRIBUTE_NAME          FLAG     VALUE WORST THRESH TYPE      UPDATED  WHEN_FAILED RAW_VALUE
+  1 Raw_Read_Error_Rate     0x000f   082   064   044    Pre-fail  Always       -       167853440
+  5 Reallocated_Sector_Ct   0x0033   100   100   010    Pre-fail  Always       -       %d
+194 Temperature_Celsius     0x0022   035   042   000    Old_age   Always       -       35 (0 19 0 0 0)
+197 Current_Pending_Sector  0x0012   100   100   000    Old_age   Always       -       %d
+"""
+SCSI = """\
+=== START OF READ SMART DATA SECTION ===
+SMART Health Status: %s
+
+Current Drive Temperature:     34 C
+Elements in grown defect list: %d
+"""
+NVME = """\
+=== START OF SMART DATA SECTION ===
+SMART overall-health self-assessment test result: PASSED
+
+SMART/Health Information (NVMe Log 0x02)
+Critical Warning:                   0x00
+Media and Data Integrity Errors:    1,024
+"""
+
+
+def seen(verdict="PASSED", pending=0, reallocated=0, media=None):
+    return {"verdict": verdict, "pending_sectors": pending, "reallocated_sectors": reallocated, "media_errors": media}
+
+
+@pytest.mark.parametrize(
+    "said,found",
+    [
+        (ATA % ("PASSED", 12, 8), seen("PASSED", 8, 12)),
+        (ATA % ("FAILED!", 0, 0), seen("FAILED!")),
+        (SCSI % ("OK", 3), seen("OK", None, 3)),
+        (SCSI % ("FAILURE PREDICTION THRESHOLD EXCEEDED [asc=5d]", 0), seen("FAILURE PREDICTION THRESHOLD EXCEEDED [asc=5d]", None, 0)),
+        (NVME, seen("PASSED", None, None, 1024)),
+        (ATA % ("UNKNOWN!", 0, 0), seen(None)),
+        ("Device is in STANDBY mode, exit(2)\n", None),
+        ("", None),
+    ],
+)
+def test_what_smartctl_says(tmpdir, said, found):
+    tmpdir.join("said").write(said)
+    tmpdir.join("smartctl").write("#!/bin/sh\ncat %s\nexit 64\n" % tmpdir.join("said"))
+    tmpdir.join("smartctl").chmod(0o755)
+    assert smart.examine(Host("/", "%s:/bin" % tmpdir), "/dev/sda") == found
+
+
+def test_no_smartctl(tmpdir):
+    assert smart.examine(Host("/", str(tmpdir)), "/dev/sda") is None
+
+
+class Disk(object):
+    """What is remembered of a disk from one look to the next."""
+
+    def __init__(self):
+        self.known = {}
+
+    def look(self, hour, **more):
+        sentences, self.known = smart.findings(self.known, seen(**more), hour * 3600.0 + 1e9)
+        return sentences
+
+
+def test_each_finding_once():
+    disk = Disk()
+    assert disk.look(0, reallocated=5) == []  # years ago
+    assert disk.look(1, reallocated=5, pending=8) == ["pending sectors: 8, 8 more than before"]
+    assert disk.look(2, reallocated=5, pending=8) == []
+    assert disk.look(3, reallocated=5, pending=16) == disk.look(20, reallocated=6, pending=16) == []  # not more than once a day
+    told = disk.look(25, reallocated=6, pending=16)
+    assert told == ["pending sectors: 16, 8 more than before", "reallocated sectors: 6, 1 more than before"]
+    assert disk.look(26, reallocated=6, pending=16) == []
+
+
+def test_a_bad_verdict_waits_for_nothing():
+    disk = Disk()
+    assert disk.look(0, pending=1) == ["pending sectors: 1, 1 more than before"]
+    assert disk.look(1, pending=1, verdict="FAILED!") == ["its own verdict is FAILED!"]
+    assert disk.look(2, pending=1, verdict="FAILED!") == disk.look(3, pending=1, verdict=None) == disk.look(4, pending=1, verdict="FAILED!") == []
+    assert disk.look(5) == [] and disk.look(60, verdict="FAILED!") == ["its own verdict is FAILED!"]
+
+
+@pytest.mark.parametrize("hours,inside", [((1, 6), [1, 5]), ((22, 4), [22, 23, 0, 3]), ((0, 24), [0, 12, 23])])
+def test_quiet_hours(hours, inside):
+    outside = [hour for hour in range(24) if not care.is_within(hours, hour)]
+    assert not set(inside) & set(outside) and (hours[0] - 1) % 24 in outside + ([23] if hours == (0, 24) else [])
+
+
+@pytest.mark.parametrize(
+    "cron,switch,is_active",
+    [
+        ("0 1 * * Sun root /usr/sbin/raid-check\n", "ENABLED=yes\n", True),
+        ("0 1 * * Sun root /usr/sbin/raid-check\n", 'ENABLED="no"\n', False),
+        ("# 0 1 * * Sun root /usr/sbin/raid-check\n", "ENABLED=yes\n", False),
+        (None, "ENABLED=yes\n", False),
+        ("0 1 * * Sun root /usr/sbin/raid-check\n", None, False),
+    ],
+)
+def test_the_distributions_own_check(tmpdir, cron, switch, is_active):
+    if cron is not None:
+        tmpdir.ensure("etc/cron.d/raid-check").write(cron)
+    if switch is not None:
+        tmpdir.ensure("etc/sysconfig/raid-check").write(switch)
+    assert care.other_checker(Host(str(tmpdir))) == ("/etc/cron.d/raid-check" if is_active else None)
+
+
+@pytest.mark.parametrize("place", ["timers.target.wants/raid-check.timer", "mdmonitor.service.wants/mdcheck_start.timer"])
+def test_a_timer_that_checks(tmpdir, place):
+    tmpdir.ensure("etc/systemd/system/" + place)
+    assert care.other_checker(Host(str(tmpdir))) == "/etc/systemd/system/" + place
