@@ -15,7 +15,8 @@ WHAT = {  # the subject's words, and the first sentence of the body
     "XSRAID_DISK_WEAK": ("disk %(disk)s is likely to fail", "The disk %(disk)s of array %(array)s still serves, but SMART tells: %(meaning)s."),
     "XSRAID_REBUILD_FINISHED": ("array whole again", "The array %(array)s has all its disks again."),
     "XSRAID_SPARE_MISSING": ("spare missing", "The array %(array)s has fewer spares than its line in /etc/mdadm.conf asks for."),
-    "XSRAID_MISMATCHES": ("check found mismatches", "A check of the array %(array)s found %(mismatches)s sectors on which its disks do not agree."),
+    "XSRAID_MISMATCHES": ("check found mismatches",
+                          "A check of the array %(array)s found %(mismatches)s sectors on which its disks do not agree, or that one could not read."),
     "XSRAID_TEST": ("test alert", "This is a test. mdadm made a test event for the array %(array)s."),
 }
 NEXT = {
