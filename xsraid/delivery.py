@@ -12,7 +12,7 @@ import time
 
 import XenAPI
 
-from xsraid import alerts, care, disks, growth, mail, md, notes, progress, sense, settings, smart, spool, words, xapi
+from xsraid import alerts, care, disks, growth, mail, md, notes, progress, sense, settings, smart, spool, sysfs, words, xapi
 from xsraid.commands import run
 from xsraid.errors import CommandFailed
 from xsraid.text import PYTHON_2, native, printable
@@ -140,6 +140,7 @@ def _collect(host, session, limits):
     inventory = disks.inventory(host)
     for record in records:
         record["described"] = [_described(inventory, member) for member in record["members"] if member["device"]]
+        record["last_action"] = sysfs.attribute(host, sysfs.name_of(record["device"]), "md/last_sync_action")
     found, memory_now, folded = sense.decide(events, records, memory, now, limits.reminder_s)
     if not events and not found and memory_now == memory:
         return records

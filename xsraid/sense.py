@@ -23,6 +23,7 @@ WHOLE = ("optimal", "checking", "no_redundancy")
 PRIORITIES = {  # of XAPI's messages: 1 critical, 2 major, 3 warning, 4 minor, 5 information
     "XSRAID_ARRAY_FAILED": 1, "XSRAID_ARRAY_MISSING": 1, "XSRAID_DISK_FAILED": 2, "XSRAID_ARRAY_DEGRADED": 2, "XSRAID_SPARE_MISSING": 3,
     "XSRAID_MISMATCHES": 3, "XSRAID_DISK_WEAK": 3, "XSRAID_ARRAY_MISPLACED": 4, "XSRAID_REBUILD_FINISHED": 5, "XSRAID_TEST": 5}
+COMPARING = (None, "check", "repair")  # md/last_sync_action: a first resync counts mismatches, too, where disks were not blank. None: not known
 NEVER_HELD = ("XSRAID_ARRAY_FAILED", "XSRAID_ARRAY_MISSING", "XSRAID_TEST")
 NAMES = {"failed": "XSRAID_ARRAY_FAILED", "missing": "XSRAID_ARRAY_MISSING", "inactive": "XSRAID_ARRAY_MISSING"}
 TELLING = (
@@ -35,7 +36,8 @@ def decide(events, records, memory, now, reminder_s):
 
     An alert is {"name", "uuid", "device", "component", "meaning", "event", "events", "time", "folded", "is_reminder"}; events are the monitor's that
     it came of, meaning is what an event of our own says.
-    events: of `spool`; records: of `md.read_arrays`; memory: {uuid: memory of the array}; reminder_s: 0 for never.
+    events: of `spool`; records: of `md.read_arrays`, with `last_action`, md/last_sync_action; memory: {uuid: memory of the array}; reminder_s: 0 for
+    never.
     """
     memory = {uuid: dict(_fresh(known["device"]), **known) for uuid, known in memory.items()}
     by_device = {known["device"]: uuid for uuid, known in memory.items()}
@@ -86,7 +88,7 @@ def _name_of(event, record, known, now):
             return None
         known["failed"][event.component] = now
         return "XSRAID_ARRAY_FAILED" if health == "failed" else "XSRAID_DISK_FAILED"
-    if event.event == "RebuildFinished" and event.component and record and record["mismatch_count"]:
+    if event.event == "RebuildFinished" and event.component and record and record["mismatch_count"] and record["last_action"] in COMPARING:
         return "XSRAID_MISMATCHES"
     if event.event == "SparesMissing":
         return "XSRAID_SPARE_MISSING"

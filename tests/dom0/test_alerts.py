@@ -59,6 +59,18 @@ def test_building_and_checking_alarm_nobody(watched):
     assert history(watched) == {} and subjects(watched) == [] and messages(watched) == []
 
 
+def test_a_new_array_on_disks_that_were_not_blank_alarms_nobody(watched):
+    """Its first resync counts as mismatches what was on them, and mdadm's event is that of a check; what a check then finds is told."""
+    members = devices(watched, "d2", "d3")
+    watched.run(f"for disk in {' '.join(members)}; do dd if=/dev/urandom of=$disk bs=1M seek=32 count=8 oflag=direct; done")
+    watched.call("create_array", level=10, devices=members)
+    assert settled(watched, "md1")["mismatch_count"] > 0
+    watched.run(f"sleep 2; dd if=/dev/urandom of={members[0]} bs=1M seek=64 count=1 oflag=direct")
+    assert history(watched) == {} and subjects(watched) == []
+    watched.call("check_array", array="md1", action="start")
+    delivered(watched, "XSRAID_MISMATCHES")
+
+
 @pytest.mark.parametrize("mode,advice", [
     ("vanish", "Nobody answers at port 587"), ("refuse", "greets with 554"), ("stall", "said nothing"), ("no_starttls", "no STARTTLS"),
     ("no_auth", "login"), ("bad_auth", "app password"), ("reject_sender", "mail_from"), ("relay_denied", "relay"), ("greylist", "tried again"),

@@ -12,7 +12,7 @@ def record(health="optimal", left=1, members=("sda", "sdb"), replaced=None, **mo
     described = [{"device": "/dev/" + name, "slot": slot, "serial": "S" + name, "model": "M", "by_id": None} for slot, name in enumerate(members)]
     return dict({"uuid": UUID, "device": "/dev/md0", "name": "md0", "level": "raid1", "health": health, "redundancy_left": left, "mismatch_count": 0,
                  "members": [dict(member, state="active", being_replaced=member["device"] == replaced) for member in described],
-                 "described": described, "configured": True}, **more)
+                 "described": described, "configured": True, "last_action": "resync"}, **more)
 
 
 def event(name, component=None, at=0):
@@ -56,6 +56,15 @@ def test_building_and_checking_alarm_nobody():
     assert story.then(20, [event("RebuildStarted")], record("checking")) == []
     assert story.then(30, [event("RebuildFinished")], record()) == []
     assert story.then(40, [], record("resyncing")) == []
+
+
+def test_mismatches_that_a_check_found_are_told_but_not_those_of_a_first_resync():
+    """md counts them then, too, where the disks were not blank; mdadm's event is the same."""
+    story = whole()
+    found = [event("RebuildFinished", " mismatches found: 128 (on raid level 1)")]
+    assert story.then(10, found, record(mismatch_count=128, last_action="resync")) == []
+    assert story.then(20, found, record(mismatch_count=128, last_action="check")) == ["XSRAID_MISMATCHES"]
+    assert story.then(30, found, record(mismatch_count=128, last_action=None)) == ["XSRAID_MISMATCHES"]
 
 
 def test_a_disk_that_fails_while_the_array_is_built_does():
