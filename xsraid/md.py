@@ -147,13 +147,16 @@ def _uuid(host, name, properties):
 
 def _members(host, name, level, member_count, slots):
     """Return the members in the order of their slots, then spares and failed ones; a slot without any member is one that is missing."""
-    members = []
+    members, replacements = [], []
     for entry in host.names("/sys/block/%s/md" % name):
         if not entry.startswith("dev-"):
             continue
         state = sysfs.attribute(host, name, "md/%s/state" % entry)
         if state is not None:  # None: it has just gone
             members.append(_member(host, name, level, entry, state.split(","), slots))
+            replacements += [members[-1]["slot"]] if "replacement" in state.split(",") else []
+    for member in members:  # after a reboot md knows the replacement, but marks the one that it replaces no more
+        member["being_replaced"] = member["being_replaced"] or member["state"] == "active" and member["slot"] in replacements
     filled = [member["slot"] for member in members if member["state"] != "faulty"]
     for slot in range(member_count):
         if slot not in filled:

@@ -6,7 +6,7 @@ import collections
 import syslog
 import time
 
-from xsraid import disks, md, mdadm, recovery, settings, survey, sysfs, taking
+from xsraid import disks, md, mdadm, recovery, sense, settings, spool, survey, sysfs, taking
 from xsraid.commands import run
 from xsraid.errors import ArrayInUse, BadArgument, CommandFailed, DiskInUse, Timeout, UnknownArray, UnknownDisk, WouldLoseData
 from xsraid.levels import is_redundant
@@ -111,6 +111,7 @@ def replace_disk(host, session, array, disk, new_disk, wipe=False):
         except (CommandFailed, Timeout):
             run(host, ["mdadm", "--manage", record["device"], "--remove", new.device], limit_s, accept=None)
             raise
+        _note_replacing(host, record, old)
         return _reply(host, session, record, "%s serves until %s is filled, list_arrays shows how far it is; then: remove_disk array=%s disk=%s "
                       "wipe_old=true" % (old["device"], new.device, record["name"], old["serial"] or old["device"]))
 
@@ -182,6 +183,14 @@ def _refuse_small(host, record, disk):
     if disk["size_bytes"] < needed_bytes:
         raise DiskInUse(disk["device"], "TOO_SMALL", "it has %d bytes, %d too few for %s"
                         % (disk["size_bytes"], needed_bytes - disk["size_bytes"], record["device"]))
+
+
+def _note_replacing(host, record, old):
+    """Have it known that the member will be made faulty in the end, by md and on purpose: a small one may be before the arrays are looked at."""
+    try:
+        spool.add_event(host, sense.REPLACING, record["device"], old["device"], time.time())
+    except CommandFailed as error:
+        host.log(str(error), syslog.LOG_WARNING)  # it goes on all the same
 
 
 def put_in(host, record, new, limit_s):

@@ -15,6 +15,7 @@ from __future__ import absolute_import
 
 MISPLACED = "Misplaced"  # our own event, from the unit that assembles at boot; its component is a sentence
 WEAK = "DiskWeak"  # our own, from looking at SMART; its component is the member, and after a blank a sentence
+REPLACING = "Replacing"  # our own, too: the component serves until another disk is filled from it, and then md makes it faulty
 FOLD_S = 60
 ABSENT_S = 4  # an array that is being brought to another node is gone for a moment
 HOUR_S = 3600
@@ -92,6 +93,8 @@ def _name_of(event, record, known, now):
         return "XSRAID_MISMATCHES"
     if event.event == "SparesMissing":
         return "XSRAID_SPARE_MISSING"
+    if event.event == REPLACING and event.component not in known["replaced"]:
+        known["replaced"].append(event.component)
     if event.event == MISPLACED:
         return "XSRAID_ARRAY_MISPLACED"
     if event.event == WEAK:
@@ -161,8 +164,8 @@ def _remember(record, known):
     for member in record.get("described", []):  # one that failed has lost its slot, but what is told of it should not
         seen[member["device"]] = dict(member, slot=seen.get(member["device"], member)["slot"]) if member["slot"] is None else member
     present = [member["device"] for member in record["members"]]
-    known["replaced"] = [device for device in known["replaced"] if device in present]
-    known["replaced"] += [member["device"] for member in record["members"] if member["being_replaced"] and member["device"] not in known["replaced"]]
+    known["replaced"] = [member["device"] for member in record["members"]  # after a reboot another disk may have that name: that one serves
+                         if member["being_replaced"] or member["device"] in known["replaced"] and member["state"] == "faulty"]
     gone = [slot["slot"] for slot in record["members"] if slot["device"] is None]
     known["members"] = [member for device, member in sorted(seen.items()) if device in present or member["slot"] in gone or device in known["failed"]]
     if record["health"] in WHOLE:

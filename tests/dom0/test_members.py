@@ -95,6 +95,37 @@ def test_a_planned_replacement_alarms_nobody(fresh_dom0):
     assert history(fresh_dom0) == {} and subjects(fresh_dom0) == []
 
 
+def test_a_replacement_that_takes_a_second_alarms_nobody(fresh_dom0):
+    configure(fresh_dom0)
+    make(fresh_dom0, "1")
+    wait_until_watching(fresh_dom0)
+    one, other = fresh_dom0.disk("d1").device, fresh_dom0.disk("d2").device
+    fresh_dom0.run("systemctl mask --runtime --now xsraid-deliver.timer xsraid-deliver.service")  # nobody looks while it goes on
+    fresh_dom0.call("replace_disk", array="md0", disk=one, new_disk=other)
+    assert settled(fresh_dom0)["health"] == "optimal"
+    fresh_dom0.run("sleep 1; systemctl unmask --runtime xsraid-deliver.timer xsraid-deliver.service; systemctl start xsraid-deliver.service; sleep 2")
+    assert history(fresh_dom0) == {} and subjects(fresh_dom0) == []
+
+
+def test_a_replacement_goes_on_after_a_reboot_and_alarms_nobody(fresh_dom0):
+    """The disks have other names then, and md itself marks only the one that is being filled."""
+    configure(fresh_dom0)
+    make(fresh_dom0, "1")
+    wait_until_watching(fresh_dom0)
+    limit = "echo {0} >/proc/sys/dev/raid/speed_limit_min; echo {0} >/proc/sys/dev/raid/speed_limit_max"
+    fresh_dom0.run(limit.format(2000))
+    old = fresh_dom0.disk("d1")
+    fresh_dom0.call("replace_disk", array="md0", disk=old.device, new_disk=fresh_dom0.disk("d2").device)
+    fresh_dom0.reboot(("d5", "d2", "d0", "d4", "d3", "d1"))
+    fresh_dom0.run(limit.format(5000))
+    fresh_dom0.wait_until(lambda: fresh_dom0.run("systemctl is-active xsraid-attach.service", check=False).out == "active\n")
+    replaced, = [member["serial"] for member in array(fresh_dom0)["members"] if member["being_replaced"]]
+    assert replaced == old.serial and fresh_dom0.disk("d1").device != old.device
+    assert settled(fresh_dom0)["health"] == "optimal"
+    fresh_dom0.run("sleep 3; " + limit.format(200000))
+    assert history(fresh_dom0) == {} and subjects(fresh_dom0) == []
+
+
 def test_a_disk_that_was_pulled_comes_back(fresh_dom0):
     make(fresh_dom0, "10")
     pulled = fresh_dom0.pull_disk("d1")

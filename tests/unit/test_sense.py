@@ -139,6 +139,19 @@ def test_a_member_that_was_replaced_while_it_served_alarms_nobody():
     assert story.then(100, [event("Fail", "/dev/sdb")], record("optimal", 1, ("sda", "sdc", "sdb"))) == ["XSRAID_DISK_FAILED"]
 
 
+def test_a_replacement_that_is_over_before_anybody_looks_alarms_nobody():
+    story = whole()
+    events = [event("Replacing", "/dev/sdb"), event("RebuildStarted"), event("Fail", "/dev/sdb"), event("RebuildFinished")]
+    assert story.then(20, events, record("optimal", 1, ("sda", "sdc", "sdb"))) == []
+
+
+def test_another_disk_has_the_name_of_one_that_was_being_replaced_before_a_reboot():
+    story = whole()
+    story.then(10, [event("RebuildStarted")], record("rebuilding", 1, ("sda", "sdb", "sdc"), replaced="/dev/sdb"))
+    story.then(20, [event("NewArray")], record("rebuilding", 1, ("sda", "sdb", "sdc"), replaced="/dev/sda"))
+    assert story.then(30, [event("Fail", "/dev/sdb")], record("optimal", 1, ("sdc", "sda"))) == ["XSRAID_DISK_FAILED"]
+
+
 def test_a_member_that_dies_while_it_is_replaced_does():
     story = whole()
     story.then(10, [event("RebuildStarted")], record("rebuilding", 1, ("sda", "sdb", "sdc"), replaced="/dev/sdb"))
