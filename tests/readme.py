@@ -14,6 +14,7 @@ README = PROJECT / "README.md"
 RECORDED = PROJECT / "tests" / "recorded_calls.json"
 BEGIN, END = "<!-- functions: begin, made by `make readme` -->\n", "<!-- functions: end -->\n"
 WIDTH = 140
+ARRAY_KEYS = ("device", "name", "health", "redundancy_left", "sync")
 
 
 def folded(value, indent=""):
@@ -47,7 +48,10 @@ def render_function(function, call):
 
 
 def shortened(reply):
-    """Return a reply with two of its disks, one that may be used and one that may not; the others look the same."""
+    """Return a reply with two of its disks, one that may be used and one that may not, and of an array what the call is about."""
+    if "array" in reply and isinstance(reply["array"], dict):
+        array = {key: reply["array"][key] for key in ARRAY_KEYS}
+        return dict(reply, array={**array, "...": "and all else that list_arrays shows"})
     if list(reply) != ["disks"]:
         return reply
     return {"disks": [next(disk for disk in reply["disks"] if disk["usable"] is usable) for usable in (True, False)]}

@@ -38,6 +38,7 @@ def calls(dom0):
     yield "fail_disk", {"array": "md0", "disk": old.device, "confirm": old.serial}
     dom0.call("create_array", level=1, devices=[dom0.disk(name).device for name in ("d6", "d7")])
     yield "delete_array", {"array": "md1", "confirm": "md1"}
+    yield "grow_array", {"array": "md0", "devices": ",".join(dom0.disk(name).device for name in ("d6", "d7"))}
     dom0.run(BY_HAND)
     yield "adopt_array", {"array": "md127"}
     yield "help", {"function": "list_arrays"}
