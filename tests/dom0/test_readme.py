@@ -13,11 +13,14 @@ XAPI_PASSWORD = "of-the-simulated-host"  # root's, over TCP
 
 
 def shape(value):
-    """Return what of a reply is the same each time: its keys, in their order, and types. What has just begun has no time left yet."""
+    """Return what of a reply is the same each time: its keys, in their order, and types.
+
+    What has just begun has no time left yet; of words there may be more, as of events that one alert tells of.
+    """
     if isinstance(value, dict):
         return [(key, list(part) if key == "sync" and part else shape(part)) for key, part in value.items()]
     if isinstance(value, list):
-        return [shape(part) for part in value]
+        return sorted({type(part).__name__ for part in value}) if all(isinstance(part, str) for part in value) else list(map(shape, value))
     return type(value).__name__
 
 
