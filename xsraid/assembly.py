@@ -213,7 +213,8 @@ def _repair(host, record, limit_s):
     """
     active = [member["device"] for member in record["members"] if member["state"] == "active"]
     missing = [member for member in record["members"] if member["state"] == "missing"]
+    half_filled = [member for member in record["members"] if member["state"] == "rebuilding"]
     did = take_in(host, record["uuid"], _events(host, active[0]), limit_s) if missing and active else []
-    if (missing or record["sync"]) and sysfs.attribute(host, sysfs.name_of(record["device"]), "md/array_state") == "read-auto":
+    if (missing or half_filled or record["sync"]) and sysfs.attribute(host, sysfs.name_of(record["device"]), "md/array_state") == "read-auto":
         run(host, ["mdadm", "--readwrite", record["device"]], limit_s)
     return did

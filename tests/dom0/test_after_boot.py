@@ -117,6 +117,22 @@ def test_a_member_that_comes_after_the_wait_is_taken_in(fresh_dom0):
     assert "fewer disks" in told(fresh_dom0, "XSRAID_ARRAY_DEGRADED")
 
 
+def test_a_rebuild_that_a_power_cut_interrupted_goes_on_without_a_write(fresh_dom0):
+    """md waits with it for the first one: until then the array would be without redundancy, and say that it is degraded."""
+    fresh_dom0.call("create_array", level=10, devices=devices(fresh_dom0, "d0", "d1"), spares=devices(fresh_dom0, "d2"))
+    settled(fresh_dom0)
+    failed = fresh_dom0.disk("d1")
+    fresh_dom0.run("echo 3000 >/proc/sys/dev/raid/speed_limit_max")
+    assert fresh_dom0.call("fail_disk", array="md0", disk=failed.device, confirm=failed.serial)["array"]["health"] in ("degraded", "rebuilding")
+    fresh_dom0.wait_until(lambda: fresh_dom0.call("list_arrays")["arrays"][0]["health"] == "rebuilding")
+    fresh_dom0.run("sleep 1; sync")
+    fresh_dom0.cut_power()
+    fresh_dom0.boot()
+    fresh_dom0.run("systemctl start xsraid-attach.service", timeout_s=120)
+    assert fresh_dom0.call("list_arrays")["arrays"][0]["health"] in ("rebuilding", "optimal")
+    assert settled(fresh_dom0)["health"] == "optimal"
+
+
 def test_arrays_that_cannot_be_started_are_told_of_by_message_and_mail(fresh_dom0):
     configure(fresh_dom0)
     fresh_dom0.run("printf '[boot]\\nwait_s = 1\\n' >/etc/xsraid.conf")
