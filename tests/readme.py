@@ -14,7 +14,7 @@ README = PROJECT / "README.md"
 RECORDED = PROJECT / "tests" / "recorded_calls.json"
 BEGIN, END = "<!-- functions: begin, made by `make readme` -->\n", "<!-- functions: end -->\n"
 WIDTH = 140
-ARRAY_KEYS = ("device", "name", "health", "redundancy_left", "sync")
+ARRAY_KEYS = ("device", "name", "health", "summary", "redundancy_left", "sync")
 
 
 def folded(value, indent=""):

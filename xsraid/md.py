@@ -5,7 +5,7 @@ from __future__ import absolute_import
 import collections
 import time
 
-from xsraid import enclosures, mdadm, notes, sysfs, xapi
+from xsraid import enclosures, mdadm, notes, summary, sysfs, xapi
 from xsraid.errors import UnknownArray
 from xsraid.levels import is_redundant, redundancy
 
@@ -16,6 +16,8 @@ MEMBER_TYPE = "linux_raid_member"  # libblkid's word, whose uuid is the array's
 # The note of what `care` has seen. disks: {serial number or node: {"seen": of `smart.examine`, "time", "told"}}; arrays: {uuid: {"since": when it was
 # first seen or last checked, "done": when it was last checked, "at": how far a check that was paused is, in sectors, "is_running"}}; left_to.
 CARE = "care"
+KEYS = ("device", "by_id", "name", "uuid", "level", "size_bytes", "chunk_bytes", "health", "summary", "redundancy_left", "members", "sync",
+        "mismatch_count", "last_check", "consistency_policy", "configured", "sr")  # of an array record, in this order
 STOPPED = ("clear", "inactive")
 NOT_THERE = ("missing", "inactive", "failed")  # healths of arrays that nothing can be read from
 
@@ -103,7 +105,7 @@ def _read_array(host, name, state, configured, slots, care):
     policy = sysfs.attribute(host, name, "md/consistency_policy") or None  # from Linux 4.12 on
     is_unwritable = policy == "journal" and not any(member["state"] == "journal" for member in members)
     health, left = ("failed", 0) if is_unwritable else _health(host, name, level, state, members, sync)
-    return collections.OrderedDict([
+    return _with_summary([
         ("device", sysfs.node(name)),
         ("by_id", BY_ID + uuid if uuid else None),
         ("name", mdadm.array_name(properties.get("MD_NAME") or name)),
@@ -112,6 +114,7 @@ def _read_array(host, name, state, configured, slots, care):
         ("size_bytes", sysfs.size_bytes(host, name)),
         ("chunk_bytes", sysfs.number(host, name, "md/chunk_size") or None),
         ("health", health),
+        ("summary", None),
         ("redundancy_left", left),
         ("members", members),
         ("sync", sync),
@@ -123,11 +126,17 @@ def _read_array(host, name, state, configured, slots, care):
     ])
 
 
+def _with_summary(fields):
+    record = collections.OrderedDict(fields)
+    record["summary"] = summary.sentence(record)
+    return record
+
+
 def _missing(node, uuid):
-    return collections.OrderedDict([
-        ("device", node), ("by_id", BY_ID + uuid), ("name", node.rsplit("/", 1)[-1]), ("uuid", uuid), ("level", None), ("size_bytes", None),
-        ("chunk_bytes", None), ("health", "missing"), ("redundancy_left", 0), ("members", []), ("sync", None), ("mismatch_count", None),
-        ("last_check", None), ("consistency_policy", None), ("configured", True), ("sr", None)])
+    unknown = dict.fromkeys(("level", "size_bytes", "chunk_bytes", "summary", "sync", "mismatch_count", "last_check", "consistency_policy", "sr"))
+    known = dict(unknown, device=node, by_id=BY_ID + uuid, name=node.rsplit("/", 1)[-1], uuid=uuid, health="missing", redundancy_left=0, members=[],
+                 configured=True)
+    return _with_summary([(key, known[key]) for key in KEYS])
 
 
 def _uuid(host, name, properties):

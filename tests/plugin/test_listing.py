@@ -5,6 +5,7 @@ import os
 import pytest
 
 from conftest import UUID
+from xsraid import md
 
 
 def one(machine):
@@ -28,6 +29,7 @@ def test_a_healthy_array(machine, sysfs):
         "size_bytes": 260096 * 512,
         "chunk_bytes": None,
         "health": "optimal",
+        "summary": "All its members serve; one more failure is survived.",
         "redundancy_left": 1,
         "sync": None,
         "mismatch_count": 0,
@@ -167,3 +169,10 @@ def test_an_array_that_has_lost_its_journal_writes_nothing(machine, sysfs):
     members = (("sda", "in_sync", 0), ("sdb", "in_sync", 1), ("sdc", "faulty,journal", "journal"))
     sysfs.array(members=members, md__consistency_policy="journal")
     assert one(machine)["health"] == "failed"
+
+
+def test_a_missing_array_has_all_keys_too(machine, sysfs):
+    sysfs.array()
+    machine.write("etc/mdadm.conf", "ARRAY /dev/md7 UUID=11111111:22222222:33333333:44444444\n")
+    healthy, missing = machine.call("list_arrays")["arrays"]
+    assert set(healthy) == set(missing) == set(md.KEYS) and missing["health"] == "missing"

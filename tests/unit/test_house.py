@@ -23,6 +23,7 @@ ORDER = [
     "xapi",
     "poolwide",
     "notes",
+    "summary",
     "md",
     "lvm",
     "probe",

@@ -1,0 +1,39 @@
+"""An array's health in one sentence."""
+
+import pytest
+
+from xsraid import summary
+
+
+def record(health, left=1, sync=None, policy="bitmap", **states):
+    members = [
+        {"device": "/dev/" + name if state != "missing" else None, "slot": slot, "state": state}
+        for slot, (name, state) in enumerate(sorted(states.items()))
+    ]
+    return {"health": health, "redundancy_left": left, "sync": sync, "consistency_policy": policy, "members": members}
+
+
+def under_way(action, ratio=0.5, remaining_s=4800):
+    return {"action": action, "done_ratio": ratio, "speed_bytes_s": 1, "remaining_s": remaining_s}
+
+
+@pytest.mark.parametrize(
+    "about,said",
+    [
+        (record("optimal", 2), "All its members serve; 2 more failures are survived."),
+        (record("no_redundancy", 0), "All its members serve; the failure of any one of them loses data."),
+        (record("degraded", 0, sda="active", sdb="faulty"), "Members are gone: /dev/sdb; no further failure is survived."),
+        (record("degraded", 0, sda="active", sdb="missing"), "Members are gone: that of slot 1; no further failure is survived."),
+        (
+            record("rebuilding", 0, under_way("recover"), sda="active", sdc="rebuilding"),
+            "/dev/sdc is being filled, 50 % done, 1 h 20 min left; no further failure is survived.",
+        ),
+        (record("checking", 1, under_way("check", 0.999, 45)), "Its members are being compared, 99 % done, 45 s left; one more failure is survived."),
+        (record("resyncing", 1, under_way("reshape", None, None)), "It is being reshaped; one more failure is survived."),
+        (record("failed", 0, sda="active", sdb="faulty", sdc="missing"), "It cannot serve: too many members are gone (/dev/sdb, that of slot 2)."),
+        (record("failed", 0, policy="journal", sda="active"), "It cannot serve: its journal is gone."),
+        (record("missing", 0), "It has a line in /etc/mdadm.conf, but it is not running."),
+    ],
+)
+def test_sentences(about, said):
+    assert summary.sentence(about) == said
