@@ -67,6 +67,7 @@ def _deliver_all(host, session, limits):
         if not mails and not spool.events(host):
             is_needed = sense.needs_looking_after(spool.memory(host), limits.reminder_s) or progress.is_open(host) or growth.is_open(host)
             if is_needed or not spool.is_empty(host):
+                _timer(host, "start")  # what one progress event started alone has to be looked at again, too
                 return
             _timer(host, "stop")
             if spool.is_empty(host):

@@ -6,7 +6,7 @@ A memory of each array, a dict that JSON can hold, says what was seen and told b
     full            that redundancy: a rebuild that does without none of it puts one disk in the place of another, or a mirror has grown
     told            None, or {"name", "left", "time"} of the alert that stands: degraded, failed or missing
     failed          {member: when its failure was told}
-    absent_since    when the array was first seen not running, None while it runs
+    untold_since    when the array was first seen to be worse than was told, None while it is not
     replaced        members that are being replaced while they serve; when that is done, md makes them faulty
     recent, held    when it alarmed in the last hour, and how many alerts were held back since then
 """
@@ -17,7 +17,7 @@ MISPLACED = "Misplaced"  # our own event, from the unit that assembles at boot; 
 WEAK = "DiskWeak"  # our own, from looking at SMART; its component is the member, and after a blank a sentence
 REPLACING = "Replacing"  # our own, too: the component serves until another disk is filled from it, and then md makes it faulty
 FOLD_S = 60
-ABSENT_S = 4  # an array that is being brought to another node is gone for a moment
+UNTOLD_S = 4  # the monitor names a pulled disk a second later; an array that is being brought to another node is gone for a moment
 HOUR_S = 3600
 HOURLY_MAX = 6
 WHOLE = ("optimal", "checking", "no_redundancy")
@@ -69,12 +69,12 @@ def decide(events, records, memory, now, reminder_s):
 
 def needs_looking_after(memory, reminder_s):
     """Return whether, with nothing new to come, there will be something to tell: a reminder, or what was held back."""
-    return any(known["held"] or known["told"] and reminder_s or known["absent_since"] and not known["told"] for known in memory.values())
+    return any(known["held"] or known["told"] and reminder_s or known["untold_since"] is not None for known in memory.values())
 
 
 def _fresh(device):
     return {"device": device, "name": device.rsplit("/", 1)[-1], "members": [], "was_whole": False, "full": None, "told": None, "failed": {},
-            "replaced": [], "recent": [], "held": 0, "absent_since": None}
+            "replaced": [], "recent": [], "held": 0, "untold_since": None}
 
 
 def _name_of(event, record, known, now):
@@ -104,9 +104,9 @@ def _name_of(event, record, known, now):
 
 def _change(record, known, now, reminder_s):
     """Return (name of the alert that an array's state is worth by itself or None, whether that is a reminder)."""
-    health, told = record["health"], known["told"]
+    health, told, since = record["health"], known["told"], known["untold_since"]
+    known["untold_since"] = None
     if health in WHOLE:
-        known["absent_since"] = None
         if told is None:
             return ("XSRAID_REBUILD_FINISHED" if known["held"] and _has_room(known, now) else None), False
         known["told"], known["failed"] = None, {}  # a disk that is taken in again and fails again is news
@@ -114,16 +114,15 @@ def _change(record, known, now, reminder_s):
     is_being_built = not known["was_whole"] and health in ("rebuilding", "resyncing") and not known["failed"]
     is_replacing = health in ("rebuilding", "degraded") and known["full"] is not None and record["redundancy_left"] >= known["full"]
     is_strange = health in ("missing", "inactive") and not record["configured"]
-    is_absent = health in ("missing", "inactive") and not is_strange
-    since = known["absent_since"] if is_absent else None
-    known["absent_since"] = (now if since is None or since > now else since) if is_absent else None
-    if is_absent and told is None and now - known["absent_since"] < ABSENT_S:
-        return None, False
     if is_being_built or is_replacing or is_strange or health == "resyncing" and told is None:
         return None, False
     name = NAMES.get(health, "XSRAID_ARRAY_DEGRADED")
     if told is None or PRIORITIES[name] < PRIORITIES[told["name"]] or record["redundancy_left"] < told["left"]:
-        return name, False
+        since = now if since is None or since > now else since
+        if now - since >= UNTOLD_S:
+            return name, False
+        known["untold_since"] = since
+        return None, False
     if known["held"] and _has_room(known, now):
         return name, False
     is_due = reminder_s and not 0 <= now - told["time"] < reminder_s

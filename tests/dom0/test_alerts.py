@@ -162,6 +162,15 @@ def test_power_is_cut_between_fault_and_delivery(watched):
     assert subjects(watched).count(FAILED.format(failed)) == 1 and len(set(subjects(watched))) == len(subjects(watched))
 
 
+def test_a_disk_that_is_pulled_is_one_alert(watched):
+    """udev takes it out of the array at once, and the arrays are looked at before the monitor has named it."""
+    pulled = watched.pull_disk("d1")
+    delivered(watched, "XSRAID_DISK_FAILED")
+    watched.run("sleep 6")
+    assert subjects(watched) == [FAILED.format(pulled.device)] and messages(watched) == ["XSRAID_DISK_FAILED"]
+    assert pulled.serial in watched.mails()[0].text
+
+
 @pytest.mark.parametrize("in_use", [True, False])
 def test_raid0_which_mdadm_does_not_monitor_is_seen(watched, in_use):
     """md keeps a RAID0 that is in use; udev stops one that is not."""

@@ -75,13 +75,22 @@ def test_a_disk_that_fails_while_the_array_is_built_does():
 
 def test_what_the_monitor_never_told_is_seen():
     story = whole()
-    assert story.then(10, [], record("degraded", 0)) == ["XSRAID_ARRAY_DEGRADED"]
-    assert story.then(20, [], record("failed", 0)) == ["XSRAID_ARRAY_FAILED"]
+    assert story.then(10, [], record("degraded", 0)) == []
+    assert story.then(15, [], record("degraded", 0)) == ["XSRAID_ARRAY_DEGRADED"]
+    assert story.then(20, [], record("failed", 0)) == []
+    assert story.then(25, [], record("failed", 0)) == ["XSRAID_ARRAY_FAILED"]
     assert story.then(30, [], record("failed", 0)) == []
     story = whole()
     assert story.then(10, [], record("missing", 0)) == [] and sense.needs_looking_after(story.memory, 0)
     assert story.then(15, [], record("missing", 0)) == ["XSRAID_ARRAY_MISSING"]
     assert story.then(20, [], record("inactive", 0, configured=False)) == []
+
+
+def test_a_pulled_disk_that_the_monitor_names_a_second_later_is_one_alert():
+    story = whole()
+    assert story.then(10, [], record("degraded", 0)) == [] and sense.needs_looking_after(story.memory, 0)
+    assert story.then(11, [event("Fail", "/dev/sdb", 11)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
+    assert story.then(30, [], record("degraded", 0)) == []
 
 
 def test_a_second_disk_is_told_of_too():
