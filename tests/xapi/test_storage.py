@@ -114,7 +114,8 @@ class Tools:
             del self.groups[arguments[0]]
         elif command in ("vgs", "lvs", "vgchange") and arguments[-1] not in self.groups:
             raise CommandFailed(5)
-        return {"vgs": "1000000 400000", "lvs": "\n".join(self.groups.get(arguments[-1], [])), "pvs": " ".join(self.groups)}.get(command, "")
+        return {"blockdev": "1000000", "vgs": "1000000 400000", "lvs": "\n".join(self.groups.get(arguments[-1], [])),
+                "pvs": " ".join(self.groups)}.get(command, "")
 
 
 @pytest.fixture
@@ -139,6 +140,17 @@ def test_lvm_from_create_to_destroy(manager):
     manager.do("sr_detach")
     manager.do("sr_delete")
     assert manager.groups == {}
+
+
+def test_lvm_takes_what_its_device_has_grown_by_from_100_mib_on(manager):
+    commands, sizes_bytes = [], [1000000 + (100 << 20) - 1, 1000000 + (100 << 20)]
+    run = manager.run
+    manager.run = lambda *words: commands.append(words[0]) or (str(sizes_bytes.pop(0)) if words[0] == "blockdev" else run(*words))
+    manager.do("sr_create")
+    manager.do("sr_scan")
+    assert "pvresize" not in commands
+    manager.do("sr_scan")
+    assert "pvresize" in commands
 
 
 def test_lvm_refuses_to_destroy_volumes(manager):
