@@ -4,6 +4,7 @@
 #   make test        every test; make test-fast leaves out those of the RPMs and of the miniature dom0
 #   make lint        style, errors, the floor of Python 2.7 and 3.6, the RPMs
 #   make bench       what calls cost against doing the same by hand
+#   make soak        everything at random for ten minutes, against a model; or: make soak MINUTES=60 SEED=7
 #   make rpm         build/rpm/: one RPM for Python 2 hosts (.xs7), one for Python 3 hosts (.xs8)
 #   make repo        build/repo/: a yum repository of both
 #   make readme      the README's description of the functions, from their table and real replies
@@ -48,7 +49,7 @@ ROOT_INPUTS := tests/dom0/make-root tests/dom0/finish-root tests/dom0/stand-ins.
 ROOT_DONE := build/root-done.$(shell cat $(ROOT_INPUTS) | sha256sum | cut -c 1-12)
 GUEST := $(ROOT_DONE) build/xstate.so
 
-.PHONY: help demo test test-fast lint bench readme rpm repo clean host-packages units
+.PHONY: help demo test test-fast lint bench soak readme rpm repo clean host-packages units
 
 help:
 	sed -n 's/^#   //p' Makefile
@@ -72,6 +73,11 @@ readme: rpm build/venv/.done build/xenapi/.done $(GUEST)
 
 bench: rpm build/venv/.done build/xenapi/.done $(GUEST)
 	$(AS_ROOT) $(PYTHON) tests/dom0/bench.py
+
+MINUTES := 10
+SEED :=
+soak: rpm build/venv/.done build/xenapi/.done $(GUEST)
+	$(AS_ROOT) $(PYTHON) tests/dom0/soak.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 # Files without .py are found by their first line.
 SCRIPTS = $(shell grep -rlI -m1 '^\#!.*python' xapi-plugin rpm/usr/libexec tests | grep -v '\.py$$')

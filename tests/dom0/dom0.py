@@ -171,7 +171,7 @@ class Dom0:
 
         Arguments become strings as xe would send them: True is true, a list is comma separated.
         """
-        return json.loads(self.xapi("host.call_plugin", "@host", "xsraid", function, {key: _plugin_text(value) for key, value in arguments.items()}))
+        return json.loads(self.xapi("host.call_plugin", "@host", "xsraid", function, {key: plugin_text(value) for key, value in arguments.items()}))
 
     def xe(self, command, check=True, timeout_s=120):
         """Run an xe command line, as typed after `xe`, and return what it prints."""
@@ -287,9 +287,10 @@ def _newest_rpm(python):
     return found[-1]
 
 
-def _plugin_text(value):
+def plugin_text(value):
+    """Return an argument of the plugin as xe would send it: True is true, a list is comma separated."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (list, tuple)):
-        return ",".join(map(_plugin_text, value))
+        return ",".join(map(plugin_text, value))
     return str(value)

@@ -13,10 +13,13 @@ def chance():
 
 
 class Volume:
-    """A logical volume on an SR, full of blocks that guest/checked_blocks.py writes and knows again; what is noted is noted on the host."""
+    """A logical volume on an SR, full of blocks that guest/checked_blocks.py writes and knows again; what is noted is noted on the host.
 
-    def __init__(self, dom0, sr_uuid):
-        self._dom0, self._name = dom0, f"VG_XenStorage-{sr_uuid}/blocks"
+    log: its file there; each volume needs one of its own.
+    """
+
+    def __init__(self, dom0, sr_uuid, log="blocks.log"):
+        self._dom0, self._name, self._log = dom0, f"VG_XenStorage-{sr_uuid}/blocks", log
         dom0.run(f"lvcreate -q -y -L 8M -n blocks VG_XenStorage-{sr_uuid}")
         self.write(64)
 
@@ -33,7 +36,7 @@ class Volume:
         return self._dom0.run(f"lvchange -ay {self._name} && {self._command('verify')} {then_write}").out.split()
 
     def _command(self, what):
-        return f"/usr/bin/python3.11 /bed/dom0/guest/checked_blocks.py {what} /dev/{self._name} /share/blocks.log"
+        return f"/usr/bin/python3.11 /bed/dom0/guest/checked_blocks.py {what} /dev/{self._name} /share/{self._log}"
 
 
 def wait_until_attached(dom0, timeout_s=30):

@@ -1,0 +1,12 @@
+"""One minute of the soak (`make soak` does it for as long as wanted), each time the same."""
+from soak import DISKS, KEPT, soak
+from steps import DISK_BYTES
+
+DOM0_OPTIONS = {"disks": DISKS + KEPT, "disk_bytes": DISK_BYTES}
+IS_LONG = True
+PREFERRED_PYTHON = "3.6"
+MINUTES, SEED = 1, 1
+
+
+def test_one_minute_of_everything(fresh_dom0):
+    assert sum(soak(fresh_dom0, MINUTES, SEED).values()) > 5
