@@ -110,13 +110,15 @@ def _look_at_checks(host, limits):
     """Begin the checks that are due, pause those that run beyond their hours, note those that have ended."""
     with recovery.changing(host, "the monthly check", limits.mdadm_timeout_s):
         known, now = notes.read(host, md.CARE) or {}, time.time()
-        records = [record for record in md.read_arrays(host) if record["uuid"] and record["health"] not in md.NOT_THERE]
+        there = [record for record in md.read_arrays(host) if record["uuid"]]
+        records = [record for record in there if record["health"] not in md.NOT_THERE]
         left_to = other_checker(host)
         if left_to != known.get("left_to") and left_to:
             host.log("arrays are checked by %s, so xsraid leaves that to it" % left_to, syslog.LOG_NOTICE)
         is_time = left_to is None and limits.check_every_days > 0 and is_within(limits.check_hours, time.localtime(now).tm_hour)
         before = known.get("arrays", {})
-        arrays = {record["uuid"]: _brought_up(host, record, before.get(record["uuid"], {}), now, is_time, limits) for record in records}
+        arrays = {record["uuid"]: before[record["uuid"]] for record in there if record["uuid"] in before}
+        arrays.update((record["uuid"], _brought_up(host, record, before.get(record["uuid"], {}), now, is_time, limits)) for record in records)
         if is_time:
             _begin(host, records, arrays, now, limits)
         notes.write(host, md.CARE, dict(known, arrays=arrays, left_to=left_to))

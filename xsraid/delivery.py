@@ -65,8 +65,8 @@ def _deliver_all(host, session, limits):
         for alert in mails:
             outage = _try(host, session, alert, "mail", limits, outage)
         if not mails and not spool.events(host):
-            is_needed = sense.needs_looking_after(spool.memory(host), limits.reminder_s) or progress.is_open(host) or growth.is_open(host)
-            if is_needed or not spool.is_empty(host):
+            is_needed = sense.needs_looking_after(spool.memory(host), limits.reminder_s) or progress.is_open(host)
+            if is_needed or growth.is_open(host, records) or not spool.is_empty(host):
                 _timer(host, "start")  # what one progress event started alone has to be looked at again, too
                 return
             _timer(host, "stop")

@@ -58,9 +58,10 @@ def follow(host, session, records):
             _offer(host, session, by_uuid[uuid], session.xenapi.Async.SR.scan)
 
 
-def is_open(host):
-    """Return whether an SR has been asked to take new room, and has not taken it yet."""
-    return any(0 < notes.read(host, GROWING, uuid).get("tries", 0) < TRIES_MAX for uuid in notes.uuids(host, GROWING))
+def is_open(host, records):
+    """Return whether an SR is still to be offered new room that is there already. records: of `md.read_arrays`."""
+    grown = [mdadm.bare_uuid(record["uuid"]) for record in records if record["uuid"] and not record["sync"]]
+    return any(uuid in grown and notes.read(host, GROWING, uuid).get("tries", 0) < TRIES_MAX for uuid in notes.uuids(host, GROWING))
 
 
 def room_sectors(level, chunk_sectors, count, new_count):

@@ -183,6 +183,35 @@ def check_array(soak):
     return Plan("check_array", {"array": soak.name(array), "action": action}, lambda reply: None, ())
 
 
+@operation(3)
+def grow_array(soak):
+    """By one disk, until the reshape is over; what is cut off in its midst is tried in test_growth.py. Large chunks want more room than there is."""
+    counts = {"1": (2, 3), "5": (3,), "6": (4,), "10": (4,)}
+    array = soak.pick([array for array in soak.model.arrays if array.disk_count in counts.get(array.level, ()) and array.is_whole
+                       and not array.having("spare", "faulty")])
+    disk, is_stale = new_disk(soak)
+    arguments = {"array": soak.name(array), "devices": soak.named(disk), **({"wipe": True} if is_stale else {})}
+    md = f"/sys/block/{array.node[5:]}/md"
+    if array.level != "1" and int(soak.dom0.run(f"cat {md}/chunk_size").out) > 512 << 10:
+        soak.refused("XSRAID_UNSUPPORTED" if array.level != "10" else "XSRAID_COMMAND_FAILED", "grow_array", **arguments)
+        return
+    soak.call("grow_array", **arguments)
+    soak.limit_sync(200000)
+    soak.run(f"until [ $(cat {md}/sync_action) != reshape ]; do sleep 0.2; done", "reshaped")
+    array.disk_count += 1
+    array.roles[disk] = "filling" if array.level == "1" else "active"
+    soak.settle()
+
+
+@operation(2)
+def identify_disk(soak):
+    """Of any disk that answers; nothing changes."""
+    disk = soak.pick(sorted(disk for disk, about in soak.model.disks.items() if not about.is_pulled))
+    reply = soak.call("identify_disk", disk=soak.named(disk), seconds=1)
+    if (reply["serial"], reply["way"]) != (soak.serials[disk], "activity light"):
+        raise Wrong(f"it was {disk} that should blink: {reply}")
+
+
 @operation(2)
 def check_finds_what_was_planted(soak):
     """On a RAID1 without anything on it; a repair then makes its members alike again, and that is told of, too."""
