@@ -15,7 +15,7 @@ import random
 import time
 
 import soak_operations
-from dom0 import SMTP_PASSWORD, SMTP_USER, Dom0, plugin_text
+from dom0 import SMTP_PASSWORD, SMTP_USER, Dom0, GuestDied, plugin_text
 from kinds import content
 from soak_model import CERTAIN, NONE, POSSIBLE, Model, NotNow, Wrong, key_of_mail, key_of_message
 from steps import ALERTS, DISK_BYTES
@@ -351,7 +351,7 @@ class Soak:
                 if not extra and not (missing and self.model.is_told):
                     break
                 if time.monotonic() > deadline:
-                    raise Wrong(f"XAPI was told of {extra} without a cause, and not of {missing}")
+                    raise Wrong(f"XAPI was told of {extra} without a cause, and not of {missing}; of all, {keys_of(shown)}")
             time.sleep(0.2)
         if content(self.dom0, "zeros"):
             raise Wrong("the disk that no call may touch was written to")
@@ -479,6 +479,17 @@ def lasting(record):
     return {key: value for key, value in record.items() if key not in goes_on}, [(member["serial"], member["device"]) for member in record["members"]]
 
 
+def what_the_guest_says(dom0):
+    """Return what xsraid and the kernel have written lately, and the last alerts, as far as the guest can still tell."""
+    try:
+        return [dom0.run(command, check=False, timeout_s=20).out for command in (
+            "journalctl --no-pager -o short-precise -t xsraid -t kernel -n 80",
+            "tail -n 5 /var/lib/xsraid/spool/*.alert /var/lib/xsraid/history/*.json",
+            "cat /proc/mdstat /etc/mdadm.conf /var/lib/xsraid/spool/memory")]
+    except GuestDied:
+        return ["the guest is gone; its console:", dom0.console()[-3000:]]
+
+
 def soak(dom0, minutes, seed, say=print):
     """Soak a dom0; raises whatever was wrong, with the last operations and what the guest has to say."""
     lines = collections.deque(maxlen=30)
@@ -490,8 +501,7 @@ def soak(dom0, minutes, seed, say=print):
     try:
         one.run_for(minutes)
     except BaseException as error:
-        error.add_note("\n".join([f"seed {seed}; the last operations:", *lines, "and: " + "; ".join(one._words), "journal:", dom0.journal(60),
-                                  "console:", dom0.console()[-3000:]]))
+        error.add_note("\n".join([f"seed {seed}; the last operations:", *lines, "and: " + "; ".join(one._words), *what_the_guest_says(dom0)]))
         raise
     return one.counts
 

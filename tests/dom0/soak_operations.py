@@ -461,8 +461,17 @@ def power_cut_after_a_failure(soak):
 
 @operation(8)
 def refused_call(soak):
-    code, function, arguments = soak.pick(list(refusals(soak)))
+    calls = list(refusals(soak))
+    kind = soak.pick(sorted({call[:2] for call in calls}))  # first of which kind, as there are many of some
+    code, function, arguments = soak.pick([call for call in calls if call[:2] == kind])
     soak.refused(code, function, **arguments)
+
+
+@operation(8)
+def the_last_redundancy_is_not_given_up(soak):
+    array = soak.pick([array for array in soak.model.arrays if array.level != "0" and array.is_calm and array.left == 0])
+    disk = soak.pick(array.having("active"))
+    soak.refused("XSRAID_WOULD_LOSE_DATA", "fail_disk", array=soak.name(array), disk=soak.named(disk), confirm=soak.serials[disk])
 
 
 def refusals(soak):
@@ -503,8 +512,6 @@ def refusals_of(soak, array, name, free, kept):
     yield "XSRAID_DISK_IN_USE", "replace_disk", {"array": name, "disk": soak.named(member), "new_disk": kept, "wipe": True}
     if array.lacking:
         yield "XSRAID_BAD_ARGUMENT", "check_array", {"array": name, "action": "start"}
-    if array.left < 1:
-        yield "XSRAID_WOULD_LOSE_DATA", "fail_disk", {"array": name, "disk": soak.named(member), "confirm": soak.serials[member]}
     yield "XSRAID_WOULD_LOSE_DATA" if array.left < 1 else "XSRAID_BAD_ARGUMENT", "remove_disk", {"array": name, "disk": soak.named(member)}
 
 

@@ -5,7 +5,7 @@ from steps import DISK_BYTES
 DOM0_OPTIONS = {"disks": DISKS + KEPT, "disk_bytes": DISK_BYTES}
 IS_LONG = True
 PREFERRED_PYTHON = "3.6"
-MINUTES, SEED = 1, 1
+MINUTES, SEED = 1, 5
 
 
 def test_one_minute_of_everything(fresh_dom0):
