@@ -124,7 +124,7 @@ def test_what_is_found_is_told_and_a_rebuild_is_not_slowed_down(fresh_dom0):
 def test_left_to_the_distribution(fresh_dom0):
     fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"))
     settled(fresh_dom0)
-    set_hours(fresh_dom0, 0, 3)
+    set_hours(fresh_dom0, 0, 3, speed_max_mib_s=8, speed_min_mib_s=8)
     look_after(fresh_dom0)
     make_due(fresh_dom0)
     fresh_dom0.run("echo '0 1 * * Sun root /usr/sbin/raid-check' >/etc/cron.d/raid-check; "

@@ -114,13 +114,15 @@ def test_a_replacement_goes_on_after_a_reboot_and_alarms_nobody(fresh_dom0):
     wait_until_watching(fresh_dom0)
     limit = "echo {0} >/proc/sys/dev/raid/speed_limit_min; echo {0} >/proc/sys/dev/raid/speed_limit_max"
     fresh_dom0.run(limit.format(2000))
+    fresh_dom0.run("mkdir /etc/systemd/system/xsraid-assemble.service.d && cat >/etc/systemd/system/xsraid-assemble.service.d/slow.conf",
+                   stdin=f"[Service]\nExecStartPre=/bin/sh -c '{limit.format(2000)}'\n")
     old = fresh_dom0.disk("d1")
     fresh_dom0.call("replace_disk", array="md0", disk=old.device, new_disk=fresh_dom0.disk("d2").device)
     fresh_dom0.reboot(("d5", "d2", "d0", "d4", "d3", "d1"))
-    fresh_dom0.run(limit.format(5000))
     fresh_dom0.wait_until(lambda: fresh_dom0.run("systemctl is-active xsraid-attach.service", check=False).out == "active\n")
     replaced, = [member["serial"] for member in array(fresh_dom0)["members"] if member["being_replaced"]]
     assert replaced == old.serial and fresh_dom0.disk("d1").device != old.device
+    fresh_dom0.run(limit.format(20000))
     assert settled(fresh_dom0)["health"] == "optimal"
     fresh_dom0.run("sleep 3; " + limit.format(200000))
     assert history(fresh_dom0) == {} and subjects(fresh_dom0) == []
