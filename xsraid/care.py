@@ -46,9 +46,21 @@ def check_array(host, session, array, action):
             _write(host, record, "md/sync_min", "0")
             _act(host, record, "check", limits)
         elif action == "stop" and under_way == "check":
-            _act(host, record, "idle", limits)
+            _stop(host, record, limits)
     record = md.list_arrays(host, session, record["uuid"])["arrays"][0]
     return collections.OrderedDict([("array", record), ("schedule", _schedule(host, limits))])
+
+
+def _stop(host, record, limits):
+    """Stop a check. One that was due is then due still, and it goes on in the next quiet hours."""
+    _act(host, record, "idle", limits)
+    care = notes.read(host, md.CARE) or {}
+    known = care.get("arrays", {}).get(record["uuid"], {})
+    if known.get("is_running"):
+        known.update(is_running=False, at=sysfs.number(host, sysfs.name_of(record["device"]), "md/sync_min") or 0)
+        notes.write(host, md.CARE, care)
+        for path in SPEEDS:
+            _write(host, record, path, "system")
 
 
 def look_after(host):
@@ -127,7 +139,8 @@ def _look_at_checks(host, limits):
 def _brought_up(host, record, known, now, is_time, limits):
     """Return what is to be remembered of an array, see md.CARE.
 
-    The kernel says in sync_min where a check that was cut short would go on, 0 after one that went to the end (md_do_sync).
+    The kernel says in sync_min where a check that was cut short would go on, 0 after one that went to the end, or that a rebuild cut short in its
+    beginning (md_do_sync): then the rebuild was its last action.
     """
     known = dict({"since": now, "done": None, "at": 0, "is_running": False}, **known)
     known["since"] = min(known["since"], now)  # the clock was put back
@@ -140,8 +153,9 @@ def _brought_up(host, record, known, now, is_time, limits):
         _act(host, record, "idle", limits)
         known["at"] = sysfs.number(host, sysfs.name_of(record["device"]), "md/sync_min") or known["at"]
     else:
-        known["at"] = sysfs.number(host, sysfs.name_of(record["device"]), "md/sync_min") or 0
-        if not known["at"] and record["health"] == "optimal":
+        name = sysfs.name_of(record["device"])
+        known["at"] = sysfs.number(host, name, "md/sync_min") or 0
+        if not known["at"] and record["health"] == "optimal" and sysfs.attribute(host, name, "md/last_sync_action") in (None, "check"):
             known["since"] = known["done"] = now
     for path in SPEEDS:
         _write(host, record, path, "system")

@@ -90,6 +90,9 @@ def test_paused_when_the_hours_are_over_and_gone_on_with_after_a_reboot(fresh_do
     set_hours(fresh_dom0, 0, 3, speed_max_mib_s=2, speed_min_mib_s=2)
     look_after(fresh_dom0)
     assert arrays(fresh_dom0)["/dev/md0"]["sync"]["done_ratio"] >= 0.3
+    fresh_dom0.call("check_array", array="md0", action="stop")
+    look_after(fresh_dom0)
+    assert running(fresh_dom0) == ["/dev/md0"] and arrays(fresh_dom0)["/dev/md0"]["last_check"] is None
     fresh_dom0.run("echo 200000 | tee /sys/block/md0/md/sync_speed_max >/sys/block/md0/md/sync_speed_min")
     settled(fresh_dom0)
     look_after(fresh_dom0)
