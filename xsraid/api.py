@@ -35,17 +35,22 @@ else:
 
 
 class Argument(object):
-    """kind: of `arguments`; default: as `help` shows it, REQUIRED where there is none."""
+    """kind: of `arguments`; default: as `help` shows it, REQUIRED where there is none; example: where the kind's own would mislead."""
 
-    def __init__(self, name, kind, help_text, default=None):
-        self.name, self.kind, self.help, self.default = name, kind, help_text, default
+    def __init__(self, name, kind, help_text, default=None, example=None):
+        self.name, self.kind, self.help, self.default, self.example = name, kind, help_text, default, example or kind.example
 
 
 class Function(object):
-    """verb: module and function, called with host, session and the arguments."""
+    """verb: module and function, called with host, session and the arguments.
 
-    def __init__(self, name, verb, arguments, help_text):
+    For the command line: command: its words, "" where it has none, None for the name's own; bare: the arguments that are given without their names,
+    None for all that must be given; changes: whether people are asked first; shown: what its example has beside the arguments that must be given.
+    """
+
+    def __init__(self, name, verb, arguments, help_text, command=None, bare=None, changes=True, shown=()):
         self.name, self.verb, self.arguments, self.help = name, verb, arguments, help_text
+        self.command, self.bare, self.changes, self.shown = command, bare, changes, shown
 
 
 REQUIRED = None
@@ -55,10 +60,10 @@ ONE_ARRAY = Argument("array", kinds.array, "which array", "all")
 DISK = Argument("disk", kinds.disk, "which member")
 WIPE = Argument("wipe", kinds.boolean, "give up what is left on the disk from an earlier life", "false")
 TABLE = (
-    Function("list_disks", "disks.list_disks", (), "every disk of the host: usable or not, and each reason why not"),
+    Function("list_disks", "disks.list_disks", (), "every disk of the host: usable or not, and each reason why not", "disks", changes=False),
     Function("create_array", "arrays.create_array", (
         Argument("level", kinds.level, "the RAID level"),
-        Argument("devices", kinds.disks, "the active members"),
+        Argument("devices", kinds.disks, "the active members", example="/dev/sda,/dev/sdb,/dev/sdc,/dev/sdd"),
         Argument("name", kinds.array_name, "the array's name", "mdN, the first free one"),
         Argument("spares", kinds.disks, "disks that wait to replace a failed member", "none"),
         Argument("chunk", kinds.chunk, "chunk size", "mdadm's"),
@@ -69,32 +74,33 @@ TABLE = (
         Argument("allow_mixed_sizes", kinds.boolean, "leave more than a tenth of the disks unused", "false"),
         Argument("allow_4k", kinds.boolean, "take disks with sectors of 4 KiB, on which lvm and ext SRs do not work", "false"),
         Argument("dry_run", kinds.boolean, "change nothing, reply the commands", "false"),
-    ), "makes an array, its node and its line in /etc/mdadm.conf"),
+    ), "makes an array, its node and its line in /etc/mdadm.conf", "create", ("devices",)),
     Function("adopt_array", "arrays.adopt_array", (ARRAY,),
-             "takes over an array made by hand: its line in /etc/mdadm.conf and its SR's path and tag; nothing on its disks"),
+             "takes over an array made by hand: its line in /etc/mdadm.conf and its SR's path and tag; nothing on its disks", "adopt"),
     Function("fail_disk", "members.fail_disk", (ARRAY, DISK, Argument("confirm", kinds.plain_text, "that disk's serial number")),
-             "makes a member faulty: the drill; never the last redundancy"),
+             "makes a member faulty: the drill; never the last redundancy", "fail", ("array", "disk")),
     Function("remove_disk", "members.remove_disk", (
         ARRAY, DISK, Argument("wipe_old", kinds.boolean, "clear the array's superblock on it, too", "false")),
-             "takes a faulty member or a spare out of an array"),
+             "takes a faulty member or a spare out of an array", "remove"),
     Function("add_disk", "members.add_disk", (ARRAY, Argument("disk", kinds.disk, "which disk"), WIPE),
-             "puts a disk in the place of a missing member, or in as a spare"),
+             "puts a disk in the place of a missing member, or in as a spare", "add"),
     Function("replace_disk", "members.replace_disk", (
-        ARRAY, DISK, Argument("new_disk", kinds.disk, "the disk that takes its place"), WIPE),
-             "puts a new disk in the place of a member, which serves until the new one is filled"),
+        ARRAY, DISK, Argument("new_disk", kinds.disk, "the disk that takes its place", example="/dev/sdf"), WIPE),
+             "puts a new disk in the place of a member, which serves until the new one is filled", "replace"),
     Function("check_array", "care.check_array", (ARRAY, Argument("action", kinds.choice("start", "stop"), "what to do")),
-             "compares what the members hold"),
+             "compares what the members hold", "check", ("action", "array"), changes=False),
     Function("identify_disk", "identify.identify_disk", (
         Argument("disk", kinds.disk, "which disk"),
         Argument("seconds", kinds.whole_number(1, 3600), "how long", "60"),
-    ), "makes a disk's light blink, so that you pull the right one"),
+    ), "makes a disk's light blink, so that you pull the right one", "identify", changes=False),
     Function("grow_array", "growth.grow_array", (
         ARRAY, Argument("devices", kinds.disks, "the new members, spares of the array among them",
-                        "none: only offers its SR the room that an earlier call has made"), WIPE),
-             "adds members to an array, and then its room to the storage repository on it"),
+                        "none: only offers its SR the room that an earlier call has made", "/dev/sde"), WIPE),
+             "adds members to an array, and then its room to the storage repository on it", "grow", ("array", "devices"), shown=("devices",)),
     Function("delete_array", "arrays.delete_array", (ARRAY, Argument("confirm", kinds.plain_text, "the array's name")),
-             "stops an array for good and frees its disks; refuses while anything is on it"),
-    Function("list_arrays", "md.list_arrays", (ONE_ARRAY,), "health, redundancy left, members, progress and SR of the arrays"),
+             "stops an array for good and frees its disks; refuses while anything is on it", "delete", ("array",)),
+    Function("list_arrays", "md.list_arrays", (ONE_ARRAY,), "health, redundancy left, members, progress and SR of the arrays", "status", ("array",),
+             changes=False),
     Function("configure_alerts", "alerts.configure_alerts", (
         Argument("mail_to", kinds.ALERTS["mail_to"], "who is alerted", "the pool's mail-destination"),
         Argument("mail_from", kinds.ALERTS["mail_from"], "whom the mail says it is from", "the pool's mail-sender"),
@@ -106,17 +112,19 @@ TABLE = (
                  "none"),
         Argument("xapi_messages", kinds.ALERTS["xapi_messages"], "alert in XenCenter, too", "true"),
         Argument("scope", kinds.choice("host", "pool"), "for this host, or for every host of the pool, those to come included", "host"),
-    ), "writes ssmtp.conf, revaliases, MAILADDR and MAILFROM, and lets mdadm's monitor run"),
+    ), "writes ssmtp.conf, revaliases, MAILADDR and MAILFROM, and lets mdadm's monitor run", "alerts set",
+             shown=("mail_to", "mail_from", "smtp_host", "smtp_user")),
     Function("apply_alerts", "alerts.apply_alerts", (),
-             "applies the alert settings that XAPI keeps for this host or its pool; hosts do so by themselves when their xapi starts"),
-    Function("get_alerts", "alerts.get_alerts", (), "the settings, without secrets, and whether the monitor runs"),
+             "applies the alert settings that XAPI keeps for this host or its pool; hosts do so by themselves when their xapi starts",
+             "alerts apply"),
+    Function("get_alerts", "alerts.get_alerts", (), "the settings, without secrets, and whether the monitor runs", "alerts show", changes=False),
     Function("test_alert", "reports.test_alert", (
         ONE_ARRAY,
         Argument("timeout_s", kinds.whole_number(1, 3600), "how long the whole call may take, in seconds", "60"),
-    ), "makes mdadm's test event for each array and tells what the mail server answered"),
+    ), "makes mdadm's test event for each array and tells what the mail server answered", "alerts test", ("array",), changes=False),
     Function("alert_history", "reports.alert_history", (
         Argument("count", kinds.whole_number(1, 500), "how many alerts, the newest first", "50"),
-    ), "what happened, and how each alert was delivered"),
+    ), "what happened, and how each alert was delivered", "alerts history", changes=False),
     Function("create_sr", "storage.create_sr", (
         ARRAY,
         Argument("type", kinds.choice("lvm", "ext"), "the SR's type", "lvm, or what is there"),
@@ -126,11 +134,11 @@ TABLE = (
         Argument("reattach", kinds.boolean, "bring back the SR that is on the array, with its data", "false"),
         Argument("wipe", kinds.boolean, "give up what is on the array", "false"),
         Argument("allow_4k", kinds.boolean, "on sectors of 4 KiB, too, where it makes no disks for VMs", "false"),
-    ), "registers an array as a storage repository of this host"),
+    ), "registers an array as a storage repository of this host", "sr create"),
     Function("help", "api.help_function", (
         Argument("function", kinds.plain_text, "the function to explain", "all"),
-    ), "this table"),
-    Function("version", "api.version", (), "the versions of xsraid and of its Python"),
+    ), "this table", "", changes=False),
+    Function("version", "api.version", (), "the versions of xsraid and of its Python", changes=False),
 )
 FUNCTIONS = collections.OrderedDict((function.name, function) for function in TABLE)
 # Names that are tempting but wrong, and a kind that says why.
@@ -176,7 +184,7 @@ def parse(function, given):
             raise BadArgument(name, str(error))
     for argument in function.arguments:
         if argument.default is REQUIRED and argument.name not in values:
-            raise BadArgument(argument.name, "is missing; it takes %s, such as %s=%s" % (argument.kind.shape, argument.name, argument.kind.example))
+            raise BadArgument(argument.name, "is missing; it takes %s, such as %s=%s" % (argument.kind.shape, argument.name, argument.example))
     return values
 
 
@@ -198,7 +206,7 @@ def _described(function):
         ("name", argument.name), ("takes", argument.kind.shape), ("required", argument.default is REQUIRED), ("default", argument.default),
         ("help", argument.help)]) for argument in function.arguments]
     example = " ".join(["xe host-call-plugin host-uuid=<uuid> plugin=xsraid fn=%s" % function.name] + [
-        "args:%s=%s" % (argument.name, argument.kind.example) for argument in function.arguments if argument.default is REQUIRED])
+        "args:%s=%s" % (argument.name, argument.example) for argument in function.arguments if argument.default is REQUIRED])
     return collections.OrderedDict([("name", function.name), ("help", function.help), ("example", example), ("arguments", arguments)])
 
 

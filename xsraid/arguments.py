@@ -1,7 +1,7 @@
 """The kinds of arguments that functions take: text as a caller gives it in, a value that the rest of the program can rely on out.
 
 Each kind is a function that returns the value or raises ValueError with what would be right, and has the two attributes that `help` shows:
-`shape`, what it takes, in a word or two, and `example`.
+`shape`, what it takes, in a word or two, and `example`; and `words`, all there are to choose from where they are few.
 """
 
 from __future__ import absolute_import
@@ -23,9 +23,9 @@ UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
 CHUNK = r"^([1-9][0-9]{0,6})([KMkm])\Z"
 
 
-def _kind(shape, example):
+def _kind(shape, example, words=()):
     def mark(parse):
-        parse.shape, parse.example = shape, example
+        parse.shape, parse.example, parse.words = shape, example, words
         return parse
     return mark
 
@@ -37,7 +37,7 @@ def boolean(text):
     return text == "true"
 
 
-@_kind("a level: %s" % ", ".join(name[len("raid"):] for name in LEVELS), "10")
+@_kind("a level: %s" % ", ".join(name[len("raid"):] for name in LEVELS), "10", [name[len("raid"):] for name in LEVELS])
 def level(text):
     name = level_name(text)
     if name is None:
@@ -138,7 +138,7 @@ def whole_number(low, high):
 
 
 def choice(*words):
-    @_kind(" or ".join(words), words[0])
+    @_kind(" or ".join(words), words[0], words)
     def parse(text):
         if text not in words:
             raise ValueError("takes %s, not %s" % (" or ".join(words), shown(text)))
