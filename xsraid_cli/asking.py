@@ -1,0 +1,105 @@
+"""Before anything is changed a person sees what will be done, on which host, array and disks, and says yes."""
+
+from __future__ import absolute_import
+
+import sys
+
+from xsraid import arguments as kinds
+from xsraid_cli import commands, layout, views, words
+from xsraid_cli.problems import USAGE, Problem
+
+YES = ("y", "yes")
+DRY_RUN = "dry_run"
+
+
+def is_needed(command, given, is_yes):
+    """Return whether a person must agree first. is_yes: --yes was given; where a name or number confirms, that is not enough."""
+    if not command.function.changes or given.get(DRY_RUN) == "true" or commands.CONFIRM in given:
+        return False
+    return not is_yes or command.has(commands.CONFIRM)
+
+
+def refuse_unasked(command, given, screen, is_yes):
+    """Raise Problem where somebody must be asked and nobody is there. screen: for questions."""
+    if is_needed(command, given, is_yes) and (is_yes or not (sys.stdin.isatty() and screen.is_terminal)):
+        what = "--yes is not enough here." if is_yes else "`xsraid %s` changes something, and there is no terminal to ask on." % command.name
+        raise Problem(what, _without_terminal(command), USAGE)
+
+
+def agreed(command, given, host, call, screen):
+    """Return the arguments to call with, once a person has agreed. Raises Problem.
+
+    call: of a function and its arguments, returns the parsed reply.
+    """
+    _show_what(command, given, host, call, screen)
+    if command.has(commands.CONFIRM):
+        return dict(given, confirm=_typed_confirmation(command, screen))
+    _show_plan(command, given, call, screen)
+    if _answer(screen, u"Go on? [y/N] ").lower() not in YES:
+        raise Problem("Nothing was changed.")
+    return given
+
+
+def _without_terminal(command):
+    confirm = _confirm(command)
+    return "Say so with --yes." if confirm is None else "Give --confirm with %s." % confirm.help
+
+
+def _show_what(command, given, host, call, screen):
+    """Show in a sentence what the command does, and each thing that it is done to as far as the host knows it."""
+    about = command.function.help
+    pairs = [("host", host.name)]
+    for argument in command.function.arguments:
+        if argument.name in given:
+            pairs += [(words.label(argument.name), described) for described in _described(argument, given[argument.name], call)]
+    screen.show(layout.paragraph(about[:1].upper() + about[1:] + ":") + layout.facts(pairs, 4))
+
+
+def _described(argument, text, call):
+    """Return what is to be known of the value of an argument: of an array its state, of disks their model and serial number."""
+    if argument.kind is kinds.array:
+        return [_array(record) for record in call("list_arrays", {"array": text})["arrays"]]
+    if argument.kind in (kinds.disk, kinds.disks):
+        known = call("list_disks", {})["disks"]
+        return [_disk(name, known) for name in text.split(",")]
+    return [text]
+
+
+def _array(record):
+    name = u"" if record["name"] == words.node(record["device"]) else u" named %s" % words.plain(record["name"])
+    parts = [words.node(record["device"]) + name, words.value("level", record["level"]), words.plain(record["health"]),
+             words.failures(record["redundancy_left"])]
+    return u", ".join(parts + ([u"SR %s" % words.plain(record["sr"]["name_label"])] if record["sr"] else []))
+
+
+def _disk(name, known):
+    for disk in known:
+        if name in (disk["device"], words.node(disk["device"]), disk["serial"], disk["wwn"], disk["by_id"]):
+            return u", ".join([words.node(disk["device"]), words.value("model", disk["model"]), u"serial %s" % words.value("serial", disk["serial"]),
+                               words.value("size_bytes", disk["size_bytes"])])
+    return words.plain(name)
+
+
+def _show_plan(command, given, call, screen):
+    """Show the commands that will be run, where the function can tell them beforehand."""
+    if command.has(DRY_RUN):
+        screen.show([[]] + views.reply(call(command.function.name, dict(given, dry_run="true")), with_commands=True) + [[]])
+
+
+def _typed_confirmation(command, screen):
+    typed = _answer(screen, u"To go on, type %s: " % _confirm(command).help)
+    if not typed:
+        raise Problem("Nothing was changed.")
+    return typed
+
+
+def _confirm(command):
+    return next((argument for argument in command.function.arguments if argument.name == commands.CONFIRM), None)
+
+
+def _answer(screen, question):
+    screen.prompt(question)
+    line = sys.stdin.readline()
+    if not line:
+        screen.say(u"")
+    return words.unicode_text(line).strip()

@@ -1,0 +1,104 @@
+"""The commands, made from the plugin's table of functions, and the plugin's advice in their words."""
+
+from __future__ import absolute_import
+
+import re
+
+from xsraid import api
+from xsraid import arguments as kinds
+
+PROGRAM = "xsraid"
+CONFIRM = "confirm"
+SECRET_SUFFIX = "_secret"
+NO_FUNCTIONS = ("help", "version")  # in a sentence these are words of English
+
+
+class Command(object):
+    """One command. words: its nouns and verbs; bare: the arguments that are given without their names; options: all others."""
+
+    def __init__(self, function):
+        self.function = function
+        self.words = tuple((function.name.replace("_", "-") if function.command is None else function.command).split())
+        self.bare = _bare(function)
+        self.options = [argument for argument in function.arguments if argument not in self.bare]
+
+    @property
+    def name(self):
+        return " ".join(self.words)
+
+    def has(self, argument_name):
+        return any(argument.name == argument_name for argument in self.function.arguments)
+
+    def typed(self, given, program=PROGRAM):
+        """Return the words to type for the arguments {name: text}, as a list."""
+        named = [word for argument in self.options if argument.name in given for word in _option_words(argument, given[argument.name])]
+        bare = [word for argument in self.bare if argument.name in given for word in _bare_words(argument, given[argument.name])]
+        takes_many = any(argument.kind is kinds.disks for argument in self.bare)  # they stand last, as people add to them
+        return [program] + list(self.words) + (named + bare if takes_many else bare + named)
+
+    def example(self):
+        """Return a line that a person could type."""
+        wanted = [argument for argument in self.function.arguments
+                  if argument.name in self.function.shown or argument.default is api.REQUIRED and argument.name != CONFIRM]
+        return " ".join(self.typed({argument.name: argument.example.replace("/dev/", "") for argument in wanted}))
+
+
+def table():
+    """Return the Commands in the order of the plugin's table."""
+    return [Command(function) for function in api.TABLE if function.command != ""]
+
+
+def option(argument):
+    """Return the option of an argument; a boolean that is true unless said otherwise has one that says so."""
+    return ("--no-" if is_flag(argument) and argument.default == "true" else "--") + argument.name.replace("_", "-")
+
+
+def is_flag(argument):
+    return argument.kind is kinds.boolean
+
+
+def is_secret(argument):
+    return argument.kind is kinds.secret_uuid
+
+
+def password_name(argument):
+    """Return what the password behind a secret is called: smtp_password of smtp_password_secret."""
+    return argument.name[:-len(SECRET_SUFFIX)]
+
+
+def as_typed(sentence):
+    """Return a sentence of the plugin with its functions and arguments as they are typed here."""
+    commands = {command.function.name: command for command in table() if command.function.name not in NO_FUNCTIONS}
+    pattern = r"`?(?:fn=)?\b(%s)\b((?: (?:args:)?[a-z_]+=[^\s`;,]+)*)`?" % "|".join(sorted(commands, key=len, reverse=True))
+    sentence = re.sub(pattern, lambda found: _call_as_typed(commands[found.group(1)], found.group(2)), sentence)
+    names = "|".join(sorted({argument.name for command in commands.values() for argument in command.function.arguments}))
+    return re.sub(r"(?<![\w-])(%s)=([^\s`;,]*[^\s`;,.])" % names, lambda found: " ".join(_name_as_typed(found.group(1), found.group(2))), sentence)
+
+
+def _call_as_typed(command, arguments):
+    given = dict(pair.replace("args:", "", 1).split("=", 1) for pair in arguments.split())
+    known = {name: text for name, text in given.items() if command.has(name)}
+    return "`%s`" % " ".join(command.typed(known))
+
+
+def _name_as_typed(name, text):
+    switch = "--" + name.replace("_", "-")
+    return [switch] if text == "true" else [switch, text]
+
+
+def _bare(function):
+    """Return the arguments of a function that are given without their names, in their order."""
+    if function.bare is not None:
+        by_name = {argument.name: argument for argument in function.arguments}
+        return [by_name[name] for name in function.bare]
+    return [argument for argument in function.arguments if argument.default is api.REQUIRED and argument.name != CONFIRM]
+
+
+def _option_words(argument, text):
+    if is_flag(argument):
+        return [option(argument)] if text == ("false" if argument.default == "true" else "true") else []
+    return [option(argument), text]
+
+
+def _bare_words(argument, text):
+    return text.split(",") if argument.kind is kinds.disks else [text]

@@ -1,0 +1,22 @@
+"""What the health words of arrays and the states of members mean to somebody who only wants to know whether all is well."""
+
+from __future__ import absolute_import
+
+# An array in one of these healths lacks nothing that it could have; all others, unknown ones included, make `status` end with 3.
+WELL = ("optimal", "checking", "no_redundancy", "resyncing")
+COLOURS = {"optimal": "good", "checking": "good", "no_redundancy": "notice", "resyncing": "notice", "rebuilding": "notice"}
+MEMBERS_WELL = ("active", "spare", "journal")
+MEMBER_COLOURS = {"active": "good", "spare": "good", "journal": "good", "rebuilding": "notice"}
+
+
+def is_well(array):
+    """Return whether an array record shows nothing to be mended."""
+    return array.get("health") in WELL
+
+
+def colour(array):
+    return COLOURS.get(array.get("health"), "bad")
+
+
+def member_colour(member):
+    return MEMBER_COLOURS.get(member.get("state"), "bad")

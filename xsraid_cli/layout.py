@@ -1,0 +1,85 @@
+"""Tables and lists for people, pure: aligned, 80 columns wide at most whatever the terminal, so that a pipe gets what a terminal does.
+
+A line is a list of Cells; the colours are for `screen` to show or not.
+"""
+
+from __future__ import absolute_import
+
+import collections
+import textwrap
+
+from xsraid_cli import words
+
+WIDTH = 80
+GAP = 2
+COLUMN_MIN = 8
+BAR_WIDTH = 20
+
+Cell = collections.namedtuple("Cell", "text colour")
+
+
+def cell(content, colour=None):
+    """Return a Cell of text or of what is one already."""
+    return content if isinstance(content, Cell) else Cell(words.plain(content), colour)
+
+
+def text(line):
+    """Return a line without its colours."""
+    return u"".join(part.text for part in line)
+
+
+def paragraph(content, indent=0):
+    """Return the lines of a sentence or more."""
+    prefix = u" " * indent
+    return [[Cell(line, None)] for line in textwrap.wrap(words.plain(content), WIDTH, initial_indent=prefix, subsequent_indent=prefix,
+                                                         break_on_hyphens=False, break_long_words=False)] or [[Cell(u"", None)]]
+
+
+def table(headers, rows, indent=0):
+    """Return the lines of a table. What is too wide is wrapped in its column.
+
+    headers: names, None for no line of them; rows: lists of text or Cells.
+    """
+    cells = [[cell(content) for content in row] for row in rows]
+    heads = [[cell(header.upper()) for header in headers]] if headers else []
+    widths = _widths(heads + cells, WIDTH - indent)
+    return [line for row in heads + cells for line in _row(row, widths, indent)]
+
+
+def facts(pairs, indent=0):
+    """Return the lines of names and values. pairs: [(name, text or Cell)]."""
+    return table(None, pairs, indent)
+
+
+def bar(ratio):
+    """Return a progress bar."""
+    done = int(max(0.0, min(1.0, ratio)) * BAR_WIDTH)
+    return u"[%s%s]" % (u"#" * done, u"-" * (BAR_WIDTH - done))
+
+
+def _widths(rows, room):
+    """Return the widths of the columns; while they are too wide together, the widest gives way."""
+    widths = [max(len(row[at].text) for row in rows) for at in range(len(rows[0]))] if rows else []
+    while sum(widths) + GAP * (len(widths) - 1) > room and max(widths) > COLUMN_MIN:
+        widths[widths.index(max(widths))] -= 1
+    return widths
+
+
+def _row(row, widths, indent):
+    """Return the lines of one row of a table."""
+    wrapped = [textwrap.wrap(part.text, max(width, 1), break_on_hyphens=False) or [u""] for part, width in zip(row, widths)]
+    lines = []
+    for at in range(max(len(parts) for parts in wrapped)):
+        line = [Cell(u" " * indent, None)] if indent else []
+        for part, parts, width in zip(row, wrapped, widths):
+            piece = parts[at] if at < len(parts) else u""
+            line += [Cell(piece, part.colour), Cell(u" " * (width - len(piece) + GAP), None)]
+        lines.append(_stripped(line))
+    return lines
+
+
+def _stripped(line):
+    """Return a line without blanks at its end."""
+    while line and not line[-1].text.strip():
+        line = line[:-1]
+    return line

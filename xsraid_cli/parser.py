@@ -1,0 +1,164 @@
+"""From the words that were typed to a command and its arguments: argparse, set up from the commands alone."""
+
+from __future__ import absolute_import
+
+import argparse
+
+from xsraid import __version__, api
+from xsraid import arguments as kinds
+from xsraid.errors import BadArgument
+from xsraid.text import PYTHON_2
+from xsraid_cli import commands, words
+
+ABOUT = "Software RAID of XenServer and XCP-ng hosts."
+UNKNOWN_HINT = "\nHosts with a newer xsraid may know more: `xsraid version` compares. `xsraid --help` lists the commands."
+STATUS = "list_arrays"
+GROUPS = {"alerts": "mail and messages in XenCenter about failed disks", "sr": "storage repositories"}
+GIVEN = "given "  # before the name of a function's argument among the parsed ones: none of them is an option of the command line by accident
+HIDDEN = argparse.SUPPRESS
+
+
+class Parser(argparse.ArgumentParser):
+    """An ArgumentParser that takes no shortened options: what they mean would change with each new one."""
+
+    def __init__(self, **settings):
+        if not PYTHON_2:
+            settings["allow_abbrev"] = False
+        settings["formatter_class"] = argparse.RawDescriptionHelpFormatter
+        argparse.ArgumentParser.__init__(self, **settings)
+
+    def error(self, message):
+        argparse.ArgumentParser.error(self, message + (UNKNOWN_HINT if "invalid choice" in message else ""))
+
+
+# flags: as typed; settings: for argparse; shown: what the value is called, None for a switch.
+CONNECTION = (
+    (("--pool",), {"metavar": "ADDRESS"}, "the pool, by its master or any member: https://master; without it, the host this runs on"),
+    (("--host",), {"metavar": "NAME"}, "which host of the pool, by name or uuid; not needed where there is one, nor for the host this runs on"),
+    (("--user",), {"metavar": "NAME"}, "who logs in to the pool (root)"),
+    (("--password-fd",), {"metavar": "N", "type": int}, "the password comes as a line from this file descriptor; else from keyring, or it is asked for"),
+    (("--ca-file",), {"metavar": "FILE"}, "trust certificates that these authorities have signed"),
+    (("--fingerprint",), {"metavar": "SHA256", "action": "append"}, "trust the certificate with this fingerprint and no other; may be repeated"),
+    (("--insecure",), {"action": "store_true"}, "trust any certificate, and http://: whoever is in between reads the password"),
+)
+OUTPUT = ((("--json",), {"action": "store_true"}, "the plugin's reply as it is, on one line"),)
+YES = (("--yes",), {"action": "store_true"}, "do not ask")
+WATCH = (("--watch",), {"action": "store_true"}, "show it again every 2 seconds until Ctrl-C")
+
+
+def password_option(argument):
+    """Return what lets a password in whose secret the command line makes itself: its flags, settings and help."""
+    name = commands.password_name(argument)
+    return ("--%s-fd" % name.replace("_", "-"),), {"metavar": "N", "type": int}, "the password comes as one line from this file descriptor"
+
+
+def own_options(command):
+    """Return the options of a command that are no arguments of its function."""
+    own = [YES] if command.function.changes else []
+    own += [WATCH] if command.function.name == STATUS else []
+    return own + [password_option(argument) for argument in command.options if commands.is_secret(argument)]
+
+
+def build(known):
+    """Return the parser of these Commands."""
+    parser = Parser(prog=commands.PROGRAM, description=ABOUT, epilog="`xsraid COMMAND --help` has an example of each. xsraid(8) tells the rest.")
+    parser.add_argument("--version", action="version", version="xsraid %s" % __version__)
+    _add_common(parser, None)
+    below = {(): parser.add_subparsers(metavar="COMMAND", dest="group", parser_class=Parser)}
+    for command in known:
+        prefix = command.words[:-1]
+        if prefix not in below:
+            about = GROUPS.get(prefix[0], "")
+            group = below[()].add_parser(prefix[0], help=about, description=_sentence(about))
+            below[prefix] = group.add_subparsers(metavar="COMMAND", dest="verb", parser_class=Parser)
+        _add_command(below[prefix], command)
+    return parser
+
+
+def parse(known, typed):
+    """Return (Command, its arguments {name: text}, all options). Ends the program with 2 for what cannot be understood, with 0 after --help."""
+    parser = build(known)
+    options = parser.parse_args([words.unicode_text(word) for word in typed])
+    command = getattr(options, "command", None)
+    if command is None:
+        parser.error("a command is missing: `xsraid --help` lists them")
+    given = arguments_of(command, options)
+    try:
+        api.parse(command.function, dict({argument.name: argument.example for argument in _asked_later(command)}, **given))
+    except BadArgument as error:
+        parser.error(commands.as_typed(error.sentence))
+    return command, given, options
+
+
+def arguments_of(command, options):
+    """Return the function's arguments {name: text} among the parsed options."""
+    given = {}
+    for argument in command.function.arguments:
+        value = getattr(options, GIVEN + argument.name, None)
+        if isinstance(value, list):
+            value = u",".join(value)
+        elif value is True:
+            value = u"false" if argument.default == "true" else u"true"
+        if value:
+            given[argument.name] = value
+    return given
+
+
+def _asked_later(command):
+    return [argument for argument in command.options if argument.name == commands.CONFIRM]
+
+
+def _add_common(parser, command):
+    """Add the options that every command has; they may stand before it, too."""
+    _add(parser.add_argument_group("where"), CONNECTION)
+    _add(parser.add_argument_group("output"), OUTPUT)
+    if command is not None:
+        _add(parser.add_argument_group("doing it"), own_options(command))
+
+
+def _add(group, options):
+    for flags, settings, help_text in options:
+        group.add_argument(*flags, default=HIDDEN, help=help_text.replace("%", "%%"), **settings)
+
+
+def _add_command(parsers, command):
+    about = command.function.help
+    example = "example: " + command.example()
+    parser = parsers.add_parser(command.words[-1], help=about.replace("%", "%%"), description=_sentence(about), epilog=example)
+    parser.set_defaults(command=command)
+    for argument in command.bare:
+        _add_bare(parser, argument)
+    for argument in command.options:
+        settings = {"action": "store_true"} if commands.is_flag(argument) else {"metavar": metavar(argument)}
+        settings["required"] = argument.default is api.REQUIRED and argument.name != commands.CONFIRM
+        parser.add_argument(commands.option(argument), dest=GIVEN + argument.name, default=HIDDEN, help=_about(argument), **settings)
+    _add_common(parser, command)
+
+
+def _add_bare(parser, argument):
+    is_required = argument.default is api.REQUIRED
+    count = {(True, True): "+", (True, False): "*", (False, False): "?"}.get((argument.kind is kinds.disks, is_required))
+    settings = {} if count is None else {"nargs": count}
+    parser.add_argument(GIVEN + argument.name, metavar=metavar(argument), help=_about(argument), **settings)
+
+
+def metavar(argument):
+    """Return what stands for the value of an argument in a synopsis."""
+    if argument.kind.words:
+        return "|".join(argument.kind.words)
+    if argument.kind is kinds.disks:
+        return "DISK"
+    return argument.name.upper().replace("_", "-")
+
+
+def _about(argument):
+    """Return the help on an argument: what it is for, what it takes, what it is when left out."""
+    if commands.is_flag(argument):
+        text = argument.help if argument.default != "true" else "not: %s" % argument.help
+    else:
+        text = "%s: %s" % (argument.help, argument.kind.shape) + ("" if argument.default is api.REQUIRED else " (%s)" % argument.default)
+    return text.replace("%", "%%")
+
+
+def _sentence(text):
+    return (text[:1].upper() + text[1:] + ".").replace("%", "%%")

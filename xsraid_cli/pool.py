@@ -1,0 +1,131 @@
+"""A session on a pool: logging in, finding a host, calling the plugin there, and logging out whatever happens."""
+
+from __future__ import absolute_import
+
+import collections
+import json
+import os
+import socket
+
+import XenAPI
+
+from xsraid import xapi
+from xsraid.errors import NotConfigured
+from xsraid.host import Host as Machine
+from xsraid_cli import transport, words
+from xsraid_cli.certificates import AUTHORITIES
+from xsraid_cli.problems import USAGE, Problem
+
+PLUGIN = "xsraid"
+SOCKET = "/var/lib/xcp/xapi"
+VERSION = "1.0"  # of the API that the login asks for; xapi's own clients say so, too
+ROOT = "root"
+LOGOUT_S = 10
+
+# ref: reference; name, uuid: text; release: product version, such as 8.3.0.
+Host = collections.namedtuple("Host", "ref name uuid release")
+
+
+class Pool(object):
+    """session: logged in; address: where, None for the xapi of this host; user: who."""
+
+    def __init__(self, session, address, user):
+        self.session, self.address, self.user = session, address, user
+
+    @property
+    def name(self):
+        return self.address or "this host"
+
+    def hosts(self):
+        """Return all Hosts of the pool in the order of their names."""
+        records = self.session.xenapi.host.get_all_records()
+        return sorted((_host(ref, record) for ref, record in records.items()), key=lambda host: (host.name, host.uuid))
+
+    def host(self, name=None):
+        """Return the Host of that name or uuid; None for the only one, or the one that this machine is. Raises Problem."""
+        if name is None and self.address is None:
+            ref = self._this_host()
+            return _host(ref, self.session.xenapi.host.get_record(ref))
+        return choose(self.hosts(), name)
+
+    def call(self, host, function, given):
+        """Call a function of the plugin on a Host and return its reply as JSON text. Raises XenAPI.Failure."""
+        return words.unicode_text(self.session.xenapi.host.call_plugin(host.ref, PLUGIN, function, given))
+
+    def ask(self, host, function, given):
+        """Like call, but return the reply parsed. Raises Problem for what is no reply of xsraid."""
+        return parsed(self.call(host, function, given))
+
+    def close(self):
+        """Log out. A connection that is gone, or a session that has ended, needs no more; nor does one that hangs keep anybody waiting."""
+        socket.setdefaulttimeout(LOGOUT_S)
+        try:
+            self.session.xenapi.session.logout()
+        except Exception:  # noqa: BLE001 - what led here matters more
+            pass
+        finally:
+            socket.setdefaulttimeout(None)
+
+    def _this_host(self):
+        try:
+            return xapi.this_host(Machine(), self.session)
+        except NotConfigured as error:
+            raise Problem(error.sentence, "Name the host: --host NAME.", USAGE)
+
+
+def log_in_here():
+    """Return the Pool of the host that this machine is, as root. Raises Problem where it is none."""
+    if not os.path.exists(SOCKET):
+        raise Problem("This machine is no XenServer or XCP-ng host: there is no %s." % SOCKET,
+                      "Name a pool: xsraid --pool https://master ...", USAGE)
+    session = transport.to_this_host()
+    session.login_with_password(ROOT, "", VERSION, PLUGIN)
+    return Pool(session, None, ROOT)
+
+
+def log_in(address, user, password, trust=AUTHORITIES):
+    """Return the Pool at an address; a member says who its master is, and that is asked then, once."""
+    session = transport.to_address(address, trust)
+    try:
+        session.login_with_password(user, password, VERSION, PLUGIN)
+    except XenAPI.Failure as failure:
+        if failure.details[0] != "HOST_IS_SLAVE":
+            raise
+        address = "%s://%s" % (transport.url(address)[0], failure.details[1])
+        session = transport.to_address(address, trust)
+        _log_in_at_master(session, address, user, password)
+    return Pool(session, address, user)
+
+
+def _log_in_at_master(session, address, user, password):
+    """Log in where a member said that the master is. An error there is of that address."""
+    try:
+        session.login_with_password(user, password, VERSION, PLUGIN)
+    except Exception as error:
+        error.address = address
+        raise
+
+
+def choose(hosts, name):
+    """Return the Host of that name or uuid among Hosts; None for the only one. Raises Problem."""
+    found = [host for host in hosts if name in (None, host.name, host.uuid)]
+    if len(found) == 1:
+        return found[0]
+    there = "This pool has %s." % ", ".join("%s (%s)" % (host.name, host.uuid) if len(found) > 1 and name else host.name for host in hosts)
+    if name is None:
+        raise Problem("The pool has %d hosts, and none is named." % len(hosts), "Name one: --host NAME. %s" % there, USAGE)
+    if found:
+        raise Problem("The pool has %d hosts named %s." % (len(found), name), "Give the uuid: --host UUID. %s" % there, USAGE)
+    raise Problem("The pool has no host %s." % name, there, USAGE)
+
+
+def parsed(text):
+    """Return a reply of the plugin, parsed, its keys in their order. Raises Problem for what is none."""
+    try:
+        return json.loads(text, object_pairs_hook=collections.OrderedDict)
+    except ValueError:
+        raise Problem("The plugin's reply is none of xsraid's: %s" % words.plain(text)[:80], "Which plugin is it? `xsraid version` compares.")
+
+
+def _host(ref, record):
+    return Host(ref, words.plain(record["name_label"]), record["uuid"], record["software_version"].get("product_version", ""))

@@ -1,0 +1,83 @@
+"""Where lines go: a terminal, in colour and redrawn in place, or a file or pipe, where the same text comes without either."""
+
+from __future__ import absolute_import
+
+import errno
+import fcntl
+import io
+import os
+import struct
+import termios
+
+from xsraid_cli import words
+from xsraid_cli.problems import NobodyReads
+
+COLOURS = {"good": "32", "notice": "33", "bad": "31"}
+ROWS_DEFAULT = 24
+
+
+class Screen(object):
+    """stream: sys.stdout or sys.stderr; environment: of the process, for NO_COLOR (no-color.org) and TERM."""
+
+    def __init__(self, stream, environment):
+        self.is_terminal = stream.isatty()
+        self.in_colour = self.is_terminal and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+        self._stream = io.open(stream.fileno(), "w", encoding="utf-8", errors="replace", closefd=False)
+        self._drawn = 0
+
+    def show(self, lines):
+        """Write lines of `layout`."""
+        self._write(u"".join(self._painted(line) + u"\n" for line in lines))
+
+    def say(self, text):
+        """Write one line of text as it is."""
+        self._write(u"%s\n" % text)
+
+    def prompt(self, text):
+        """Write a question; the answer stands on the same line."""
+        self._write(text)
+
+    def redraw(self, lines):
+        """Write lines in the place of those that were drawn before; where there is no terminal, below them."""
+        if not self.is_terminal:
+            self.show(lines + [[]])
+            return
+        if self._drawn >= self._rows():
+            back = u"\x1b[H\x1b[J"
+        else:
+            back = u"\x1b[%dA\r\x1b[J" % self._drawn if self._drawn else u""
+        self._write(back + u"".join(self._painted(line) + u"\n" for line in lines))
+        self._drawn = len(lines)
+
+    def _write(self, text):
+        try:
+            self._stream.write(text)
+            self._stream.flush()
+        except EnvironmentError as error:
+            if error.errno == errno.EPIPE:
+                raise NobodyReads
+            raise
+
+    def _painted(self, line):
+        return u"".join(u"\x1b[%sm%s\x1b[0m" % (COLOURS[part.colour], part.text) if self.in_colour and part.colour and part.text else part.text
+                        for part in line)
+
+    def _rows(self):
+        """Return how many rows the terminal has (tty_ioctl(4))."""
+        try:
+            return struct.unpack("HHHH", fcntl.ioctl(self._stream.fileno(), termios.TIOCGWINSZ, b"\0" * 8))[0] or ROWS_DEFAULT
+        except EnvironmentError:
+            return ROWS_DEFAULT
+
+
+def silence(stream):
+    """Let what is still to be written go nowhere: whoever read it has gone."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, stream.fileno())
+    os.close(nothing)
+
+
+def warn(screen, sentences):
+    """Write warnings."""
+    for sentence in sentences:
+        screen.say(u"Warning: %s" % words.unicode_text(sentence))

@@ -1,0 +1,157 @@
+"""Replies of the plugin as lines for people. What a key of a reply holds decides how it is shown; one that is not known here is shown, too."""
+
+from __future__ import absolute_import
+
+import itertools
+
+from xsraid_cli import health, layout, words
+from xsraid_cli.commands import as_typed
+from xsraid_cli.layout import Cell
+
+SYNC_NAMES = {"recover": "rebuild"}
+NO_ARRAYS = "No arrays here. `xsraid disks` shows what they could be made of, `xsraid create --help` how."
+APART = ("warnings", "next")  # warnings are not for the same stream
+IN_ROW = ("device", "level", "size_bytes", "health", "redundancy_left")  # of an array
+
+
+def reply(parsed, with_commands=False, detailed=False):
+    """Return the lines of a reply. with_commands: also what was run; detailed: all that is known of its arrays."""
+    keys = [key for key in parsed if key not in APART and (with_commands or key != "commands")]
+    blocks = []
+    for is_plain, group in itertools.groupby(keys, lambda key: _view(key, parsed[key]) is None):
+        if is_plain:
+            blocks.append(layout.facts([(words.label(key), words.value(key, parsed[key])) for key in group]))
+        else:
+            blocks += [arrays(parsed[key], detailed) if key == "arrays" else _view(key, parsed[key])(parsed[key]) for key in group]
+    blocks += [layout.paragraph(as_typed(parsed["next"]))] if parsed.get("next") else []
+    return _joined(blocks)
+
+
+def arrays(records, detailed=False):
+    """Return the lines of array records, one row each and below it what is not as it should be."""
+    if not records:
+        return layout.paragraph(NO_ARRAYS)
+    rows = [[words.node(record["device"]), words.value("level", record.get("level")), words.value("size_bytes", record.get("size_bytes")),
+             Cell(words.plain(record.get("health") or "planned"), health.colour(record)), words.failures(record.get("redundancy_left")),
+             words.value("sr", (record.get("sr") or {}).get("name_label"))] for record in records]
+    lines = layout.table(["array", "level", "size", "health", "redundancy", "sr"], rows)
+    for record in records:
+        lines += _sync(record) + _remarks(record)
+    return lines + ([[]] + _members(records[0]) if detailed and len(records) == 1 else [])
+
+
+def disks(records):
+    """Return the lines of disk records."""
+    rows = [[words.node(record["device"]), words.value("size_bytes", record["size_bytes"]), words.value("model", record["model"]),
+             words.value("serial", record["serial"]), _use(record)] for record in records]
+    return layout.table(["disk", "size", "model", "serial", "use"], rows) if rows else layout.paragraph("No disks.")
+
+
+def _use(record):
+    if record["refusals"]:
+        details = [words.plain(refusal["detail"]) for refusal in record["refusals"]]
+        return Cell(u"; ".join(sorted(set(details), key=details.index)), None)
+    if record["stale"]:
+        return Cell(u"free with --wipe, still has %s" % u", ".join(sorted({words.plain(part["type"]) for part in record["stale"]})), "notice")
+    return Cell(u"free", "good")
+
+
+def _sync(record):
+    """Return the line of what is under way on an array: a bar, and the time left."""
+    sync = record.get("sync")
+    if not sync:
+        return []
+    ratio, speed, left = sync.get("done_ratio"), sync.get("speed_bytes_s"), sync.get("remaining_s")
+    parts = [u"%s %s" % (words.node(record["device"]), words.plain(SYNC_NAMES.get(sync["action"], sync["action"])))]
+    parts += [] if ratio is None else [u"%s %s" % (layout.bar(ratio), words.percent(ratio))]
+    parts += [words.speed(speed)] if speed else []
+    parts += [u"%s left" % words.duration(left)] if left is not None else []
+    return [[Cell(u"  " + u"  ".join(parts), None)]]
+
+
+def _remarks(record):
+    """Return lines on members that are not what they should be, and on an array that would not come back after a reboot."""
+    remarks = []
+    for member in record.get("members", ()):
+        if member.get("state", "active") not in health.MEMBERS_WELL:
+            where = u"slot %s" % member["slot"] if member["slot"] is not None else u"no slot"
+            disk = u"%s, serial %s" % (words.node(member["device"]), words.value("serial", member["serial"])) if member["device"] else u"no disk"
+            remarks.append([Cell(u"  %s " % words.node(record["device"]), None), Cell(words.plain(member["state"]), health.member_colour(member)),
+                            Cell(u": %s, %s" % (disk, where), None)])
+    if not record.get("configured", True):
+        remarks += layout.paragraph("%s has no line in /etc/mdadm.conf: xsraid adopt %s" % ((words.node(record["device"]),) * 2), 2)
+    return remarks
+
+
+def _members(record):
+    """Return the lines of all members of an array, and of what else is known of it."""
+    rows = [[words.value("slot", member["slot"]), words.node(member["device"] or "-"),
+             Cell(words.plain(member["state"]) + (u", being replaced" if member.get("being_replaced") else u""), health.member_colour(member)),
+             words.value("serial", member["serial"]), words.value("errors", member["errors"]), words.value("place", member.get("enclosure_slot"))]
+            for member in record["members"]]
+    more = [(words.label(key), words.value(key, part)) for key, part in record.items() if key not in IN_ROW and _is_plain(part)]
+    return (layout.table(["slot", "disk", "state", "serial", "errors", "enclosure"], rows) + [[]] if rows else []) + layout.facts(more)
+
+
+def _deliveries(records):
+    rows = [[words.node(record["array"]), words.plain(record["channel"]),
+             Cell(u"accepted", "good") if record["accepted"] else Cell(u"not accepted", "bad"), words.value("seconds", record["seconds"]),
+             words.plain(record["response"])] for record in records]
+    lines = layout.table(["array", "by", "", "seconds", "answer"], rows) if rows else []
+    for advice in sorted({record["advice"] for record in records if record["advice"]}):
+        lines += layout.paragraph(as_typed(advice))
+    return lines
+
+
+def _history(records):
+    rows = []
+    for record in records:
+        delivered = u", ".join(u"%s %s" % (words.plain(each["channel"]), words.plain(each["state"])) for each in record["deliveries"])
+        rows.append([words.value("time", record["time"]), words.plain(record["name"]), words.node(record["array"] or "-"),
+                     words.node(record["disk"] or "-"), delivered])
+    return layout.table(["time", "alert", "array", "disk", "delivered"], rows) if rows else layout.paragraph("No alerts yet.")
+
+
+def _commands(given):
+    return [[Cell(u"    " + words.plain(line), None)] for line in given]
+
+
+def _is_plain(part):
+    """Return whether a part of a reply fits one line after its name; several sentences have one each."""
+    return not isinstance(part, dict) and not (isinstance(part, list) and any(isinstance(each, (dict, list)) or " " in words.value("", each)
+                                                                              for each in part))
+
+
+def _view(key, part):
+    """Return what shows a part of a reply, None where it fits one line after its name. Where records are expected, mere names are none."""
+    is_names = isinstance(part, list) and part != [] and not isinstance(part[0], dict)
+    if key in VIEWS and (key == "commands" or not is_names):
+        return VIEWS[key]
+    return None if _is_plain(part) else _anything
+
+
+def _anything(part):
+    """Return the lines of a part of a reply that nothing is known of, by its form."""
+    if isinstance(part, dict):
+        return [line for key, each in part.items() for line in (_settings({key: each}) if _is_plain(each) else
+                                                                layout.paragraph(words.label(key)) + _anything(each))]
+    if not all(isinstance(each, dict) for each in part):
+        return [line for each in part for line in layout.paragraph(words.value("", each))]
+    names = [name for name in part[0] if all(_is_plain(each.get(name)) for each in part)]
+    return layout.table([words.label(name) for name in names], [[words.value(name, each.get(name)) for name in names] for each in part])
+
+
+def _settings(given):
+    return layout.facts([(words.label(key), words.value(key, part)) for key, part in given.items()])
+
+
+def _joined(blocks):
+    """Return the lines of blocks with an empty one between them."""
+    lines = []
+    for block in blocks:
+        lines += ([[]] if lines and block else []) + block
+    return lines
+
+
+VIEWS = {"array": lambda record: arrays([record]), "arrays": arrays, "disks": disks, "deliveries": _deliveries, "alerts": _history,
+         "settings": _settings, "commands": _commands}

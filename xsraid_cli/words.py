@@ -1,0 +1,86 @@
+"""Values of replies in words for people, pure: sizes, times, names. All text in here and beyond is Unicode, on Python 2 as well."""
+
+from __future__ import absolute_import
+
+import os
+
+from xsraid.text import native, printable, to_bytes
+
+KIB, MIB, GIB, TB = 1 << 10, 1 << 20, 1 << 30, 10 ** 12
+# The suffix of a name in a reply tells its unit; the longer ones first.
+UNITS = ("_bytes_s", "_bytes", "_ratio", "_s")
+
+
+def unicode_text(value):
+    """Return text or bytes as Unicode that can be sent and written; what is no UTF-8 is replaced."""
+    return to_bytes(value).decode("utf-8", "replace")
+
+
+def plain(value):
+    """Return text as Unicode on one line: nothing that comes from elsewhere moves the cursor."""
+    return unicode_text(printable(native(value))).replace(u"\n", u" ").replace(u"\t", u" ")
+
+
+def size(size_bytes):
+    """Return a size as 512 KiB, 128 MiB, 931.5 GiB or, as a label on a disk has it, 4.00 TB."""
+    if size_bytes < MIB:
+        return u"%.0f KiB" % (float(size_bytes) / KIB) if size_bytes else u"0"
+    if size_bytes < GIB:
+        return u"%.0f MiB" % (float(size_bytes) / MIB)
+    return u"%.1f GiB" % (float(size_bytes) / GIB) if size_bytes < TB else u"%.2f TB" % (float(size_bytes) / TB)
+
+
+def speed(bytes_s):
+    return u"%.0f MB/s" % (bytes_s / 1e6)
+
+
+def duration(seconds):
+    """Return a time as 45 s, 12 min, 3 h 05 min or 2 d 4 h."""
+    minutes, hours, days = int(seconds) // 60, int(seconds) // 3600, int(seconds) // 86400
+    if minutes == 0:
+        return u"%d s" % seconds
+    if hours == 0:
+        return u"%d min" % minutes
+    return u"%d h %02d min" % (hours, minutes % 60) if days == 0 else u"%d d %d h" % (days, hours % 24)
+
+
+def percent(ratio):
+    return u"%.1f %%" % (100 * ratio)
+
+
+FORMS = {"_bytes": size, "_bytes_s": speed, "_s": duration, "_ratio": percent}
+
+
+def _unit(name):
+    return next((unit for unit in UNITS if name.endswith(unit)), "")
+
+
+def label(name):
+    """Return the name of a value as a person reads it: size_bytes is a size."""
+    unit = _unit(name)
+    return plain(name[:len(name) - len(unit)].replace("_", " "))
+
+
+def value(name, given):
+    """Return a value of a reply, by the unit in its name."""
+    if given is None or given == "":
+        return u"-"
+    if isinstance(given, bool):
+        return u"yes" if given else u"no"
+    if isinstance(given, (int, float)):
+        return FORMS.get(_unit(name), lambda number: u"%s" % number)(given)
+    if isinstance(given, (list, tuple)):
+        return u", ".join(value(name, part) for part in given) or u"-"
+    return plain(given) if isinstance(given, (bytes, type(u""))) else u"%s" % (given,)
+
+
+def node(device):
+    """Return a device as people say it: without /dev/."""
+    return plain(device[len("/dev/"):] if device.startswith("/dev/") and os.sep not in device[len("/dev/"):] else device)
+
+
+def failures(count):
+    """Return how many more failures are survived, in words; count: None where that is not known."""
+    if count is None:
+        return u"-"
+    return u"%s more failure%s survived" % ((u"one", u"") if count == 1 else (u"no" if count == 0 else count, u"s"))
