@@ -8,6 +8,7 @@
 #   make rpm         build/rpm/: one RPM for Python 2 hosts (.xs7), one for Python 3 hosts (.xs8)
 #   make repo        build/repo/: a yum repository of both
 #   make readme      the README's description of the functions, from their table and real replies
+#   make manual      the manual page and the completion of the command line, from the same table
 #   make clean       removes build/
 
 SHELL := /bin/bash
@@ -35,7 +36,7 @@ VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' xsraid/__init__.py)
 RELEASE_DATE := $(shell sed -n 's/^.. .*(\([0-9-]*\))$$/\1/p' CHANGELOG.md | head -n 1)
 export SOURCE_DATE_EPOCH := $(shell date -u -d "$(RELEASE_DATE)" +%s)
 
-PACKED := $(wildcard *.md) LICENSE SPECS rpm xapi-plugin xsraid
+PACKED := $(wildcard *.md) LICENSE SPECS rpm xapi-plugin xsraid xsraid_cli
 PACKED_FILES := $(shell find $(PACKED) -type f -not -name '*.pyc' -not -name '*~')
 TARBALL := build/xsraid-$(VERSION).tar.gz
 # Another release or place can be asked for: make rpm RELEASE=2 RPM_DIR=/some/folder
@@ -49,7 +50,7 @@ ROOT_INPUTS := tests/dom0/make-root tests/dom0/finish-root tests/dom0/stand-ins.
 ROOT_DONE := build/root-done.$(shell cat $(ROOT_INPUTS) | sha256sum | cut -c 1-12)
 GUEST := $(ROOT_DONE) build/xstate.so
 
-.PHONY: help demo test test-fast lint bench soak readme rpm repo clean host-packages units
+.PHONY: help demo test test-fast lint bench soak readme rpm repo clean host-packages units manual
 
 help:
 	sed -n 's/^#   //p' Makefile
@@ -59,10 +60,10 @@ demo: rpm build/venv/.done build/xenapi/.done $(GUEST)
 
 # A failure anywhere ends make; the last line is pytest's.
 test: units repo $(GUEST)
-	$(AS_ROOT) $(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder tests/xapi tests/rpm tests/dom0
+	$(AS_ROOT) $(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder tests/xapi tests/cli tests/rpm tests/dom0
 
 test-fast: units
-	$(PYTHON) -m pytest tests/xapi
+	$(PYTHON) -m pytest tests/xapi tests/cli
 
 units: build/venv/.done build/xenapi/.done
 	$(PYTHON) tests/each_python.py units
@@ -70,6 +71,10 @@ units: build/venv/.done build/xenapi/.done
 readme: rpm build/venv/.done build/xenapi/.done $(GUEST)
 	$(AS_ROOT) $(PYTHON) tests/dom0/record.py
 	$(PYTHON) tests/readme.py
+
+manual: build/venv/.done build/xenapi/.done
+	$(PYTHON) -m xsraid_cli.manual > rpm/usr/share/man/man8/xsraid.8
+	$(PYTHON) -m xsraid_cli.completion > rpm/usr/share/bash-completion/completions/xsraid
 
 bench: rpm build/venv/.done build/xenapi/.done $(GUEST)
 	$(AS_ROOT) $(PYTHON) tests/dom0/bench.py
@@ -80,7 +85,7 @@ soak: rpm build/venv/.done build/xenapi/.done $(GUEST)
 	$(AS_ROOT) $(PYTHON) tests/dom0/soak.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
 
 # Files without .py are found by their first line.
-SCRIPTS = $(shell grep -rlI -m1 '^\#!.*python' xapi-plugin rpm/usr/libexec tests | grep -v '\.py$$')
+SCRIPTS = $(shell grep -rlI -m1 '^\#!.*python' xapi-plugin rpm/usr/bin rpm/usr/libexec tests | grep -v '\.py$$')
 
 # Modules that 2.7 has by another name: the import of one falls back to the other.
 RENAMED := ConfigParser ConfigParser.RawConfigParser xmlrpc.client xmlrpclib
@@ -88,7 +93,7 @@ FLOOR := --quiet --violations --no-tips -t=2.7- -t=3.6- --backport configparser 
 
 lint: rpm build/venv/.done
 	build/venv/bin/ruff check --no-cache . $(SCRIPTS)
-	build/venv/bin/vermin $(FLOOR) xsraid xapi-plugin rpm/usr/libexec
+	build/venv/bin/vermin $(FLOOR) xsraid xsraid_cli xapi-plugin rpm/usr/bin rpm/usr/libexec
 	$(PYTHON) tests/each_python.py compile
 	HOME=$(CURDIR)/build/home rpmlint --strict --config SPECS/rpmlint.toml SPECS/xsraid.spec $(RPM_XS7) $(RPM_XS8)
 

@@ -18,7 +18,7 @@ ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build"
 DOM0_VERSIONS = ("2.7", "3.6")
 TESTED_VERSIONS = DOM0_VERSIONS + ("3.11", "3.13")
-DOM0_CODE = ("xsraid", "xapi-plugin", "rpm/usr/libexec")
+DOM0_CODE = ("xsraid", "xsraid_cli", "xapi-plugin", "rpm/usr/bin", "rpm/usr/libexec")
 # One run takes seconds; a hanging one is ended and counts as failed.
 RUN_LIMIT_S = 300
 

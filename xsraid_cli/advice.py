@@ -31,7 +31,7 @@ FAILURES = {
     "SESSION_AUTHENTICATION_FAILED": ("User or password are wrong: %(user)s at %(address)s.", "Type it again, or name another user with --user."),
     "HOST_IS_SLAVE": ("The pool has a new master, which does not answer as one yet.", "Try again in a minute, or give the master's own address."),
     "RBAC_PERMISSION_DENIED": ("The role of %(user)s is too low to call plugins of hosts.", "It needs pool-admin, which root has."),
-    "XENAPI_MISSING_PLUGIN": ("xsraid is not installed on %(host)s.", "Install the RPM there, the one with %(dist)s in its name: yum install xsraid."),
+    "XENAPI_MISSING_PLUGIN": ("xsraid is not installed on %(host)s.", "Install the %(dist)s RPM there: yum install xsraid."),
     "XENAPI_PLUGIN_FAILURE": ("xsraid on %(host)s ended without an answer: %(last_words)s.", "`journalctl -t xsraid` there says more."),
     "CANNOT_CONTACT_HOST": ("The pool's master cannot reach %(host)s.", "Is it up? `xe host-list params=name-label,enabled,host-metrics-live`."),
     "HOST_OFFLINE": ("%(host)s is down.", "Start it, or name another with --host."),

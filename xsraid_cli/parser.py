@@ -27,6 +27,10 @@ class Parser(argparse.ArgumentParser):
         settings["formatter_class"] = argparse.RawDescriptionHelpFormatter
         argparse.ArgumentParser.__init__(self, **settings)
 
+    def _get_option_tuples(self, option_string):
+        """Find no option that begins so: Python 2.7 has no allow_abbrev, and will not change any more."""
+        return [] if PYTHON_2 else argparse.ArgumentParser._get_option_tuples(self, option_string)
+
     def error(self, message):
         argparse.ArgumentParser.error(self, message + (UNKNOWN_HINT if "invalid choice" in message else ""))
 
@@ -36,7 +40,7 @@ CONNECTION = (
     (("--pool",), {"metavar": "ADDRESS"}, "the pool, by its master or any member: https://master; without it, the host this runs on"),
     (("--host",), {"metavar": "NAME"}, "which host of the pool, by name or uuid; not needed where there is one, nor for the host this runs on"),
     (("--user",), {"metavar": "NAME"}, "who logs in to the pool (root)"),
-    (("--password-fd",), {"metavar": "N", "type": int}, "the password comes as a line from this file descriptor; else from keyring, or it is asked for"),
+    (("--password-fd",), {"metavar": "N", "type": int}, "read the password from this file descriptor, else from keyring, else ask for it"),
     (("--ca-file",), {"metavar": "FILE"}, "trust certificates that these authorities have signed"),
     (("--fingerprint",), {"metavar": "SHA256", "action": "append"}, "trust the certificate with this fingerprint and no other; may be repeated"),
     (("--insecure",), {"action": "store_true"}, "trust any certificate, and http://: whoever is in between reads the password"),
@@ -68,8 +72,8 @@ def build(known):
     for command in known:
         prefix = command.words[:-1]
         if prefix not in below:
-            about = GROUPS.get(prefix[0], "")
-            group = below[()].add_parser(prefix[0], help=about, description=_sentence(about))
+            what = GROUPS.get(prefix[0], "")
+            group = below[()].add_parser(prefix[0], help=what, description=_sentence(what))
             below[prefix] = group.add_subparsers(metavar="COMMAND", dest="verb", parser_class=Parser)
         _add_command(below[prefix], command)
     return parser
@@ -118,20 +122,21 @@ def _add_common(parser, command):
 
 def _add(group, options):
     for flags, settings, help_text in options:
-        group.add_argument(*flags, default=HIDDEN, help=help_text.replace("%", "%%"), **settings)
+        group.add_argument(*flags, default=HIDDEN, help=_escaped(help_text), **settings)
 
 
 def _add_command(parsers, command):
-    about = command.function.help
+    help_text = command.function.help
     example = "example: " + command.example()
-    parser = parsers.add_parser(command.words[-1], help=about.replace("%", "%%"), description=_sentence(about), epilog=example)
+    parser = parsers.add_parser(command.words[-1], help=_escaped(help_text), description=_sentence(help_text), epilog=example)
     parser.set_defaults(command=command)
     for argument in command.bare:
         _add_bare(parser, argument)
     for argument in command.options:
         settings = {"action": "store_true"} if commands.is_flag(argument) else {"metavar": metavar(argument)}
         settings["required"] = argument.default is api.REQUIRED and argument.name != commands.CONFIRM
-        parser.add_argument(commands.option(argument), dest=GIVEN + argument.name, default=HIDDEN, help=_about(argument), **settings)
+        settings.update(dest=GIVEN + argument.name, default=HIDDEN, help=_escaped(about(argument)))
+        parser.add_argument(commands.option(argument), **settings)
     _add_common(parser, command)
 
 
@@ -139,7 +144,7 @@ def _add_bare(parser, argument):
     is_required = argument.default is api.REQUIRED
     count = {(True, True): "+", (True, False): "*", (False, False): "?"}.get((argument.kind is kinds.disks, is_required))
     settings = {} if count is None else {"nargs": count}
-    parser.add_argument(GIVEN + argument.name, metavar=metavar(argument), help=_about(argument), **settings)
+    parser.add_argument(GIVEN + argument.name, metavar=metavar(argument), help=_escaped(about(argument)), **settings)
 
 
 def metavar(argument):
@@ -151,14 +156,17 @@ def metavar(argument):
     return argument.name.upper().replace("_", "-")
 
 
-def _about(argument):
+def about(argument):
     """Return the help on an argument: what it is for, what it takes, what it is when left out."""
     if commands.is_flag(argument):
-        text = argument.help if argument.default != "true" else "not: %s" % argument.help
-    else:
-        text = "%s: %s" % (argument.help, argument.kind.shape) + ("" if argument.default is api.REQUIRED else " (%s)" % argument.default)
-    return text.replace("%", "%%")
+        return argument.help if argument.default != "true" else "not: %s" % argument.help
+    return "%s (%s)" % (argument.help, argument.kind.shape) + ("" if argument.default is api.REQUIRED else "; default: %s" % argument.default)
 
 
 def _sentence(text):
-    return (text[:1].upper() + text[1:] + ".").replace("%", "%%")
+    return _escaped(text[:1].upper() + text[1:] + ".")
+
+
+def _escaped(text):
+    """Return text in which argparse sees nothing to fill in."""
+    return text.replace("%", "%%")

@@ -31,7 +31,7 @@ def arrays(records, detailed=False):
     """Return the lines of array records, one row each and below it what is not as it should be."""
     if not records:
         return layout.paragraph(NO_ARRAYS)
-    rows = [[words.node(record["device"]), words.value("level", record.get("level")), words.value("size_bytes", record.get("size_bytes")),
+    rows = [[words.node(record.get("device")), words.value("level", record.get("level")), words.value("size_bytes", record.get("size_bytes")),
              Cell(words.plain(record.get("health") or "planned"), health.colour(record)), words.failures(record.get("redundancy_left")),
              words.value("sr", (record.get("sr") or {}).get("name_label"))] for record in records]
     lines = layout.table(["array", "level", "size", "health", "redundancy", "sr"], rows)
@@ -42,16 +42,16 @@ def arrays(records, detailed=False):
 
 def disks(records):
     """Return the lines of disk records."""
-    rows = [[words.node(record["device"]), words.value("size_bytes", record["size_bytes"]), words.value("model", record["model"]),
-             words.value("serial", record["serial"]), _use(record)] for record in records]
+    rows = [[words.node(record.get("device"))] + [words.value(name, record.get(name)) for name in ("size_bytes", "model", "serial")] + [_use(record)]
+            for record in records]
     return layout.table(["disk", "size", "model", "serial", "use"], rows) if rows else layout.paragraph("No disks.")
 
 
 def _use(record):
-    if record["refusals"]:
-        details = [words.plain(refusal["detail"]) for refusal in record["refusals"]]
+    if record.get("refusals"):
+        details = [words.plain(refusal.get("detail")) for refusal in record.get("refusals")]
         return Cell(u"; ".join(sorted(set(details), key=details.index)), None)
-    if record["stale"]:
+    if record.get("stale"):
         return Cell(u"free with --wipe, still has %s" % u", ".join(sorted({words.plain(part["type"]) for part in record["stale"]})), "notice")
     return Cell(u"free", "good")
 
@@ -62,7 +62,7 @@ def _sync(record):
     if not sync:
         return []
     ratio, speed, left = sync.get("done_ratio"), sync.get("speed_bytes_s"), sync.get("remaining_s")
-    parts = [u"%s %s" % (words.node(record["device"]), words.plain(SYNC_NAMES.get(sync["action"], sync["action"])))]
+    parts = [u"%s %s" % (words.node(record.get("device")), words.plain(SYNC_NAMES.get(sync.get("action"), sync.get("action"))))]
     parts += [] if ratio is None else [u"%s %s" % (layout.bar(ratio), words.percent(ratio))]
     parts += [words.speed(speed)] if speed else []
     parts += [u"%s left" % words.duration(left)] if left is not None else []
@@ -74,31 +74,37 @@ def _remarks(record):
     remarks = []
     for member in record.get("members", ()):
         if member.get("state", "active") not in health.MEMBERS_WELL:
-            where = u"slot %s" % member["slot"] if member["slot"] is not None else u"no slot"
-            disk = u"%s, serial %s" % (words.node(member["device"]), words.value("serial", member["serial"])) if member["device"] else u"no disk"
-            remarks.append([Cell(u"  %s " % words.node(record["device"]), None), Cell(words.plain(member["state"]), health.member_colour(member)),
-                            Cell(u": %s, %s" % (disk, where), None)])
+            remarks.append([Cell(u"  %s " % words.node(record.get("device")), None),
+                            Cell(words.plain(member["state"]), health.member_colour(member)), Cell(u": " + _whereabouts(member), None)])
     if not record.get("configured", True):
-        remarks += layout.paragraph("%s has no line in /etc/mdadm.conf: xsraid adopt %s" % ((words.node(record["device"]),) * 2), 2)
+        remarks += layout.paragraph(u"%s has no line in /etc/mdadm.conf: xsraid adopt %s" % ((words.node(record.get("device")),) * 2), 2)
     return remarks
+
+
+def _whereabouts(member):
+    """Return which disk a member is, and its slot."""
+    slot = member.get("slot")
+    disk = u"%s, serial %s" % (words.node(member["device"]), words.value("serial", member.get("serial"))) if member.get("device") else u"no disk"
+    return disk + (u", no slot" if slot is None else u", slot %s" % slot)
 
 
 def _members(record):
     """Return the lines of all members of an array, and of what else is known of it."""
-    rows = [[words.value("slot", member["slot"]), words.node(member["device"] or "-"),
-             Cell(words.plain(member["state"]) + (u", being replaced" if member.get("being_replaced") else u""), health.member_colour(member)),
-             words.value("serial", member["serial"]), words.value("errors", member["errors"]), words.value("place", member.get("enclosure_slot"))]
-            for member in record["members"]]
+    rows = []
+    for member in record.get("members", ()):
+        state = words.plain(member.get("state")) + (u", being replaced" if member.get("being_replaced") else u"")
+        rows.append([words.value("slot", member.get("slot")), words.node(member.get("device")), Cell(state, health.member_colour(member))] + [
+            words.value(name, member.get(name)) for name in ("serial", "errors", "enclosure_slot")])
     more = [(words.label(key), words.value(key, part)) for key, part in record.items() if key not in IN_ROW and _is_plain(part)]
     return (layout.table(["slot", "disk", "state", "serial", "errors", "enclosure"], rows) + [[]] if rows else []) + layout.facts(more)
 
 
 def _deliveries(records):
-    rows = [[words.node(record["array"]), words.plain(record["channel"]),
-             Cell(u"accepted", "good") if record["accepted"] else Cell(u"not accepted", "bad"), words.value("seconds", record["seconds"]),
-             words.plain(record["response"])] for record in records]
+    rows = [[words.node(record.get("array")), words.plain(record.get("channel")),
+             Cell(u"accepted", "good") if record.get("accepted") else Cell(u"not accepted", "bad"), words.value("seconds", record.get("seconds")),
+             words.plain(record.get("response"))] for record in records]
     lines = layout.table(["array", "by", "", "seconds", "answer"], rows) if rows else []
-    for advice in sorted({record["advice"] for record in records if record["advice"]}):
+    for advice in sorted({record.get("advice") for record in records if record.get("advice")}):
         lines += layout.paragraph(as_typed(advice))
     return lines
 
@@ -106,9 +112,9 @@ def _deliveries(records):
 def _history(records):
     rows = []
     for record in records:
-        delivered = u", ".join(u"%s %s" % (words.plain(each["channel"]), words.plain(each["state"])) for each in record["deliveries"])
-        rows.append([words.value("time", record["time"]), words.plain(record["name"]), words.node(record["array"] or "-"),
-                     words.node(record["disk"] or "-"), delivered])
+        delivered = u", ".join(u"%s %s" % (words.plain(each.get("channel")), words.plain(each.get("state"))) for each in record.get("deliveries", ()))
+        rows.append([words.value("time", record.get("time")), words.plain(record.get("name")), words.node(record.get("array")),
+                     words.node(record.get("disk")), delivered])
     return layout.table(["time", "alert", "array", "disk", "delivered"], rows) if rows else layout.paragraph("No alerts yet.")
 
 

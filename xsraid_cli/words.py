@@ -2,8 +2,6 @@
 
 from __future__ import absolute_import
 
-import os
-
 from xsraid.text import native, printable, to_bytes
 
 KIB, MIB, GIB, TB = 1 << 10, 1 << 20, 1 << 30, 10 ** 12
@@ -17,7 +15,9 @@ def unicode_text(value):
 
 
 def plain(value):
-    """Return text as Unicode on one line: nothing that comes from elsewhere moves the cursor."""
+    """Return text, or None, as Unicode on one line: nothing that comes from elsewhere moves the cursor."""
+    if value is None:
+        return u"-"
     return unicode_text(printable(native(value))).replace(u"\n", u" ").replace(u"\t", u" ")
 
 
@@ -75,8 +75,9 @@ def value(name, given):
 
 
 def node(device):
-    """Return a device as people say it: without /dev/."""
-    return plain(device[len("/dev/"):] if device.startswith("/dev/") and os.sep not in device[len("/dev/"):] else device)
+    """Return a device, or None, as people say it: /dev/sda is sda."""
+    name = (device or "-").replace("/dev/", "", 1)
+    return plain(device if "/" in name else name)
 
 
 def failures(count):

@@ -95,3 +95,8 @@ def _pass_on(source, target):
         target.shutdown(socket.SHUT_WR)
     except OSError:
         pass
+
+
+def with_colons(digits):
+    """Return a fingerprint as openssl writes it."""
+    return ":".join(digits.upper()[at:at + 2] for at in range(0, len(digits), 2))

@@ -8,10 +8,13 @@ import rpm
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 REPOSITORY = ROOT / "build/repo"
 # What `make rpm` reads; of tests/dom0 it takes the checksums only, for other words.
-SOURCES = ("LICENSE", "Makefile", "SPECS", "rpm", "tests/dom0", "xapi-plugin", "xsraid", *(path.name for path in ROOT.glob("*.md")))
+SOURCES = ("LICENSE", "Makefile", "SPECS", "rpm", "tests/dom0", "xapi-plugin", "xsraid", "xsraid_cli", *(path.name for path in ROOT.glob("*.md")))
 PYTHONS = {"xs7": "/usr/bin/python2", "xs8": "/usr/bin/python3"}
-PACKAGE_DIR = "/usr/share/xsraid/xsraid"
-MODULES = sorted(path.stem for path in (ROOT / "xsraid").glob("*.py"))
+PACKAGES_DIR = "/usr/share/xsraid"
+PACKAGE_DIR, CLI_DIR = PACKAGES_DIR + "/xsraid", PACKAGES_DIR + "/xsraid_cli"
+# {folder in dom0: names of the modules in it}
+MODULES = {PACKAGES_DIR + "/" + package: sorted(path.stem for path in (ROOT / package).glob("*.py")) for package in ("xsraid", "xsraid_cli")}
+MODULE_COUNT = sum(len(names) for names in MODULES.values())
 
 
 def package_path(dist, repository=REPOSITORY):

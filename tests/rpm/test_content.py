@@ -20,7 +20,7 @@ RPM_4_11_FEATURES = {
 SHA256 = 8  # PGPHASHALGO_SHA256, which 4.11 knows
 PRIVATE = {"/var/lib/xsraid", "/var/lib/xsraid/spool", "/var/lib/xsraid/history"}  # for root alone
 FOLDERS = PRIVATE | {"/usr/lib/systemd/system/mdmonitor.service.d", "/usr/libexec/xsraid", "/usr/share/doc/xsraid", "/usr/share/licenses/xsraid",
-                     "/usr/share/xsraid", packages.PACKAGE_DIR}
+                     packages.PACKAGES_DIR, *packages.MODULES}
 
 
 @pytest.fixture(params=sorted(packages.PYTHONS))
@@ -48,21 +48,23 @@ def files_of(folder):
 def expected_content(dist):
     """Return {path in dom0: bytes} of what must be packed, from the tree alone."""
     content = {"/" + name: data for name, data in files_of("rpm").items()}
-    content.update(("%s/%s" % (packages.PACKAGE_DIR, name), data) for name, data in files_of("xsraid").items())
+    for folder in packages.MODULES:
+        content.update(("%s/%s" % (folder, name), data) for name, data in files_of(os.path.basename(folder)).items())
     content["/etc/xapi.d/plugins/xsraid"] = (packages.ROOT / "xapi-plugin/xsraid").read_bytes()
     content["/usr/share/licenses/xsraid/LICENSE"] = (packages.ROOT / "LICENSE").read_bytes()
     for page in packages.ROOT.glob("*.md"):
         content["/usr/share/doc/xsraid/" + page.name] = page.read_bytes()
     for name, data in content.items():
-        if name.startswith(("/etc/xapi.d/", "/usr/libexec/")):
+        if name.startswith(("/etc/xapi.d/", "/usr/bin/", "/usr/libexec/")):
             content[name] = re.sub(b"^#!/usr/bin/python3(?=\\s)", b"#!" + packages.PYTHONS[dist].encode(), data)
     return content
 
 
 def expected_byte_code(dist):
+    modules = [(folder, module) for folder, names in packages.MODULES.items() for module in names]
     if dist == "xs7":
-        return {"%s/%s.pyc" % (packages.PACKAGE_DIR, module) for module in packages.MODULES}
-    return {"%s/__pycache__/%s.cpython-3%d.pyc" % (packages.PACKAGE_DIR, module, minor) for module in packages.MODULES for minor in range(6, 15)}
+        return {"%s/%s.pyc" % each for each in modules}
+    return {"%s/__pycache__/%s.cpython-3%d.pyc" % (*each, minor) for each in modules for minor in range(6, 15)}
 
 
 def test_packs_the_tree_with_the_right_shebang_and_nothing_else(path, dist):
@@ -70,7 +72,7 @@ def test_packs_the_tree_with_the_right_shebang_and_nothing_else(path, dist):
 
 
 def test_modes(header):
-    executables = ("/etc/xapi.d/plugins/", "/usr/libexec/xsraid/")
+    executables = ("/etc/xapi.d/plugins/", "/usr/bin/", "/usr/libexec/xsraid/")
     wrong = {}
     for entry in rpm.files(header):
         if stat.S_ISLNK(entry.mode):
@@ -90,7 +92,7 @@ def test_everything_is_roots(header):
 
 def test_owns_its_own_folders_and_no_others(header, dist):
     folders = {entry.name for entry in rpm.files(header) if stat.S_ISDIR(entry.mode)}
-    assert folders == FOLDERS | ({packages.PACKAGE_DIR + "/__pycache__"} if dist == "xs8" else set())
+    assert folders == FOLDERS | ({folder + "/__pycache__" for folder in packages.MODULES} if dist == "xs8" else set())
 
 
 def test_the_host_keeps_its_configuration(header):

@@ -1,5 +1,7 @@
 """The RPMs installed, upgraded and erased by dnf from the repository, in a root of its own, with each Python that a dom0 can have."""
 
+import os
+
 import install_root
 import packages
 
@@ -14,7 +16,7 @@ for name in sys.argv[1:]:
 
 def byte_code(root):
     """Return {path in the root: time of change} of the byte code that is there."""
-    return {name: root.path(name).stat().st_mtime_ns for name in root.files() if name.startswith(packages.PACKAGE_DIR) and name.endswith(".pyc")}
+    return {name: root.path(name).stat().st_mtime_ns for name in root.files() if name.startswith(packages.PACKAGES_DIR) and name.endswith(".pyc")}
 
 
 def test_installs_what_fits_the_host_and_erases_without_a_trace(new_root):
@@ -30,9 +32,10 @@ def test_byte_code_is_there_owned_and_used(new_root):
     root = new_root(packages.REPOSITORY)
     root.dnf("install", "xsraid")
     made = byte_code(root)
-    assert len(made) == len(packages.MODULES)
+    assert len(made) == packages.MODULE_COUNT
     assert set(root.rpm("--query", "--file", "--queryformat", "%{name}\n", *made).stdout.split()) == {"xsraid"}
-    root.run(root.interpreter.command, "-c", IMPORT, *["xsraid." + module for module in packages.MODULES if module != "__init__"])
+    names = ["%s.%s" % (os.path.basename(folder), name) for folder, modules in packages.MODULES.items() for name in modules if name != "__init__"]
+    root.run(root.interpreter.command, "-c", IMPORT, *names)
     assert byte_code(root) == made
 
 
@@ -44,7 +47,7 @@ def test_upgrade_leaves_nothing_of_the_older_release(new_root, older):
     said = root.run(root.interpreter.command, "-c", IMPORT + "print(sys.modules['xsraid'].__version__)", "xsraid").stdout
     assert said.strip() == packages.read_header(packages.package_path("xs8"))["version"]
     assert not [name for name in root.files() if "gone" in name]
-    assert len(byte_code(root)) == len(packages.MODULES)
+    assert len(byte_code(root)) == packages.MODULE_COUNT
     assert root.rpm("--verify", "xsraid", check=False).stdout == ""
 
 

@@ -1,0 +1,123 @@
+"""The manual page xsraid(8), made from the commands. `python -m xsraid_cli.manual` writes it; `make manual` puts it where the RPM takes it from."""
+
+from __future__ import absolute_import
+
+import io
+import sys
+
+from xsraid import api
+from xsraid import arguments as kinds
+from xsraid_cli import commands, health, parser, passwords
+
+PAGE = u"""\
+.\\" Made by `make manual` from the table of functions.
+.TH XSRAID 8 "" xsraid "System Administration"
+.SH NAME
+xsraid \\- software RAID of XenServer and XCP\\-ng hosts
+.SH SYNOPSIS
+.B xsraid
+.RI [ options ]
+.I command
+.RI [ arguments ]
+.SH DESCRIPTION
+Makes, watches and mends arrays of the kernel's md on a host, registers them as storage repositories, and sees to it that an alert reaches you.
+In dom0, as root, it is about the host it runs on; with
+.B \\-\\-pool
+about a host of any pool, from anywhere. XAPI carries each call to the host, where the plugin does the work; the plugin has to be installed there.
+.PP
+A disk is named by its node (sdb or /dev/sdb), any by\\-id link or its serial number, an array by its node, name or uuid.
+.PP
+What changes anything says on a terminal what it will do, and asks. Without a terminal it needs
+.BR \\-\\-yes ,
+or
+.B \\-\\-confirm
+where the command has that.
+.SH COMMANDS
+%(commands)s
+.SH OPTIONS
+They may stand before the command or after it.
+%(options)s
+.SH PASSWORDS
+The password of the pool's user comes from
+.B \\-\\-password\\-fd
+if that is given, else from the keyring library of Python if it is there and has one (keyring set %(service)s root), else it is asked for.
+The password of a mail server is made a secret of XAPI, and only its uuid travels. No password is taken from the command line.
+.SH EXIT STATUS
+.TP
+.B 0
+Done. For
+.BR "xsraid status" :
+each array is %(well)s.
+.TP
+.B 1
+Refused or failed; standard error says why, and what to do.
+.TP
+.B 2
+Wrong usage: nothing was done.
+.TP
+.B 3
+.B xsraid status
+shows an array in any other health, such as rebuilding, degraded, failed, inactive or missing.
+.TP
+.B 130
+Interrupted. What a host has begun goes on there.
+.SH ENVIRONMENT
+.TP
+.B NO_COLOR
+If it is set and not empty, nothing is in colour; nor is anything that does not go to a terminal.
+.SH EXAMPLES
+%(examples)s
+.SH SEE ALSO
+.BR mdadm (8),
+.BR md (4),
+/usr/share/doc/xsraid/README.md
+"""
+OPTIONS_AFTER = u".TP\n.B %s\n%s"
+
+
+def page():
+    """Return the text of the manual page."""
+    known = commands.table()
+    return PAGE % {
+        "commands": u"\n".join(_command(command) for command in known),
+        "options": u"\n".join(_options(parser.CONNECTION + parser.OUTPUT)),
+        "service": _roff(passwords.KEYRING_SERVICE % "https://master"),
+        "well": u" or ".join(u"%s" % word for word in health.WELL),
+        "examples": u"\n".join(u".PP\n.B %s" % _roff(command.example()) for command in known)}
+
+
+def _command(command):
+    """Return the part on one command: how it is typed, what it does, its arguments."""
+    bare = u" ".join(_bare(argument) for argument in command.bare)
+    lines = [u".SS xsraid %s" % _roff(command.name), u".B xsraid %s" % _roff(command.name), bare or None, u".PP", _sentence(command.function.help)]
+    lines += [OPTIONS_AFTER % (_roff(parser.metavar(argument)), _sentence(parser.about(argument))) for argument in command.bare]
+    for argument in command.options:
+        value = u"" if commands.is_flag(argument) else u" " + parser.metavar(argument)
+        lines.append(OPTIONS_AFTER % (_roff(commands.option(argument) + value), _sentence(parser.about(argument))))
+    return u"\n".join([line for line in lines if line is not None] + _options(parser.own_options(command)))
+
+
+def _bare(argument):
+    name = _roff(parser.metavar(argument)) + (u" ..." if argument.kind is kinds.disks else u"")
+    return name if argument.default is api.REQUIRED else u"[%s]" % name
+
+
+def _options(options):
+    return [OPTIONS_AFTER % (_roff(u" ".join(flags + tuple(settings.get("metavar", "").split()))), _sentence(help_text))
+            for flags, settings, help_text in options]
+
+
+def _sentence(text):
+    text = _roff(text)
+    return text[:1].upper() + text[1:] + u"."
+
+
+def _roff(text):
+    """Return text in which roff sees nothing of its own."""
+    text = (u"%s" % text).replace(u"\\", u"\\e").replace(u"-", u"\\-")
+    return u"\\&" + text if text[:1] in u".'" else text
+
+
+if __name__ == "__main__":
+    with io.open(sys.stdout.fileno(), "w", encoding="utf-8", closefd=False) as out:
+        out.write(page())
