@@ -11,7 +11,7 @@ REPOSITORY = ROOT / "build/repo"
 SOURCES = ("LICENSE", "Makefile", "SPECS", "rpm", "tests/dom0", "xapi-plugin", "xsraid", "xsraid_cli", *(path.name for path in ROOT.glob("*.md")))
 PYTHONS = {"xs7": "/usr/bin/python2", "xs8": "/usr/bin/python3"}
 PACKAGES_DIR = "/usr/share/xsraid"
-PACKAGE_DIR, CLI_DIR = PACKAGES_DIR + "/xsraid", PACKAGES_DIR + "/xsraid_cli"
+PACKAGE_DIR = PACKAGES_DIR + "/xsraid"
 # {folder in dom0: names of the modules in it}
 MODULES = {PACKAGES_DIR + "/" + package: sorted(path.stem for path in (ROOT / package).glob("*.py")) for package in ("xsraid", "xsraid_cli")}
 MODULE_COUNT = sum(len(names) for names in MODULES.values())
