@@ -23,7 +23,17 @@ else:
     import xmlrpc.client as xmlrpclib
 
 XSRAID = "XSRAID_"
-EXPIRED = "expired"
+SIGNED_BY_NOBODY = ("is signed by nobody that is known here", "Give the authority with --ca-file. Or: ")
+OTHER_NAME = ("is for another name", "Use a name that is in it, or: ")
+# What is wrong with a certificate, by OpenSSL's X509_V_ERR codes (x509_vfy.h). Python before 3.7 tells only that the name is another, or that something
+# else is not right: 0.
+CERTIFICATES = {
+    0: ("is signed by nobody that is known here, or has expired", "Give the authority with --ca-file. Or: "),
+    9: ("is not valid yet", "Are the clocks right, here and there? Or: "),
+    10: ("has expired", "Renew it on the host: `xe host-emergency-reset-server-certificate`. Until then: "),
+    62: OTHER_NAME,
+    64: OTHER_NAME,
+}
 SAME_FINGERPRINT = ("If `openssl x509 -noout -fingerprint -sha256 -in /etc/xensource/xapi-ssl.pem` on that host says the same: --fingerprint %s")
 
 # What XAPI says, and what to do.
@@ -97,12 +107,10 @@ def _of_tls(error, address):
     seen = transport.fingerprint_at(address)
     if seen is None:
         return Problem("No secure connection to %s: %s." % (address, _said(error)), "Is that xapi's port? It speaks TLS on 443.")
-    if EXPIRED in str(error):
-        what, advice = "has expired", "Renew it on the host: `xe host-emergency-reset-server-certificate`. Until then: "
-    elif isinstance(error, ssl.CertificateError) and not isinstance(error, ssl.SSLError) or "match" in str(error):
-        what, advice = "is for another name", "Use a name that is in it, or: "
+    if isinstance(error, ssl.SSLError):
+        what, advice = CERTIFICATES.get(getattr(error, "verify_code", 0), SIGNED_BY_NOBODY)
     else:
-        what, advice = "is signed by nobody that is known here", "Give the authority with --ca-file. Or: "
+        what, advice = OTHER_NAME
     return Problem("The certificate of %s %s; its fingerprint is %s." % (address, what, seen), advice + SAME_FINGERPRINT % seen)
 
 

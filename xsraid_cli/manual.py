@@ -88,13 +88,17 @@ def page():
 
 def _command(command):
     """Return the part on one command: how it is typed, what it does, its arguments."""
-    bare = u" ".join(_bare(argument) for argument in command.bare)
-    lines = [u".SS xsraid %s" % _roff(command.name), u".B xsraid %s" % _roff(command.name), bare or None, u".PP", _sentence(command.function.help)]
+    needed = [argument for argument in command.options if argument.default is api.REQUIRED and argument.name != commands.CONFIRM]
+    synopsis = u" ".join([_typed(argument) for argument in needed] + [_bare(argument) for argument in command.bare])
+    lines = [u".SS %s" % _roff(command.name), u".B xsraid %s" % _roff(command.name), synopsis or None, u".PP", _sentence(command.function.help)]
     lines += [OPTIONS_AFTER % (_roff(parser.metavar(argument)), _sentence(parser.about(argument))) for argument in command.bare]
-    for argument in command.options:
-        value = u"" if commands.is_flag(argument) else u" " + parser.metavar(argument)
-        lines.append(OPTIONS_AFTER % (_roff(commands.option(argument) + value), _sentence(parser.about(argument))))
+    lines += [OPTIONS_AFTER % (_typed(argument), _sentence(parser.about(argument))) for argument in command.options]
     return u"\n".join([line for line in lines if line is not None] + _options(parser.own_options(command)))
+
+
+def _typed(argument):
+    """Return an option with what follows it."""
+    return _roff(commands.option(argument) + (u"" if commands.is_flag(argument) else u" " + parser.metavar(argument)))
 
 
 def _bare(argument):

@@ -24,22 +24,27 @@ LOCAL_URL = "http://_var_lib_xcp_xapi/"  # as XenAPI.xapi_local has it
 HTTP, HTTPS = "http", "https"
 
 
-class _Once(object):
-    """xmlrpc sends a request again when its connection breaks: a plugin might then do its work twice. So each has a connection of its own."""
+def _once(self, host, handler, request_body, verbose=0):
+    """Send a request and return its answer. xmlrpc's own sends it again when the connection breaks, and a plugin might do its work twice.
 
-    def request(self, host, handler, request_body, verbose=0):
-        try:
-            return self.single_request(host, handler, request_body, verbose)
-        finally:
-            self.close()
+    So that no connection breaks for having been idle, each request has its own.
+    """
+    try:
+        return self.single_request(host, handler, request_body, verbose)
+    finally:
+        self.close()
 
 
-class LocalTransport(_Once, XenAPI.UDSTransport):
+class LocalTransport(XenAPI.UDSTransport):
     """To this host's xapi."""
 
+    request = _once
 
-class NetworkTransport(_Once, xmlrpclib.Transport):
+
+class NetworkTransport(xmlrpclib.Transport):
     """To a xapi by its address, over connections that connect(host) makes."""
+
+    request = _once
 
     def __init__(self, connect):
         xmlrpclib.Transport.__init__(self)

@@ -32,10 +32,10 @@ output = xmlrpc.client.dumps((value,), methodresponse=True)
 
 
 class Xsraid:
-    """Starts the command. prefix: what it is started with, such as nsenter; options: that stand before all others."""
+    """Starts the command. prefix: what it is started with, such as nsenter; options: that stand before all others; python: its interpreter."""
 
-    def __init__(self, prefix=(), options=()):
-        self.argv = [*prefix, sys.executable, "-m", "xsraid_cli"]
+    def __init__(self, prefix=(), options=(), python=sys.executable):
+        self.argv = [*prefix, python, "-m", "xsraid_cli"]
         self.options = list(options)
         self.environment = dict(os.environ, PYTHONPATH=PROJECT, COLUMNS="80", TERM="xterm", PYTHONWARNINGS="error")
         self.environment.pop("NO_COLOR", None)

@@ -5,7 +5,7 @@ import pathlib
 import pytest
 
 import tls
-from processes import PASSWORD, Xsraid
+from processes import PASSWORD, PROJECT, Xsraid
 
 ARRAYS = {"arrays": []}
 
@@ -62,6 +62,22 @@ def test_a_fingerprint_is_enough_and_another_is_refused(addresses, certificates,
     assert Xsraid()("--pool", addresses[kind], "--fingerprint", wrong, "--fingerprint", right, "status", password=PASSWORD).status == 0
     what, advice = lines(Xsraid()("--pool", addresses[kind], "--fingerprint", wrong, "status", password=PASSWORD))
     assert "another certificate" in what and tls.with_colons(right) in what and "Nothing was sent" in advice
+
+
+@pytest.mark.parametrize("version", ["2.7", "3.6"])
+def test_certificates_are_judged_alike_by_the_pythons_of_dom0(addresses, certificates, version):
+    python = pathlib.Path(PROJECT, "build/venvs", version, "bin/python")
+    if not python.exists():
+        pytest.skip("`make units` makes it, where this Python is installed")
+    command = Xsraid(python=str(python))
+
+    def said(kind, *words):  # 2.7 knows certificates for names only, not for IP addresses
+        return command("--pool", addresses[kind].replace("127.0.0.1", "localhost"), *words, "status", password=PASSWORD).err
+    assert said("good", "--ca-file", certificates.ca) == said("other_name", "--fingerprint", tls.fingerprint(certificates.other_name)) == ""
+    assert "signed by nobody that is known here, or has expired" in said("good")
+    assert "is for another name" in said("other_name", "--ca-file", certificates.ca)
+    assert "or has expired" in said("expired", "--ca-file", certificates.ca)
+    assert "another certificate" in said("good", "--fingerprint", tls.fingerprint(certificates.expired))
 
 
 def test_insecure_says_so_each_time(addresses):

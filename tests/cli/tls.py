@@ -19,7 +19,7 @@ class Certificates:
         self.ca = self.path("ca.pem")
         self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
                       "-days", "30", "-subj", "/CN=the tests' authority")
-        self.good = self._signed("good", "IP:127.0.0.1", "-days", "30")
+        self.good = self._signed("good", "IP:127.0.0.1,DNS:localhost", "-days", "30")
         self.expired = self._signed("expired", "IP:127.0.0.1", "-days", "-1")
         self.other_name = self._signed("other", "DNS:elsewhere.example.com", "-days", "30")
 
