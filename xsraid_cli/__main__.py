@@ -7,4 +7,4 @@ import sys
 from xsraid_cli import main
 
 if __name__ == "__main__":
-    sys.exit(main.main(sys.argv[1:]))
+    sys.exit(main.main())

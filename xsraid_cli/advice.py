@@ -25,8 +25,8 @@ else:
 XSRAID = "XSRAID_"
 SIGNED_BY_NOBODY = ("is signed by nobody that is known here", "Give the authority with --ca-file. Or: ")
 OTHER_NAME = ("is for another name", "Use a name that is in it, or: ")
-# What is wrong with a certificate, by OpenSSL's X509_V_ERR codes (x509_vfy.h). Python before 3.7 tells only that the name is another, or that something
-# else is not right: 0.
+# What is wrong with a certificate, by the X509_V_ERR codes of OpenSSL (x509_vfy.h). Python before 3.7 tells only that the name is another, or that
+# something else is not right: 0.
 CERTIFICATES = {
     0: ("is signed by nobody that is known here, or has expired", "Give the authority with --ca-file. Or: "),
     9: ("is not valid yet", "Are the clocks right, here and there? Or: "),

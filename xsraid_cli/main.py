@@ -31,13 +31,13 @@ FOR_POOLS = ("user", "password_fd", "ca_file", "fingerprint", "insecure")
 STOPPING = (signal.SIGTERM, signal.SIGHUP)
 
 
-def main(typed):
-    """Do what was typed, words after the program's name, and return the exit status."""
+def main(typed=None):
+    """Do what was typed and return the exit status. typed: the words after the program's name, None for those of this process."""
     out, err = Screen(sys.stdout, os.environ), Screen(sys.stderr, os.environ)
     for number in STOPPING:
         signal.signal(number, _stop)
     try:
-        return run(parser.parse(commands.table(), typed), out, err)
+        return run(parser.parse(commands.table(), sys.argv[1:] if typed is None else typed), out, err)
     except Problem as problem:
         tell(problem, err)
         return problem.status

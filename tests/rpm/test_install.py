@@ -39,6 +39,16 @@ def test_byte_code_is_there_owned_and_used(new_root):
     assert byte_code(root) == made
 
 
+def test_the_command_is_there_with_its_manual_and_completion(new_root):
+    root = new_root(packages.REPOSITORY)
+    root.dnf("install", "xsraid")
+    # Python 2.7 says its version on standard error.
+    done = root.run("env", "PYTHONPATH=" + install_root.XENAPI, "/usr/bin/xsraid", "--version")
+    assert (done.stdout + done.stderr).split() == ["xsraid", packages.read_header(packages.package_path("xs8"))["version"]]
+    for path in ("/usr/share/man/man8/xsraid.8.gz", "/usr/share/bash-completion/completions/xsraid"):
+        assert root.path(path).exists()
+
+
 def test_upgrade_leaves_nothing_of_the_older_release(new_root, older):
     root = new_root(older, packages.REPOSITORY)
     root.dnf("--disablerepo=repo", "install", "xsraid")
