@@ -10,6 +10,7 @@ from xsraid_cli.problems import USAGE, Problem
 
 YES = ("y", "yes")
 DRY_RUN = "dry_run"
+DISKS = (kinds.disk, kinds.disks)
 
 
 def is_needed(command, given, is_yes):
@@ -48,20 +49,21 @@ def _without_terminal(command):
 def _show_what(command, given, host, call, screen):
     """Show in a sentence what the command does, and each thing that it is done to as far as the host knows it."""
     about = command.function.help
-    pairs = [("host", host.name)]
-    for argument in command.function.arguments:
-        if argument.name in given:
-            pairs += [(words.label(argument.name), described) for described in _described(argument, given[argument.name], call)]
+    pairs, disks = [("host", host.name)], []
+    named = [argument for argument in command.function.arguments if argument.name in given]
+    if any(argument.kind in DISKS for argument in named):
+        disks = call("list_disks", {})["disks"]
+    for argument in named:
+        pairs += [(words.label(argument.name), described) for described in _described(argument, given[argument.name], call, disks)]
     screen.show(layout.paragraph(about[:1].upper() + about[1:] + ":") + layout.facts(pairs, 4))
 
 
-def _described(argument, text, call):
+def _described(argument, text, call, disks):
     """Return what is to be known of the value of an argument: of an array its state, of disks their model and serial number."""
     if argument.kind is kinds.array:
         return [_array(record) for record in call("list_arrays", {"array": text})["arrays"]]
-    if argument.kind in (kinds.disk, kinds.disks):
-        known = call("list_disks", {})["disks"]
-        return [_disk(name, known) for name in text.split(",")]
+    if argument.kind in DISKS:
+        return [_disk(name, disks) for name in text.split(",")]
     return [text]
 
 

@@ -67,23 +67,32 @@ def password_name(argument):
 
 
 def as_typed(sentence):
-    """Return a sentence of the plugin with its functions and arguments as they are typed here."""
-    commands = {command.function.name: command for command in table() if command.function.name not in NO_FUNCTIONS}
-    pattern = r"`?(?:fn=)?\b(%s)\b((?: (?:args:)?[a-z_]+=[^\s`;,]+)*)`?" % "|".join(sorted(commands, key=len, reverse=True))
-    sentence = re.sub(pattern, lambda found: _call_as_typed(commands[found.group(1)], found.group(2)), sentence)
-    names = "|".join(sorted({argument.name for command in commands.values() for argument in command.function.arguments}))
-    return re.sub(r"(?<![\w-])(%s)=([^\s`;,]*[^\s`;,.])" % names, lambda found: " ".join(_name_as_typed(found.group(1), found.group(2))), sentence)
+    """Return a sentence of the plugin with its functions and arguments as they are typed here; what it quotes of other programs stays."""
+    known = {command.function.name: command for command in table() if command.function.name not in NO_FUNCTIONS}
+    call = r"(?:fn=)?\b(%s)\b((?: (?:args:)?[a-z_]+=[^\s`;,]+)*)" % "|".join(sorted(known, key=len, reverse=True))
+    names = "|".join(sorted({argument.name for command in known.values() for argument in command.function.arguments}))
+    argument = r"(?<![\w-])(%s)=([^\s`;,]*[^\s`;,.])" % names
+
+    def call_typed(found):
+        return _call_as_typed(known[found.group(1)], found.group(2))
+
+    def typed(part):
+        if part.startswith("`"):
+            found = re.match(call + r"\Z", part[1:-1])
+            return call_typed(found) if found else part
+        return re.sub(argument, lambda found: _name_as_typed(found.group(1), found.group(2)), re.sub(call, call_typed, part))
+    return "".join(typed(part) for part in re.split("(`[^`]*`)", sentence))
 
 
 def _call_as_typed(command, arguments):
+    """Return a call in a sentence as it is typed, quoted. arguments: text such as ` array=md0 wipe=true`."""
     given = dict(pair.replace("args:", "", 1).split("=", 1) for pair in arguments.split())
-    known = {name: text for name, text in given.items() if command.has(name)}
-    return "`%s`" % " ".join(command.typed(known))
+    return "`%s`" % " ".join(command.typed({name: text for name, text in given.items() if command.has(name)}))
 
 
 def _name_as_typed(name, text):
     switch = "--" + name.replace("_", "-")
-    return [switch] if text == "true" else [switch, text]
+    return switch if text == "true" else "%s %s" % (switch, text)
 
 
 def _bare(function):

@@ -15,8 +15,10 @@ def is_well(array):
 
 
 def colour(array):
-    return COLOURS.get(array.get("health"), "bad")
+    """Return the colour of an array record's health; one that is only planned has none."""
+    return COLOURS.get(array["health"], "bad") if array.get("health") else None
 
 
 def member_colour(member):
+    """Return the colour of a member record's state."""
     return MEMBER_COLOURS.get(member.get("state"), "bad")

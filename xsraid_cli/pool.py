@@ -5,7 +5,6 @@ from __future__ import absolute_import
 import collections
 import json
 import os
-import socket
 
 import XenAPI
 
@@ -17,10 +16,9 @@ from xsraid_cli.certificates import AUTHORITIES
 from xsraid_cli.problems import USAGE, Problem
 
 PLUGIN = "xsraid"
-SOCKET = "/var/lib/xcp/xapi"
 VERSION = "1.0"  # of the API that the login asks for; xapi's own clients say so, too
 ROOT = "root"
-LOGOUT_S = 10
+LOGIN_S, LOGOUT_S = 60, 10  # a login may ask a directory server somewhere
 
 # ref: reference; name, uuid: text; release: product version, such as 8.3.0.
 Host = collections.namedtuple("Host", "ref name uuid release")
@@ -58,13 +56,11 @@ class Pool(object):
 
     def close(self):
         """Log out. A connection that is gone, or a session that has ended, needs no more; nor does one that hangs keep anybody waiting."""
-        socket.setdefaulttimeout(LOGOUT_S)
+        self.session.transport.limit_s = LOGOUT_S
         try:
             self.session.xenapi.session.logout()
         except Exception:  # noqa: BLE001 - what led here matters more
             pass
-        finally:
-            socket.setdefaulttimeout(None)
 
     def _this_host(self):
         try:
@@ -75,35 +71,38 @@ class Pool(object):
 
 def log_in_here():
     """Return the Pool of the host that this machine is, as root. Raises Problem where it is none."""
-    if not os.path.exists(SOCKET):
-        raise Problem("This machine is no XenServer or XCP-ng host: there is no %s." % SOCKET,
+    if not os.path.exists(transport.SOCKET):
+        raise Problem("This machine is no XenServer or XCP-ng host: there is no %s." % transport.SOCKET,
                       "Name a pool: xsraid --pool https://master ...", USAGE)
-    session = transport.to_this_host()
-    session.login_with_password(ROOT, "", VERSION, PLUGIN)
-    return Pool(session, None, ROOT)
+    return Pool(_logged_in(transport.to_this_host(), ROOT, ""), None, ROOT)
 
 
 def log_in(address, user, password, trust=AUTHORITIES):
     """Return the Pool at an address; a member says who its master is, and that is asked then, once."""
-    session = transport.to_address(address, trust)
     try:
-        session.login_with_password(user, password, VERSION, PLUGIN)
+        session = _logged_in(transport.to_address(address, trust), user, password)
     except XenAPI.Failure as failure:
         if failure.details[0] != "HOST_IS_SLAVE":
             raise
         address = "%s://%s" % (transport.url(address)[0], failure.details[1])
-        session = transport.to_address(address, trust)
-        _log_in_at_master(session, address, user, password)
+        session = _logged_in_at_master(address, user, password, trust)
     return Pool(session, address, user)
 
 
-def _log_in_at_master(session, address, user, password):
-    """Log in where a member said that the master is. An error there is of that address."""
+def _logged_in_at_master(address, user, password, trust):
+    """Return a session on the host that a member has named as its master. An error there is of that address."""
     try:
-        session.login_with_password(user, password, VERSION, PLUGIN)
+        return _logged_in(transport.to_address(address, trust), user, password)
     except Exception as error:
         error.address = address
         raise
+
+
+def _logged_in(session, user, password):
+    session.transport.limit_s = LOGIN_S
+    session.login_with_password(user, password, VERSION, PLUGIN)
+    session.transport.limit_s = None
+    return session
 
 
 def choose(hosts, name):

@@ -9,8 +9,8 @@ import os
 import struct
 import termios
 
-from xsraid_cli import words
-from xsraid_cli.problems import NobodyReads
+from xsraid_cli import layout, words
+from xsraid_cli.problems import NobodyReads, Problem
 
 COLOURS = {"good": "32", "notice": "33", "bad": "31"}
 ROWS_DEFAULT = 24
@@ -42,12 +42,13 @@ class Screen(object):
         if not self.is_terminal:
             self.show(lines + [[]])
             return
-        if self._drawn >= self._rows():
+        rows, columns = self._size()
+        if self._drawn >= rows:
             back = u"\x1b[H\x1b[J"
         else:
             back = u"\x1b[%dA\r\x1b[J" % self._drawn if self._drawn else u""
         self._write(back + u"".join(self._painted(line) + u"\n" for line in lines))
-        self._drawn = len(lines)
+        self._drawn = sum(max(1, -(-len(layout.text(line)) // columns)) for line in lines)
 
     def _write(self, text):
         try:
@@ -56,18 +57,16 @@ class Screen(object):
         except EnvironmentError as error:
             if error.errno == errno.EPIPE:
                 raise NobodyReads
-            raise
+            raise Problem("The output cannot be written: %s." % error.strerror)
 
     def _painted(self, line):
         return u"".join(u"\x1b[%sm%s\x1b[0m" % (COLOURS[part.colour], part.text) if self.in_colour and part.colour and part.text else part.text
                         for part in line)
 
-    def _rows(self):
-        """Return how many rows the terminal has (tty_ioctl(4))."""
-        try:
-            return struct.unpack("HHHH", fcntl.ioctl(self._stream.fileno(), termios.TIOCGWINSZ, b"\0" * 8))[0] or ROWS_DEFAULT
-        except EnvironmentError:
-            return ROWS_DEFAULT
+    def _size(self):
+        """Return how many rows and columns the terminal has (tty_ioctl(4)); one that does not know says 0."""
+        rows, columns = struct.unpack("HHHH", fcntl.ioctl(self._stream.fileno(), termios.TIOCGWINSZ, b"\0" * 8))[:2]
+        return rows or ROWS_DEFAULT, columns or layout.WIDTH
 
 
 def silence(stream):

@@ -25,15 +25,15 @@ def with_secrets(pool, command, given, options, call):
 
     A call whose outcome nobody knows, as that of a broken connection, keeps its secret: it may be in use.
     """
-    made = []
-    for argument in command.options:
-        password = password_of(argument, given, options) if commands.is_secret(argument) else None
-        if password:
-            made.append(pool.session.xenapi.secret.create({"value": password, "other_config": {}}))
-            given = dict(given, **{argument.name: pool.session.xenapi.secret.get_uuid(made[-1])})
+    passwords_by_name = {argument.name: password_of(argument, given, options) for argument in command.options if commands.is_secret(argument)}
+    secrets, made = pool.session.xenapi.secret, []
     try:
+        for name, password in passwords_by_name.items():
+            if password:
+                made.append(secrets.create({"value": password, "other_config": {}}))
+                given = dict(given, **{name: secrets.get_uuid(made[-1])})
         return call(given)
     except XenAPI.Failure:
         for secret in made:
-            pool.session.xenapi.secret.destroy(secret)
+            secrets.destroy(secret)
         raise

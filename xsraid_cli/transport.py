@@ -20,52 +20,62 @@ else:
 
 CONNECT_S = 10  # for the connection and TLS together; a call itself may take as long as it takes
 KEEPALIVE_S = 30  # a server that has gone without a word is noticed after a few of these
-LOCAL_URL = "http://_var_lib_xcp_xapi/"  # as XenAPI.xapi_local has it
+SOCKET = "/var/lib/xcp/xapi"
 HTTP, HTTPS = "http", "https"
 
 
-def _once(self, host, handler, request_body, verbose=0):
-    """Send a request and return its answer. xmlrpc's own sends it again when the connection breaks, and a plugin might do its work twice.
+class Transport(xmlrpclib.Transport):
+    """To a xapi over connections that connect(host) makes; limit_s: how long an answer may take, None for as long as it takes.
 
-    So that no connection breaks for having been idle, each request has its own.
+    xmlrpc's own sends a request again when the connection breaks, and a plugin might do its work twice. Here each request is sent once, on a
+    connection of its own, so that none breaks for having been idle.
     """
-    try:
-        return self.single_request(host, handler, request_body, verbose)
-    finally:
-        self.close()
 
-
-class LocalTransport(XenAPI.UDSTransport):
-    """To this host's xapi."""
-
-    request = _once
-
-
-class NetworkTransport(xmlrpclib.Transport):
-    """To a xapi by its address, over connections that connect(host) makes."""
-
-    request = _once
+    limit_s = None
 
     def __init__(self, connect):
         xmlrpclib.Transport.__init__(self)
         self._connect = connect
 
+    def request(self, host, handler, request_body, verbose=0):
+        try:
+            return self.single_request(host, handler, request_body, verbose)
+        finally:
+            self.close()
+
     def make_connection(self, host):
         self._extra_headers = []
-        self._connection = host, self._connect(host)
-        return self._connection[1]
+        connection = self._connect(host)
+        connection.limit_s = self.limit_s
+        self._connection = host, connection
+        return connection
+
+
+class UnixConnection(httplib.HTTPConnection):
+    """To the unix socket of this host's xapi."""
+
+    limit_s = None
+
+    def connect(self):
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.limit_s)
+        self.sock.connect(SOCKET)
 
 
 class HttpConnection(httplib.HTTPConnection):
     """One without TLS: for those who said that they trust the network."""
 
+    limit_s = None
+
     def connect(self):
         httplib.HTTPConnection.connect(self)
-        _be_patient(self.sock)
+        _be_patient(self.sock, self.limit_s)
 
 
 class HttpsConnection(httplib.HTTPSConnection):
     """One whose certificate is checked as `trust` says. Raises WrongFingerprint, and what ssl raises."""
+
+    limit_s = None
 
     def __init__(self, host, trust):
         httplib.HTTPSConnection.__init__(self, host, timeout=CONNECT_S, context=certificates.context(trust))
@@ -74,7 +84,7 @@ class HttpsConnection(httplib.HTTPSConnection):
     def connect(self):
         httplib.HTTPSConnection.connect(self)
         certificates.check(self.sock, self._trust)
-        _be_patient(self.sock)
+        _be_patient(self.sock, self.limit_s)
 
 
 def url(address):
@@ -89,13 +99,23 @@ def url(address):
 def to_address(address, trust):
     """Return a XenAPI.Session, not logged in, to an address of `url`."""
     scheme, host = url(address)
-    transport = NetworkTransport(lambda name: HttpsConnection(name, trust) if scheme == HTTPS else HttpConnection(name, timeout=CONNECT_S))
-    return XenAPI.Session("%s://%s" % (scheme, host), transport=transport)
+
+    def connect(name):
+        return HttpsConnection(name, trust) if scheme == HTTPS else HttpConnection(name, timeout=CONNECT_S)
+    return _session("%s://%s" % (scheme, host), connect)
 
 
 def to_this_host():
     """Return a XenAPI.Session, not logged in, to the xapi of this host."""
-    return XenAPI.Session(LOCAL_URL, transport=LocalTransport())
+    return _session("http://localhost", UnixConnection)
+
+
+def _session(address, connect):
+    """Return a XenAPI.Session; its `transport` is a Transport in each release of XenAPI."""
+    transport = Transport(connect)
+    session = XenAPI.Session(address, transport=transport)
+    session.transport = transport
+    return session
 
 
 def fingerprint_at(address):
@@ -110,9 +130,9 @@ def fingerprint_at(address):
         connection.close()
 
 
-def _be_patient(sock):
-    """Let a connection that stands wait for its answer, as long as the other side is there; `Pool.close` waits less."""
-    sock.settimeout(socket.getdefaulttimeout())
+def _be_patient(sock, limit_s):
+    """Let a connection that stands wait for its answer, as long as the other side is there."""
+    sock.settimeout(limit_s)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_KEEPIDLE"):
         for name, value in (("TCP_KEEPIDLE", KEEPALIVE_S), ("TCP_KEEPINTVL", KEEPALIVE_S), ("TCP_KEEPCNT", 4)):

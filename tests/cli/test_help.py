@@ -4,12 +4,13 @@ import concurrent.futures
 import os
 import pathlib
 import re
+import shlex
 import subprocess
 
 import pytest
 
 from processes import PROJECT, Xsraid
-from xsraid_cli import commands
+from xsraid_cli import commands, parser
 
 NAMES = [command.name for command in commands.table()]
 
@@ -39,6 +40,14 @@ def test_help_has_an_example_that_can_be_typed(helps, name):
 def test_help_names_every_argument(helps, name):
     command = next(command for command in commands.table() if command.name == name)
     assert [argument.name for argument in command.options if commands.option(argument) not in helps[name]] == []
+
+
+def test_what_the_readme_shows_can_be_typed():
+    section = pathlib.Path(PROJECT, "README.md").read_text().split("## Every day")[1].split("\n## ")[0]
+    typed = [shlex.split(line, comments=True) for line in re.findall("^    (xsraid .*)$", section, re.MULTILINE)]
+    assert len(typed) >= 10
+    for words in typed:
+        parser.parse(commands.table(), words[1:])
 
 
 def test_without_a_command_it_is_wrong_usage():

@@ -7,8 +7,8 @@ import sys
 import zipfile
 
 import pytest
-from processes import PROJECT
 
+from processes import PROJECT
 from xsraid import __version__
 
 SOURCES = ("LICENSE", "README.md", "pyproject.toml", "xsraid", "xsraid_cli")
@@ -21,8 +21,8 @@ def wheel(tmp_path_factory):
     for name in SOURCES:
         source = pathlib.Path(PROJECT, name)
         (shutil.copytree if source.is_dir() else shutil.copy)(source, sources / name)
-    subprocess.run([sys.executable, "-m", "pip", "--quiet", "wheel", "--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir", sources / "made",
-                    sources], check=True, stdin=subprocess.DEVNULL)
+    subprocess.run([sys.executable, "-m", "pip", "--quiet", "wheel", "--no-build-isolation", "--no-deps", "--no-index", "--wheel-dir",
+                    sources / "made", sources], check=True, stdin=subprocess.DEVNULL)
     (path,) = (sources / "made").iterdir()
     return path
 

@@ -83,6 +83,8 @@ def test_wrong_usage_says_what_would_be_right(typed, words, capsys):
     ("must be the serial number of /dev/sdb: confirm=Z1Z1.", "must be the serial number of /dev/sdb: --confirm Z1Z1."),
     ("reattach=true brings that back, wipe=true gives it up", "--reattach brings that back, --wipe gives it up"),
     (u"SR caf\xe9: call configure_alerts", u"SR caf\xe9: call `xsraid alerts set`"),
+    ("`xe vdi-create name=x type=lvm`, then `remove_disk array=md0 disk=sdb`", "`xe vdi-create name=x type=lvm`, then `xsraid remove md0 sdb`"),
+    ("`mdadm --create /dev/md0 --level=10 --name=md0` ended with 2", "`mdadm --create /dev/md0 --level=10 --name=md0` ended with 2"),
     ("no version of help is meant here", "no version of help is meant here")])
 def test_the_plugins_advice_is_told_in_words_to_type(sentence, typed):
     assert commands.as_typed(sentence) == typed
