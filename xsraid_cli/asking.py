@@ -54,7 +54,8 @@ def _show_what(command, given, host, call, screen):
     if any(argument.kind in DISKS for argument in named):
         disks = call("list_disks", {})["disks"]
     for argument in named:
-        pairs += [(words.label(argument.name), described) for described in _described(argument, given[argument.name], call, disks)]
+        described = _described(argument, given[argument.name], call, disks)
+        pairs += zip([words.label(argument.name)] + [""] * (len(described) - 1), described)
     screen.show(layout.paragraph(about[:1].upper() + about[1:] + ":") + layout.facts(pairs, 4))
 
 

@@ -10,8 +10,8 @@ from xsraid_cli.layout import Cell
 
 SYNC_NAMES = {"recover": "rebuild"}
 NO_ARRAYS = "No arrays here. `xsraid disks` shows what they could be made of, `xsraid create --help` how."
-APART = ("warnings", "next")  # warnings are not for the same stream
-IN_ROW = ("device", "level", "size_bytes", "health", "redundancy_left")  # of an array
+APART = ("warnings", "next", "planned")  # warnings are not for the same stream; that an array is planned shows in its row
+IN_ROW = ("device", "level", "size_bytes", "health", "redundancy_left", "sync", "sr")  # of an array
 
 
 def reply(parsed, with_commands=False, detailed=False):
