@@ -9,8 +9,8 @@ import ssl
 import XenAPI
 
 from xsraid import __version__
-from xsraid.text import PYTHON_2, native
-from xsraid_cli import transport, versions
+from xsraid.text import PYTHON_2
+from xsraid_cli import transport, versions, words
 from xsraid_cli.certificates import WrongFingerprint
 from xsraid_cli.commands import as_typed
 from xsraid_cli.problems import Problem
@@ -73,7 +73,7 @@ def of_connection(error, where):
 
 def of_failure(failure, where, version_there=None):
     """Return the Problem of a failure that XAPI replied. version_there: of the plugin on the host, where it is known."""
-    details = [native(detail) for detail in failure.details]
+    details = [words.plain(detail) for detail in failure.details]
     code, host = details[0], where.host.name if where.host else "the host"
     if _is_of_other_version(details) and version_there != __version__:
         return _of_versions(where, version_there)
@@ -87,7 +87,7 @@ def of_failure(failure, where, version_there=None):
 
 def is_version_telling(failure):
     """Return whether a failure may come from a plugin of another version, so that it is worth asking for that."""
-    return _is_of_other_version([native(detail) for detail in failure.details])
+    return _is_of_other_version([words.plain(detail) for detail in failure.details])
 
 
 def _of_versions(where, version_there):
@@ -117,10 +117,10 @@ def _of_tls(error, address):
 def _said(error):
     """Return an error's own words on one line, without its number."""
     if isinstance(error, xmlrpclib.Fault):
-        return error.faultString
+        return words.plain(error.faultString)
     if isinstance(error, xmlrpclib.ProtocolError):
-        return "%s %s" % (error.errcode, error.errmsg)
-    return " ".join(str(getattr(error, "strerror", None) or error).split()) or error.__class__.__name__
+        return u"%s %s" % (error.errcode, words.plain(error.errmsg))
+    return words.plain(str(getattr(error, "strerror", None) or error)) or error.__class__.__name__
 
 
 CONNECTION_ERRORS = (WrongFingerprint, ssl.CertificateError, xmlrpclib.Error, httplib.HTTPException, EnvironmentError, socket.error)

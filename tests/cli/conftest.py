@@ -1,4 +1,4 @@
-"""The command against the simulated XAPI: `dom0` runs it in the dom0 of a machine with the real plugin, `remote` from elsewhere, over TLS."""
+"""The command against the simulated XAPI: `local` runs it in the dom0 of a machine with the real plugin, `remote` from elsewhere, over TLS."""
 
 import os
 import shutil
@@ -30,7 +30,7 @@ def sysfs(machine):
 
 
 @pytest.fixture
-def dom0(machine):
+def local(machine):
     """The command in the machine's dom0."""
     spaces = ["--mount"] if os.geteuid() == 0 else ["--user", "--preserve-credentials", "--mount"]
     return Xsraid(["nsenter", "--target", str(machine.process.pid), *spaces, "--wd=/", "--"])

@@ -41,6 +41,22 @@ def test_a_refusal_with_letters_that_ascii_lacks(xsraid, machine):
         1, u"xsraid: 'm\xfcll': no array of this host has this node, name or uuid. `xsraid status` shows those there are.\n")
 
 
+def test_a_host_whose_name_has_letters_that_ascii_lacks(xsraid, machine):
+    xenapi = machine.session.xenapi
+    ref = xenapi.host.get_by_uuid(machine.host_uuid)
+    xenapi.host.set_name_label(ref, u"d\xf6m0")
+    try:
+        assert xsraid("status", "--host", u"d\xf6m0".encode("utf-8"))[0] == 0
+        assert xsraid("status", "--host", u"d\xf6m1".encode("utf-8")) == (2, "", u"xsraid: The pool has no host d\xf6m1.\nThis pool has d\xf6m0.\n")
+        machine.write("plugins/xsraid.aside", machine.read("plugins/xsraid"))
+        os.unlink(machine.path("plugins/xsraid"))
+        assert xsraid("status")[2].startswith(u"xsraid: xsraid is not installed on d\xf6m0.")
+    finally:
+        xenapi.host.set_name_label(ref, "dom0")
+        os.rename(machine.path("plugins/xsraid.aside"), machine.path("plugins/xsraid"))
+        os.chmod(machine.path("plugins/xsraid"), 0o755)
+
+
 def test_over_the_network(xsraid, machine, sysfs):
     sysfs.array(md__array_state="inactive")
     options = ["--pool", "http://" + machine.address, "--insecure", "--password-fd", "0"]
