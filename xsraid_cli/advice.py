@@ -34,8 +34,7 @@ CERTIFICATES = {
     62: OTHER_NAME,
     64: OTHER_NAME,
 }
-SAME_FINGERPRINT = ("If `openssl x509 -noout -fingerprint -sha256 -in /etc/xensource/xapi-ssl.pem` on that host says the same: --fingerprint %s")
-
+SAME_FINGERPRINT = "If `openssl x509 -noout -fingerprint -sha256 -in /etc/xensource/xapi-ssl.pem` on that host says the same: --fingerprint %s"
 # What XAPI says, and what to do.
 FAILURES = {
     "SESSION_AUTHENTICATION_FAILED": ("User or password are wrong: %(user)s at %(address)s.", "Type it again, or name another user with --user."),
@@ -75,8 +74,9 @@ def of_failure(failure, where, version_there=None):
     """Return the Problem of a failure that XAPI replied. version_there: of the plugin on the host, where it is known."""
     details = [words.plain(detail) for detail in failure.details]
     code, host = details[0], where.host.name if where.host else "the host"
-    if _is_of_other_version(details) and version_there != __version__:
-        return _of_versions(where, version_there)
+    if _is_of_other_version(details) and version_there not in (None, __version__):
+        sentence, advice = versions.compared(version_there, host)
+        return Problem("%s It does not know `xsraid %s`, or not with these arguments." % (sentence, where.typed), advice)
     if code.startswith(XSRAID):
         return Problem(as_typed(details[-1]))
     facts = {"host": host, "address": where.address or "this host", "user": where.user, "words": " ".join(details),
@@ -88,12 +88,6 @@ def of_failure(failure, where, version_there=None):
 def is_version_telling(failure):
     """Return whether a failure may come from a plugin of another version, so that it is worth asking for that."""
     return _is_of_other_version([words.plain(detail) for detail in failure.details])
-
-
-def _of_versions(where, version_there):
-    host = where.host.name if where.host else "the host"
-    sentence, advice = versions.compared(version_there or "of another version", host)
-    return Problem("%s It does not know `xsraid %s`, or not with these arguments." % (sentence, where.typed), advice)
 
 
 def _is_of_other_version(details):

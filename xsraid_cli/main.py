@@ -35,7 +35,8 @@ def main(typed=None):
     """Do what was typed and return the exit status. typed: the words after the program's name, None for those of this process."""
     out, err = Screen(sys.stdout, os.environ), Screen(sys.stderr, os.environ)
     for number in STOPPING:
-        signal.signal(number, _stop)
+        if signal.getsignal(number) != signal.SIG_IGN:  # nohup's wish is kept
+            signal.signal(number, _stop)
     try:
         return run(parser.parse(commands.table(), sys.argv[1:] if typed is None else typed), out, err)
     except Problem as problem:
@@ -120,7 +121,7 @@ def carry_out(call, out, err):
     else:
         out.show(_lines(call, text))
         warn(err, [commands.as_typed(sentence) for sentence in reply.get("warnings", ())])
-    if call.command.function.name == parser.STATUS and not all(health.is_well(array) for array in reply["arrays"]):
+    if call.command.function.name == parser.STATUS and not all(health.is_well(array) for array in reply.get("arrays", ())):
         return DEGRADED
     return DONE
 
@@ -149,10 +150,13 @@ def _refuse_alone(options):
 
 
 def _version_there(failure, connected, host):
-    """Return the version of the plugin on a host, where a failure makes it worth asking."""
+    """Return the version of the plugin on a host, where a failure makes it worth asking; None where it does not, or nobody knows."""
     if host is None or not advice.is_version_telling(failure):
         return None
-    return connected.ask(host, "version", {})["version"]
+    try:
+        return connected.ask(host, "version", {}).get("version")
+    except advice.FAILURE:
+        return None
 
 
 def _stop(number, frame):

@@ -35,7 +35,7 @@ class Parser(argparse.ArgumentParser):
         argparse.ArgumentParser.error(self, message + (UNKNOWN_HINT if "invalid choice" in message else ""))
 
 
-# flags: as typed; settings: for argparse; shown: what the value is called, None for a switch.
+# Each: how it is typed, settings for argparse, help.
 CONNECTION = (
     (("--pool",), {"metavar": "ADDRESS"}, "the pool, by its master or any member: https://master; without it, the host this runs on"),
     (("--host",), {"metavar": "NAME"}, "which host of the pool, by name or uuid; not needed where there is one, nor for the host this runs on"),

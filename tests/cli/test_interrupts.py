@@ -39,6 +39,17 @@ def test_a_signal_during_a_call_leaves_no_session(remote, sleeping, number, stat
     assert sleeping.session_count() == 0
 
 
+def test_nohup_is_heeded(remote, sleeping):
+    process = remote.start("status", password=PASSWORD, before=("nohup",))
+    wait_for_call(sleeping)
+    process.send_signal(signal.SIGHUP)
+    time.sleep(0.2)
+    assert process.poll() is None
+    process.terminate()
+    process.communicate(timeout=20)
+    assert process.returncode == 143
+
+
 def test_a_second_ctrl_c_does_not_keep_it_from_logging_out(remote, sleeping):
     process = remote.start("status", password=PASSWORD)
     wait_for_call(sleeping)
