@@ -4,6 +4,7 @@ from __future__ import absolute_import
 
 # An array in one of these healths lacks nothing that it could have; all others, unknown ones included, make `status` end with 3.
 WELL = ("optimal", "checking", "no_redundancy", "resyncing")
+BEST = "optimal"
 COLOURS = {"optimal": "good", "checking": "good", "no_redundancy": "notice", "resyncing": "notice", "rebuilding": "notice"}
 MEMBERS_WELL = ("active", "spare", "journal")
 MEMBER_COLOURS = {"active": "good", "spare": "good", "journal": "good", "rebuilding": "notice"}

@@ -11,7 +11,8 @@ from xsraid_cli.layout import Cell
 SYNC_NAMES = {"recover": "rebuild"}
 NO_ARRAYS = "No arrays here. `xsraid disks` shows what they could be made of, `xsraid create --help` how."
 APART = ("warnings", "next", "planned")  # warnings are not for the same stream; that an array is planned shows in its row
-IN_ROW = ("device", "level", "size_bytes", "health", "redundancy_left", "sync", "sr")  # of an array
+IN_ROW = ("device", "level", "size_bytes", "health", "summary", "redundancy_left", "sync", "sr")  # of an array, shown in its row or right below
+GOOD_VERDICTS = ("PASSED", "OK")  # of smartctl
 
 
 def reply(parsed, with_commands=False, detailed=False):
@@ -36,7 +37,7 @@ def arrays(records, detailed=False):
              words.value("sr", (record.get("sr") or {}).get("name_label"))] for record in records]
     lines = layout.table(["array", "level", "size", "health", "redundancy", "sr"], rows)
     for record in records:
-        lines += _sync(record) + _remarks(record)
+        lines += _summary(record, detailed) + sync(record) + remarks(record)
     return lines + ([[]] + _members(records[0]) if detailed and len(records) == 1 else [])
 
 
@@ -56,29 +57,35 @@ def _use(record):
     return Cell(u"free", "good")
 
 
-def _sync(record):
+def _summary(record, always):
+    """Return the lines of what the health of an array means; its row says as much of one that is well, its bar of one at work. always: of any."""
+    is_told = record.get("summary") and (always or not record.get("sync") and record.get("health") != health.BEST)
+    return layout.paragraph(u"%s: %s" % (words.node(record.get("device")), words.plain(record["summary"])), 2) if is_told else []
+
+
+def sync(record):
     """Return the line of what is under way on an array: a bar, and the time left."""
-    sync = record.get("sync")
-    if not sync:
+    known = record.get("sync")
+    if not known:
         return []
-    ratio, speed, left = sync.get("done_ratio"), sync.get("speed_bytes_s"), sync.get("remaining_s")
-    parts = [u"%s %s" % (words.node(record.get("device")), words.plain(SYNC_NAMES.get(sync.get("action"), sync.get("action"))))]
+    ratio, speed, left = known.get("done_ratio"), known.get("speed_bytes_s"), known.get("remaining_s")
+    parts = [u"%s %s" % (words.node(record.get("device")), words.plain(SYNC_NAMES.get(known.get("action"), known.get("action"))))]
     parts += [] if ratio is None else [u"%s %s" % (layout.bar(ratio), words.percent(ratio))]
     parts += [words.speed(speed)] if speed else []
     parts += [u"%s left" % words.duration(left)] if left is not None else []
     return [[Cell(u"  " + u"  ".join(parts), None)]]
 
 
-def _remarks(record):
+def remarks(record):
     """Return lines on members that are not what they should be, and on an array that would not come back after a reboot."""
-    remarks = []
+    lines = []
     for member in record.get("members", ()):
         if member.get("state", "active") not in health.MEMBERS_WELL:
-            remarks.append([Cell(u"  %s " % words.node(record.get("device")), None),
-                            Cell(words.plain(member["state"]), health.member_colour(member)), Cell(u": " + _whereabouts(member), None)])
+            lines.append([Cell(u"  %s " % words.node(record.get("device")), None),
+                          Cell(words.plain(member["state"]), health.member_colour(member)), Cell(u": " + _whereabouts(member), None)])
     if not record.get("configured", True):
-        remarks += layout.paragraph(u"%s has no line in /etc/mdadm.conf: xsraid adopt %s" % ((words.node(record.get("device")),) * 2), 2)
-    return remarks
+        lines += layout.paragraph(u"%s has no line in /etc/mdadm.conf: xsraid adopt %s" % ((words.node(record.get("device")),) * 2), 2)
+    return lines
 
 
 def _whereabouts(member):
@@ -94,9 +101,18 @@ def _members(record):
     for member in record.get("members", ()):
         state = words.plain(member.get("state")) + (u", being replaced" if member.get("being_replaced") else u"")
         rows.append([words.value("slot", member.get("slot")), words.node(member.get("device")), Cell(state, health.member_colour(member))] + [
-            words.value(name, member.get(name)) for name in ("serial", "errors", "enclosure_slot")])
+            words.value(name, member.get(name)) for name in ("serial", "errors", "enclosure_slot")] + [_smart(member.get("smart"))])
     more = [(words.label(key), words.value(key, part)) for key, part in record.items() if key not in IN_ROW and _is_plain(part)]
-    return (layout.table(["slot", "disk", "state", "serial", "errors", "enclosure"], rows) + [[]] if rows else []) + layout.facts(more)
+    return (layout.table(["slot", "disk", "state", "serial", "errors", "enclosure", "SMART"], rows) + [[]] if rows else []) + layout.facts(more)
+
+
+def _smart(seen):
+    """Return the Cell of what SMART says of a member: its verdict, and what it counts beside that."""
+    if not seen:
+        return Cell(u"-", None)
+    counts = [u"%d %s" % (seen[name], words.label(name)) for name in seen if name != "verdict" and seen[name]]
+    colour = "good" if seen.get("verdict") in GOOD_VERDICTS and not counts else "notice" if seen.get("verdict") in GOOD_VERDICTS + (None,) else "bad"
+    return Cell(u", ".join([words.plain(seen.get("verdict"))] + counts), colour)
 
 
 def _deliveries(records):
@@ -130,8 +146,8 @@ def _is_plain(part):
 
 def _view(key, part):
     """Return what shows a part of a reply, None where it fits one line after its name. Where records are expected, mere names are none."""
-    is_names = isinstance(part, list) and part != [] and not isinstance(part[0], dict)
-    if key in VIEWS and (key == "commands" or not is_names):
+    is_name = not isinstance(part, (dict, list)) or isinstance(part, list) and part != [] and not isinstance(part[0], dict)
+    if key in VIEWS and (key == "commands" or not is_name):
         return VIEWS[key]
     return None if _is_plain(part) else _anything
 

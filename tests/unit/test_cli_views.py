@@ -37,12 +37,30 @@ def test_an_array_at_work_shows_how_far_it_is():
     assert text(views.arrays([ARRAY])) == [
         "ARRAY  LEVEL   SIZE     HEALTH     REDUNDANCY                 SR",
         "md0    raid10  252 MiB  resyncing  one more failure survived  -",
-        "  md0 resync  [##------------------] 12.6 %  33 MB/s  6 s left"]
+        "  md0 resync  [###-----------------] 18.8 %  25 MB/s  8 s left"]
+
+
+def test_what_an_arrays_health_means_is_told_where_it_is_not_the_best():
+    optimal = dict(ARRAY, health="optimal", sync=None, summary="All its members serve.")
+    assert len(views.arrays([optimal])) == 2
+    assert text(views.arrays([optimal], detailed=True))[2] == "  md0: All its members serve."
+    assert text(views.arrays([dict(optimal, health="inactive", summary="It waits.")]))[2:] == ["  md0: It waits."]
+
+
+def test_smart_stands_beside_a_member():
+    members = [dict(member, smart=smart) for member, smart in zip(ARRAY["members"], (
+        {"verdict": "PASSED", "pending_sectors": 0}, {"verdict": "OK", "pending_sectors": 8}, None))]
+    lines = text(views.arrays([dict(ARRAY, members=members)], detailed=True))
+    assert [line.split("-  ")[-1].strip() for line in lines[7:10]] == ["PASSED", "OK, 8 pending", "sectors"]
+
+
+def test_a_disk_whose_light_blinks_names_its_array():
+    assert "array           /dev/md0" in text(views.reply(CALLS["identify_disk"]["reply"]))
 
 
 def test_what_is_wrong_stands_below_the_array():
     members = [dict(ARRAY["members"][0], state="faulty", slot=None), {"device": None, "serial": None, "slot": 0, "state": "missing", "errors": None}]
-    lines = text(views.arrays([dict(ARRAY, health="degraded", sync=None, members=members, configured=False)]))
+    lines = text(views.arrays([dict(ARRAY, health="degraded", sync=None, summary=None, members=members, configured=False)]))
     assert lines[2:] == ["  md0 faulty: sda, serial 98c4c237274ca567, no slot", "  md0 missing: no disk, slot 0",
                          "  md0 has no line in /etc/mdadm.conf: xsraid adopt md0"]
 
