@@ -51,7 +51,7 @@ def test_smart_stands_beside_a_member():
     members = [dict(member, smart=smart) for member, smart in zip(ARRAY["members"], (
         {"verdict": "PASSED", "pending_sectors": 0}, {"verdict": "OK", "pending_sectors": 8}, None))]
     lines = text(views.arrays([dict(ARRAY, members=members)], detailed=True))
-    assert [line.split("-  ")[-1].strip() for line in lines[7:10]] == ["PASSED", "OK, 8 pending", "sectors"]
+    assert [line.split("  ")[-1].strip() for line in lines[7:10]] == ["PASSED", "OK, 8 pending sectors", "-"]
 
 
 def test_a_disk_whose_light_blinks_names_its_array():
