@@ -1,4 +1,4 @@
-"""The house stands as CONTRIBUTING says: imports point one way, stand at the top, and nothing happens when a room is loaded."""
+"""The house stands as the README says: imports point one way, stand at the top, and nothing happens when a room is loaded."""
 
 import ast
 import os
