@@ -13,7 +13,7 @@ import syslog
 
 import XenAPI
 
-from xsraid import md, mdadm, members, notes, recovery, settings, sysfs
+from xsraid import lvm, md, mdadm, members, notes, recovery, settings, sysfs
 from xsraid.commands import run
 from xsraid.errors import ArrayInUse, BadArgument, CommandFailed, Timeout, UnknownArray, Unsupported
 from xsraid.levels import LEVELS
@@ -22,7 +22,7 @@ GROWING = "growing"  # the note of an array whose SR has not yet taken the new r
 GROWABLE = ("raid1", "raid5", "raid6", "raid10")
 UNUSED = r"Unused Space : before=(\d+) sectors"  # mdadm --examine, from 3.3 on
 TRIES_MAX = 6
-TYPES = {  # what the storage manager of a type does not do by itself
+BY_HAND = {  # by type of SR, what its storage manager may not do by itself
     "lvm": "`pvresize %(device)s`",
     "ext": "`pvresize %(device)s`, `lvextend -l +100%%FREE %(volume)s`, `resize2fs %(volume)s`"}
 
@@ -182,5 +182,6 @@ def _next(host, session, record, seen):
         return "Nothing needs to be done: no storage repository waits for room."
     uuid = record["sr"]["uuid"] if record["sr"] else notes.read(host, GROWING, record["uuid"])["sr"]
     kind = session.xenapi.SR.get_type(session.xenapi.SR.get_by_uuid(uuid))
-    steps = TYPES.get(kind, TYPES["lvm"]) % {"device": record["by_id"], "volume": "/dev/XSLocalEXT-%s/%s" % (uuid, uuid)}
+    first = "`export LVM_SYSTEM_DIR=%s`, " % lvm.MASTER if host.names(lvm.MASTER) else ""
+    steps = first + BY_HAND.get(kind, BY_HAND["lvm"]) % {"device": record["by_id"], "volume": "/dev/XSLocalEXT-%s/%s" % (uuid, uuid)}
     return "The storage repository has not taken the new room by itself: %s, then `xe sr-scan uuid=%s`." % (steps, uuid)

@@ -1,4 +1,6 @@
 """Growing arrays, with an SR on them and somebody who writes, through a power cut in the middle of the reshape; and the write hole closed."""
+import re
+
 import pytest
 
 from endurance import ALONE, Volume, wait_until_attached
@@ -103,3 +105,17 @@ def test_no_room_before_the_data(fresh_dom0):
     details = refusal(fresh_dom0, "grow_array", array="/dev/md0", devices=[d3])
     assert details[0] == "XSRAID_UNSUPPORTED" and "3072 free sectors" in details[-1]
     assert fresh_dom0.call("list_disks")["disks"][3]["refusals"] == [] and len(settled(fresh_dom0, "/dev/md0")["members"]) == 3
+
+
+def test_an_ext_repository_takes_the_room_with_the_commands_of_the_reply(fresh_dom0):
+    make(fresh_dom0, "5")
+    sr = fresh_dom0.call("create_sr", array="md0", type="ext")["sr_uuid"]
+    sr_size_bytes = physical_size(fresh_dom0, sr)
+    fresh_dom0.call("grow_array", array="md0", devices=devices(fresh_dom0, "d3"))
+    settled(fresh_dom0)
+    reply = fresh_dom0.call("grow_array", array="md0")
+    assert reply["sr_sees_size"] is False
+    for command in re.findall("`(.*?)`", reply["next"]):
+        fresh_dom0.run(command)
+    assert physical_size(fresh_dom0, sr) > sr_size_bytes * 1.3
+    assert fresh_dom0.call("grow_array", array="md0")["sr_sees_size"] is not False
