@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 
 import pytest
@@ -9,6 +10,9 @@ import pytest
 import tls
 from plugin.conftest import Sysfs, running_machine  # noqa: F401 - a fixture
 from processes import SimulatedPool, Xsraid
+
+# A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start would, too.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture
