@@ -57,10 +57,9 @@ def _stop(host, record, limits):
     care = notes.read(host, md.CARE) or {}
     known = care.get("arrays", {}).get(record["uuid"], {})
     if known.get("is_running"):
-        known.update(is_running=False, at=sysfs.number(host, sysfs.name_of(record["device"]), "md/sync_min") or 0)
+        known.update(is_running=False, at=_resumes_at(host, record))
         notes.write(host, md.CARE, care)
-        for path in SPEEDS:
-            _write(host, record, path, "system")
+        _set_speeds(host, record, ("system", "system"))
 
 
 def look_after(host):
@@ -78,8 +77,7 @@ def free_speed(host, records):
     known = (notes.read(host, md.CARE) or {}).get("arrays", {})
     for record in records:
         if known.get(record["uuid"], {}).get("is_running") and not _is_checking(record):
-            for path in SPEEDS:
-                _write(host, record, path, "system")
+            _set_speeds(host, record, ("system", "system"))
 
 
 def _look_at_disks(host):
@@ -99,7 +97,7 @@ def _look_at_disks(host):
             spool.add_event(host, sense.WEAK, record["device"], "%s %s" % (member["device"], "; ".join(sentences)), now)
         remembered[key] = {"seen": seen, "time": now, "told": memory}
     if remembered != known.get("disks", {}):
-        notes.write(host, md.CARE, dict(known, disks=remembered))
+        notes.write(host, md.CARE, dict(notes.read(host, md.CARE) or {}, disks=remembered))  # a check may have been stopped meanwhile
 
 
 def _disks(host):
@@ -151,14 +149,13 @@ def _brought_up(host, record, known, now, is_time, limits):
         if is_time:
             return known
         _act(host, record, "idle", limits)
-        known["at"] = sysfs.number(host, sysfs.name_of(record["device"]), "md/sync_min") or known["at"]
+        known["at"] = _resumes_at(host, record) or known["at"]
     else:
-        name = sysfs.name_of(record["device"])
-        known["at"] = sysfs.number(host, name, "md/sync_min") or 0
-        if not known["at"] and record["health"] == "optimal" and sysfs.attribute(host, name, "md/last_sync_action") in (None, "check"):
+        known["at"] = _resumes_at(host, record)
+        last_action = sysfs.attribute(host, sysfs.name_of(record["device"]), "md/last_sync_action")
+        if not known["at"] and record["health"] == "optimal" and last_action in (None, "check"):
             known["since"] = known["done"] = now
-    for path in SPEEDS:
-        _write(host, record, path, "system")
+    _set_speeds(host, record, ("system", "system"))
     known["is_running"] = False
     return known
 
@@ -171,10 +168,9 @@ def _begin(host, records, arrays, now, limits):
         is_due = known["at"] or now - known["since"] >= limits.check_every_days * DAY_S
         if not is_due or not is_redundant(record["level"]) or record["health"] != "optimal" or record["sync"] or busy.intersection(disks):
             continue
-        if not sysfs.number(host, sysfs.name_of(record["device"]), "md/sync_min"):
+        if not _resumes_at(host, record):
             _write(host, record, "md/sync_min", str(known["at"]))  # it was booted since
-        for path, speed_kib_s in zip(SPEEDS, (limits.check_min_kib_s, limits.check_max_kib_s)):
-            _write(host, record, path, str(speed_kib_s))
+        _set_speeds(host, record, (limits.check_min_kib_s, limits.check_max_kib_s))
         _act(host, record, "check", limits)
         host.log("checking %s%s" % (record["device"], ", from where it was paused" if known["at"] else ""), syslog.LOG_NOTICE)
         known["is_running"] = True
@@ -220,6 +216,17 @@ def _position(host, record):
     """Return how many sectors of each member have been compared."""
     done = (sysfs.attribute(host, sysfs.name_of(record["device"]), "md/sync_completed") or "").split(" / ")[0]
     return int(done) if done.isdigit() else 0
+
+
+def _resumes_at(host, record):
+    """Return the sector at which the kernel would go on with a check that was cut short, 0 for the beginning."""
+    return sysfs.number(host, sysfs.name_of(record["device"]), "md/sync_min") or 0
+
+
+def _set_speeds(host, record, speeds):
+    """Set how fast an array is synchronised, (at least, at most) in KiB/s, or as all others are: system."""
+    for path, speed in zip(SPEEDS, speeds):
+        _write(host, record, path, str(speed))
 
 
 def _act(host, record, action, limits):

@@ -39,7 +39,6 @@ def grow_array(host, session, array, devices=None, wipe=False):
         record = md.find_array(host, array)
         if record["health"] in md.NOT_THERE or record["uuid"] is None:
             raise UnknownArray(array, "this array is %s, it cannot grow" % record["health"])
-        md.name_srs(host, session, [record])
         if devices is not None:
             _refuse(host, record)
             _grow(host, session, record, devices, wipe, limit_s)
@@ -93,14 +92,13 @@ def _refuse(host, record):
 
 def _grow(host, session, record, names, wipe, limit_s):
     """Put the disks in and begin the reshape; on a failure take them out again."""
-    spares, wanted = [], []
+    md.name_srs(host, session, [record])
+    wanted = []
     for name in names:
         member = members.find(host, record, name)
         if member is None:
             wanted.append(name)
-        elif member["state"] == "spare":
-            spares.append(member["device"])
-        else:
+        elif member["state"] != "spare":
             raise BadArgument("devices", "%s is a member of %s already" % (member["device"], record["device"]))
     count = sysfs.number(host, sysfs.name_of(record["device"]), "md/raid_disks")
     new_count = count + len(names)

@@ -28,6 +28,11 @@ def is_redundant(level):
     return level in LEVELS and LEVELS[level].redundant
 
 
+def lacks_journal(policy, members):
+    """Return whether an array has lost its journal, so that md writes nothing to it. policy: sysfs md/consistency_policy; members: their records."""
+    return policy == "journal" and not any(member["state"] == "journal" for member in members)
+
+
 def capacity_bytes(level, member_bytes, member_count):
     """Return the capacity of an array in bytes, superblocks left aside. level: a key of LEVELS; member_bytes: the smallest member."""
     return int(member_bytes * LEVELS[level].data_members(member_count))

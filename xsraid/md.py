@@ -7,7 +7,7 @@ import time
 
 from xsraid import enclosures, mdadm, notes, summary, sysfs, xapi
 from xsraid.errors import UnknownArray
-from xsraid.levels import is_redundant, redundancy
+from xsraid.levels import is_redundant, lacks_journal, redundancy
 
 CONFIGURATION = "/etc/mdadm.conf"
 BY_ID = "/dev/disk/by-id/md-uuid-"
@@ -103,8 +103,7 @@ def _read_array(host, name, state, configured, slots, care):
         member["smart"] = _smart(care, member)
     sync = _sync(host, name, state)
     policy = sysfs.attribute(host, name, "md/consistency_policy") or None  # from Linux 4.12 on
-    is_unwritable = policy == "journal" and not any(member["state"] == "journal" for member in members)
-    health, left = ("failed", 0) if is_unwritable else _health(host, name, level, state, members, sync)
+    health, left = ("failed", 0) if lacks_journal(policy, members) else _health(host, name, level, state, members, sync)
     return _with_summary([
         ("device", sysfs.node(name)),
         ("by_id", BY_ID + uuid if uuid else None),

@@ -9,7 +9,7 @@ import time
 from xsraid import disks, md, mdadm, recovery, sense, settings, spool, survey, sysfs, taking
 from xsraid.commands import run
 from xsraid.errors import ArrayInUse, BadArgument, CommandFailed, DiskInUse, Timeout, UnknownArray, UnknownDisk, WouldLoseData
-from xsraid.levels import is_redundant
+from xsraid.levels import is_redundant, lacks_journal
 
 SETTLE_S = 10
 LOOK_S = 0.1
@@ -75,7 +75,7 @@ def add_disk(host, session, array, disk, wipe=False):
     with recovery.changing(host, "add_disk", limit_s):
         record = _redundant(host, array)
         new, = choose(host, session, record, [disk], "disk", wipe)
-        if record["consistency_policy"] == "journal" and not any(member["state"] == "journal" for member in record["members"]):
+        if lacks_journal(record["consistency_policy"], record["members"]):
             _put_in_journal(host, record, None, new, limit_s)
             return _reply(host, session, record, "%s is the journal now, the array can be written to again." % new.device)
         put_in(host, record, new, limit_s)

@@ -2,6 +2,8 @@
 
 from __future__ import absolute_import
 
+from xsraid.levels import lacks_journal
+
 DOING = {"resync": "its redundancy is being made", "recover": "%s is being filled", "check": "its members are being compared",
          "repair": "its members are being made equal", "reshape": "it is being reshaped"}
 BY_WORD = {
@@ -17,7 +19,8 @@ def sentence(record):
         return BY_WORD[health]
     gone = [member["device"] or "that of slot %d" % member["slot"] for member in record["members"] if member["state"] in ("faulty", "missing")]
     if health == "failed":
-        why = "its journal is gone" if _lacks_journal(record) else "too many members are gone (%s)" % ", ".join(gone)
+        is_unwritable = lacks_journal(record["consistency_policy"], record["members"])
+        why = "its journal is gone" if is_unwritable else "too many members are gone (%s)" % ", ".join(gone)
         return "It cannot serve: %s." % why
     parts = []
     if health == "degraded":
@@ -28,10 +31,6 @@ def sentence(record):
     count = "no further failure is" if left < 1 else "one more failure is" if left == 1 else "%d more failures are" % left
     text = "; ".join((parts or ["all its members serve"]) + [count + " survived"])
     return text[0].upper() + text[1:] + "."
-
-
-def _lacks_journal(record):
-    return record["consistency_policy"] == "journal" and not any(member["state"] == "journal" for member in record["members"])
 
 
 def _under_way(record):

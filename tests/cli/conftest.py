@@ -8,7 +8,7 @@ import tempfile
 import pytest
 
 import tls
-from plugin.conftest import Sysfs, running_machine  # noqa: F401 - a fixture
+from plugin.conftest import running_machine, sysfs  # noqa: F401 - fixtures
 from processes import SimulatedPool, Xsraid
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start would, too.
@@ -23,14 +23,6 @@ def machine(running_machine):  # noqa: F811
     for name in os.listdir(running_machine.path("block")):
         shutil.rmtree(running_machine.path("block/" + name))
     return running_machine
-
-
-@pytest.fixture
-def sysfs(machine):
-    built = Sysfs(machine)
-    for at, name in enumerate(("sda", "sdb", "sdc")):
-        built.disk(name, "8:%d" % (16 * at), "Z1Z%d" % at)
-    return built
 
 
 @pytest.fixture

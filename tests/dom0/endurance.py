@@ -39,6 +39,11 @@ class Volume:
         return f"/usr/bin/python3.11 /bed/dom0/guest/checked_blocks.py {what} /dev/{self._name} /share/{self._log}"
 
 
+def wait_until_brought_up(dom0):
+    """Wait until a boot has assembled the arrays and attached what is on them."""
+    dom0.wait_until(lambda: dom0.run("systemctl is-active xsraid-attach.service", check=False).out == "active\n")
+
+
 def wait_until_attached(dom0, timeout_s=30):
     """Wait until the one PBD of this host is plugged."""
     dom0.wait_until(lambda: dom0.xe("pbd-list params=currently-attached --minimal").strip() == "true", timeout_s, interval_s=0.5)

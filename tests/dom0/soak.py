@@ -18,7 +18,7 @@ import soak_operations
 from dom0 import SMTP_PASSWORD, SMTP_USER, Dom0, GuestDied, plugin_text
 from kinds import content
 from soak_model import CERTAIN, NONE, POSSIBLE, Model, NotNow, Wrong, key_of_mail, key_of_message
-from steps import ALERTS, DISK_BYTES
+from steps import ALERTS, DISK_BYTES, limit_sync
 
 DISKS = ("d0", "d1", "d2", "d3", "d4", "d5", "d6")
 KEPT = ("mounted", "zeros")  # one with a file system that is mounted, one that no call may touch
@@ -431,7 +431,7 @@ class Soak:
 
     def settle(self):
         """Let all that is under way on arrays end, as fast as it may."""
-        self.dom0.run("cd /proc/sys/dev/raid && echo 200000 | tee speed_limit_min speed_limit_max")
+        limit_sync(self.dom0, 200000)
         deadline = time.monotonic() + SETTLED_S
         while True:
             self.observe()

@@ -25,6 +25,11 @@ def configure(dom0, password=SMTP_PASSWORD, **more):
     return dom0.call("configure_alerts", **{**ALERTS, "smtp_user": SMTP_USER, "smtp_password_secret": secret, **more})
 
 
+def limit_sync(dom0, kib_s):
+    """Have md synchronise as fast as that and no faster, until the next reset or boot."""
+    dom0.run(f"cd /proc/sys/dev/raid && echo {kib_s} | tee speed_limit_min speed_limit_max")
+
+
 def settled(dom0, array="md0"):
     """Return the array once nothing is under way on it."""
     def idle():

@@ -1,6 +1,6 @@
 """Twenty power cuts at any moment between a fault and its delivery: what was on disk is told, and twice only where the cut hit between hand-over and
 note."""
-from endurance import chance
+from endurance import chance, wait_until_brought_up
 from steps import DISK_BYTES
 from watching import delivered, fail, heal, messages, watch
 
@@ -31,7 +31,7 @@ def test_power_cuts_between_fault_and_delivery(fresh_dom0):
 
 def check(dom0, had):
     """Check what becomes of one fault; return whether it was told. had: the Message-IDs of the mails that arrived before the cut."""
-    dom0.wait_until(lambda: dom0.run("systemctl is-active xsraid-attach.service", check=False).out == "active\n")
+    wait_until_brought_up(dom0)
     is_degraded = dom0.call("list_arrays")["arrays"][0]["health"] in ("degraded", "rebuilding")
     alerts = [alert["name"] for alert in dom0.call("alert_history")["alerts"] if alert["name"] in TOLD]
     if not (is_degraded or alerts or had):

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from steps import DISK_BYTES, devices, refusal, settled
+from steps import DISK_BYTES, devices, limit_sync, refusal, settled
 from watching import FAILED, delivered, fail, heal, history, is_idle, last_deliveries, messages, subjects, watch
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3"), "disk_bytes": DISK_BYTES}
@@ -220,8 +220,7 @@ def tasks(dom0, status="pending"):
 @pytest.mark.parametrize("ends_well", [True, False])
 def test_a_rebuild_is_a_task_of_xapi_that_follows_it(watched, ends_well):
     failed, spare = watched.disk("d1"), watched.disk("d2")
-    limit = "cd /proc/sys/dev/raid && echo {} | tee speed_limit_min speed_limit_max"
-    watched.run(limit.format(2000))
+    limit_sync(watched, 2000)
     fail(watched)
     delivered(watched, "XSRAID_DISK_FAILED")
     watched.run(f"mdadm --manage /dev/md0 --remove {failed.device}; mdadm --manage /dev/md0 --add {spare.device}")
@@ -229,10 +228,13 @@ def test_a_rebuild_is_a_task_of_xapi_that_follows_it(watched, ends_well):
     first = watched.wait_until(lambda: tasks(watched).get(title))
     assert 0 < first < 0.9
     watched.wait_until(lambda: tasks(watched)[title] > first)
-    watched.run(limit.format(200000) if ends_well else f"mdadm --manage /dev/md0 --set-faulty {spare.device}")
+    if ends_well:
+        limit_sync(watched, 200000)
+    else:
+        watched.run(f"mdadm --manage /dev/md0 --set-faulty {spare.device}")
     ended = watched.wait_until(lambda: tasks(watched, "success" if ends_well else "failure"))
     assert (ended == {title: 1.0}) == ends_well and list(ended) == [title] and tasks(watched) == {}
-    watched.run(limit.format(200000))
+    limit_sync(watched, 200000)
 
 
 def test_a_host_takes_over_the_pools_settings_when_its_xapi_starts(watched):

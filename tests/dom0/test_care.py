@@ -24,16 +24,19 @@ def look_after(dom0):
     dom0.run("systemctl start xsraid-care.service")
 
 
-def set_speed(dom0, kib_s):
-    dom0.run(f"cd /proc/sys/dev/raid && echo {kib_s} >speed_limit_min")
-
-
 def make_due(dom0):
     """Have every array last checked a month ago."""
     note = json.loads(dom0.run(f"cat {NOTE}").out)
     for known in note["arrays"].values():
         known["since"] -= MONTH_S
     dom0.run(f"cat >{NOTE}", stdin=json.dumps(note))
+
+
+def look_after_a_month(dom0):
+    """Have every array checked as it is due: first it must be known, then a month passes."""
+    look_after(dom0)
+    make_due(dom0)
+    look_after(dom0)
 
 
 def arrays(dom0):
@@ -79,9 +82,7 @@ def test_paused_when_the_hours_are_over_and_gone_on_with_after_a_reboot(fresh_do
     fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"))
     settled(fresh_dom0)
     set_hours(fresh_dom0, 0, 3, speed_max_mib_s=16, speed_min_mib_s=16)
-    look_after(fresh_dom0)
-    make_due(fresh_dom0)
-    look_after(fresh_dom0)
+    look_after_a_month(fresh_dom0)
     fresh_dom0.wait_until(lambda: arrays(fresh_dom0)["/dev/md0"]["sync"]["done_ratio"] > 0.3)
     set_hours(fresh_dom0, 2, 4)
     look_after(fresh_dom0)
@@ -106,15 +107,11 @@ def test_what_is_found_is_told_and_a_rebuild_is_not_slowed_down(fresh_dom0):
     wait_until_watching(fresh_dom0)
     fresh_dom0.run(f"dd if=/dev/urandom of={fresh_dom0.disk('d1').device} bs=64k seek=1000 count=1 oflag=direct conv=notrunc")
     set_hours(fresh_dom0, 0, 3)
-    look_after(fresh_dom0)
-    make_due(fresh_dom0)
-    look_after(fresh_dom0)
+    look_after_a_month(fresh_dom0)
     delivered(fresh_dom0, "XSRAID_MISMATCHES")
     assert "found 128 sectors" in fresh_dom0.mails()[0].text
     set_hours(fresh_dom0, 0, 3, speed_max_mib_s=1)
-    look_after(fresh_dom0)
-    make_due(fresh_dom0)
-    look_after(fresh_dom0)
+    look_after_a_month(fresh_dom0)
     last_check = arrays(fresh_dom0)["/dev/md0"]["last_check"]
     assert running(fresh_dom0) == ["/dev/md0"] and last_check
     fresh_dom0.call("fail_disk", array="md0", disk=fresh_dom0.disk("d1").device, confirm=fresh_dom0.disk("d1").serial)

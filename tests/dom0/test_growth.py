@@ -4,7 +4,7 @@ import re
 import pytest
 
 from endurance import ALONE, Volume, wait_until_attached
-from steps import DISK_BYTES, configure, devices, refusal, settled
+from steps import DISK_BYTES, configure, devices, limit_sync, refusal, settled
 from watching import history, subjects, wait_until_watching
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3", "d4", "d5", "d6"), "disk_bytes": DISK_BYTES}
@@ -17,10 +17,6 @@ def make(dom0, level, **more):
     """Return the record of a whole array md0 of that level, on the first disks."""
     dom0.call("create_array", level=level, devices=devices(dom0, *[f"d{at}" for at in range(MEMBERS[level])]), **more)
     return settled(dom0)
-
-
-def set_speed(dom0, kib_s):
-    dom0.run(f"cd /proc/sys/dev/raid && echo {kib_s} >speed_limit_max; echo {kib_s} >speed_limit_min")
 
 
 def array(dom0):
@@ -38,7 +34,7 @@ def test_grown_through_a_power_cut(fresh_dom0, level):
     new = [f"d{MEMBERS[level]}", f"d{MEMBERS[level] + 1}"]
     sr = fresh_dom0.call("create_sr", array="md0")["sr_uuid"]
     volume, sr_size_bytes = Volume(fresh_dom0, sr), physical_size(fresh_dom0, sr)
-    set_speed(fresh_dom0, SLOW)
+    limit_sync(fresh_dom0, SLOW)
     fresh_dom0.run(f"{volume.writing()} {ALONE} echo $! >/run/writer")
     reply = fresh_dom0.call("grow_array", array="md0", devices=devices(fresh_dom0, *new))
     assert (reply["array"]["health"], reply["array"]["sync"]["action"], reply["sr_sees_size"]) == ("resyncing", "reshape", False)
@@ -48,7 +44,7 @@ def test_grown_through_a_power_cut(fresh_dom0, level):
     fresh_dom0.boot(disks=fresh_dom0.disk_names[::-1])
     wait_until_attached(fresh_dom0)
     assert volume.wrong_blocks() == []
-    set_speed(fresh_dom0, FAST)
+    limit_sync(fresh_dom0, FAST)
     record = settled(fresh_dom0)
     gained = record["size_bytes"] / before["size_bytes"]
     assert record["health"] == "optimal" and record["redundancy_left"] == before["redundancy_left"]
@@ -63,10 +59,10 @@ def test_a_mirror_gains_a_copy_and_alarms_nobody(fresh_dom0):
     make(fresh_dom0, "1", spares=devices(fresh_dom0, "d2"))
     wait_until_watching(fresh_dom0)
     fresh_dom0.run("sed -i 's/^ARRAY.*/& num-devices=2/' /etc/mdadm.conf")  # as some write it, and then mdadm does not assemble three
-    set_speed(fresh_dom0, "20000")
+    limit_sync(fresh_dom0, "20000")
     reply = fresh_dom0.call("grow_array", array="md0", devices=devices(fresh_dom0, "d2"))
     assert len(reply["array"]["members"]) == 3 and reply["sr_sees_size"] is None
-    set_speed(fresh_dom0, FAST)
+    limit_sync(fresh_dom0, FAST)
     record = settled(fresh_dom0)
     assert (record["health"], record["redundancy_left"]) == ("optimal", 2)
     assert "num-devices" not in fresh_dom0.run("cat /etc/mdadm.conf").out
@@ -88,11 +84,11 @@ def test_what_cannot_grow_stays_as_it_is(fresh_dom0):
         details = refusal(fresh_dom0, "grow_array", array="md0", devices=wanted)
         assert details[0] == code and words in details[-1], details
     assert array(fresh_dom0) == before
-    set_speed(fresh_dom0, SLOW)
+    limit_sync(fresh_dom0, SLOW)
     fresh_dom0.call("check_array", array="md0", action="start")
     assert refusal(fresh_dom0, "grow_array", array="md0", devices=[d3])[:3] == ["XSRAID_ARRAY_IN_USE", "/dev/md0", "its own check"]
     fresh_dom0.call("check_array", array="md0", action="stop")
-    set_speed(fresh_dom0, FAST)
+    limit_sync(fresh_dom0, FAST)
     fresh_dom0.call("fail_disk", array="md0", disk=fresh_dom0.disk("d0").device, confirm=fresh_dom0.disk("d0").serial)
     assert "repair it first" in refusal(fresh_dom0, "grow_array", array="md0", devices=[d3])[-1]
 

@@ -1,8 +1,8 @@
 """The life of an array after its birth: the drill, the repair, the check, the end; on every level, while somebody writes."""
 import pytest
 
-from endurance import ALONE, Volume
-from steps import DISK_BYTES, configure, devices, refusal, settled
+from endurance import ALONE, Volume, wait_until_brought_up
+from steps import DISK_BYTES, configure, devices, limit_sync, refusal, settled
 from watching import history, subjects, wait_until_watching
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3", "d4", "d5"), "disk_bytes": DISK_BYTES}
@@ -88,10 +88,10 @@ def test_a_planned_replacement_alarms_nobody(fresh_dom0):
     configure(fresh_dom0)
     make(fresh_dom0, "1")
     wait_until_watching(fresh_dom0)
-    fresh_dom0.run("cd /proc/sys/dev/raid && echo 20000 | tee speed_limit_min speed_limit_max")
+    limit_sync(fresh_dom0, 20000)
     fresh_dom0.call("replace_disk", array="md0", disk=fresh_dom0.disk("d1").device, new_disk=fresh_dom0.disk("d2").device)
     assert settled(fresh_dom0)["health"] == "optimal"
-    fresh_dom0.run("sleep 3; echo 200000 | tee /proc/sys/dev/raid/speed_limit_min /proc/sys/dev/raid/speed_limit_max")
+    fresh_dom0.run("sleep 3")
     assert history(fresh_dom0) == {} and subjects(fresh_dom0) == []
 
 
@@ -112,19 +112,18 @@ def test_a_replacement_goes_on_after_a_reboot_and_alarms_nobody(fresh_dom0):
     configure(fresh_dom0)
     make(fresh_dom0, "1")
     wait_until_watching(fresh_dom0)
-    limit = "echo {0} >/proc/sys/dev/raid/speed_limit_min; echo {0} >/proc/sys/dev/raid/speed_limit_max"
-    fresh_dom0.run(limit.format(2000))
+    limit_sync(fresh_dom0, 2000)
     fresh_dom0.run("mkdir /etc/systemd/system/xsraid-assemble.service.d && cat >/etc/systemd/system/xsraid-assemble.service.d/slow.conf",
-                   stdin=f"[Service]\nExecStartPre=/bin/sh -c '{limit.format(2000)}'\n")
+                   stdin="[Service]\nExecStartPre=/bin/sh -c 'cd /proc/sys/dev/raid && echo 2000 | tee speed_limit_min speed_limit_max'\n")
     old = fresh_dom0.disk("d1")
     fresh_dom0.call("replace_disk", array="md0", disk=old.device, new_disk=fresh_dom0.disk("d2").device)
     fresh_dom0.reboot(("d5", "d2", "d0", "d4", "d3", "d1"))
-    fresh_dom0.wait_until(lambda: fresh_dom0.run("systemctl is-active xsraid-attach.service", check=False).out == "active\n")
+    wait_until_brought_up(fresh_dom0)
     replaced, = [member["serial"] for member in array(fresh_dom0)["members"] if member["being_replaced"]]
     assert replaced == old.serial and fresh_dom0.disk("d1").device != old.device
-    fresh_dom0.run(limit.format(20000))
+    limit_sync(fresh_dom0, 20000)
     assert settled(fresh_dom0)["health"] == "optimal"
-    fresh_dom0.run("sleep 3; " + limit.format(200000))
+    fresh_dom0.run("sleep 3")
     assert history(fresh_dom0) == {} and subjects(fresh_dom0) == []
 
 
@@ -143,11 +142,11 @@ def test_a_disk_that_was_pulled_comes_back(fresh_dom0):
 def test_check_finds_what_was_planted(fresh_dom0):
     make(fresh_dom0, "1")
     fresh_dom0.run(f"dd if=/dev/urandom of={fresh_dom0.disk('d1').device} bs=64k seek=1000 count=1 oflag=direct conv=notrunc")
-    fresh_dom0.run("cd /proc/sys/dev/raid && echo 5000 | tee speed_limit_min speed_limit_max")
+    limit_sync(fresh_dom0, 5000)
     assert fresh_dom0.call("check_array", array="md0", action="start")["array"]["health"] == "checking"
     assert fresh_dom0.call("check_array", array="md0", action="start")["array"]["sync"]["action"] == "check"
     assert fresh_dom0.call("check_array", array="md0", action="stop")["array"]["health"] == "optimal"
-    fresh_dom0.run("cd /proc/sys/dev/raid && echo 200000 | tee speed_limit_min speed_limit_max")
+    limit_sync(fresh_dom0, 200000)
     fresh_dom0.call("check_array", array="md0", action="start")
     assert settled(fresh_dom0)["mismatch_count"] >= 128
     fresh_dom0.call("fail_disk", array="md0", disk=fresh_dom0.disk("d1").device, confirm=fresh_dom0.disk("d1").serial)
@@ -191,6 +190,6 @@ def test_a_deletion_that_was_cut_off_is_finished(fresh_dom0):
     fresh_dom0.run(f"umount /srv/z; echo '{{\"request\": {{}}}}' >{note}; sync")
     fresh_dom0.cut_power()
     fresh_dom0.boot()
-    fresh_dom0.wait_until(lambda: fresh_dom0.run("systemctl is-active xsraid-attach.service", check=False).out == "active\n")
+    wait_until_brought_up(fresh_dom0)
     assert [one["device"] for one in fresh_dom0.call("list_arrays")["arrays"]] == ["/dev/md1"]
     assert fresh_dom0.run(f"mdadm --examine {fresh_dom0.disk('d0').device}", check=False).status != 0

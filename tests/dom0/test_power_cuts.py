@@ -1,6 +1,6 @@
 """Power cuts at any moment while one array is made and another one is written to: what was synced is there, what was begun is whole or gone."""
 from endurance import ALONE, Volume, chance, wait_until_attached
-from steps import DISK_BYTES, settled
+from steps import DISK_BYTES, limit_sync, settled
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3", "d4", "d5"), "disk_bytes": DISK_BYTES}
 IS_LONG = True
@@ -32,21 +32,18 @@ class PowerCuts:
         disks = dom0.disks()
         self.members = [disks[name].by_id for name in ("d4", "d5")]
         self.wish = {"level": "1", "name": "md1", "devices": ",".join(self.members)}
-        self.limit_resync(SLOW_KIB_S)
+        limit_sync(self.dom0, SLOW_KIB_S)
         self.array = dom0.call("create_array", level=10, devices=[disks[name].by_id for name in ("d0", "d1", "d2", "d3")])["array"]
         self.sr = dom0.call("create_sr", array="md0")["sr_uuid"]
         self.volume = Volume(dom0, self.sr)
         dom0.run("sync")  # what the test has set up is not what a power cut is to undo
-
-    def limit_resync(self, kib_s):
-        self.dom0.run(f"cd /proc/sys/dev/raid && echo {kib_s} | tee speed_limit_min speed_limit_max")
 
     def cut_while_creating(self, until, delay_s):
         creating = " ".join([BY_HAND, "create_array", *(f"{name}={value}" for name, value in self.wish.items())])
         self.dom0.run(f"{self.volume.writing()} {ALONE} {creating} {ALONE} {until} sleep {delay_s:.3f}")
         self.dom0.cut_power()
         self.dom0.boot()
-        self.limit_resync(SLOW_KIB_S)
+        limit_sync(self.dom0, SLOW_KIB_S)
 
     def check(self, by_repeating):
         """md0 is as it was; md1 is configured and whole, or the next changing call, whichever that is, takes back what there may be of it."""
@@ -75,7 +72,7 @@ class PowerCuts:
 
     def check_mirrors(self):
         """Once it is in sync, both halves of every mirror say the same."""
-        self.limit_resync(200000)
+        limit_sync(self.dom0, 200000)
         self.volume.write(1)  # wakes the resync, which waits for that after a boot
         assert settled(self.dom0)["health"] == "optimal"
         self.dom0.run("echo check >/sys/block/md0/md/sync_action")
