@@ -226,6 +226,10 @@ class Dom0:
         """Plug in one more, blank disk and return it."""
         self.make_image(name, size_bytes)
         self.disk_names.append(name)
+        return self.plug_in(name)
+
+    def plug_in(self, name):
+        """Plug in a disk that was not there at this boot, with what is on it, and return it."""
         self._booted_with.append(name)
         self.run(["/usr/bin/python3.11", "/bed/dom0/guest/scsi_disks.py", name])
         return self.disk(name)

@@ -337,6 +337,8 @@ def push_disks(soak):
     pulled = soak.model.pulled()
     soak.pick(pulled)
     soak.dom0.push_disks()
+    for disk in sorted(set(pulled) - set(soak.dom0.disks())):
+        soak.dom0.plug_in(disk)  # pulled before the last boot
     soak.note(" ".join(pulled))
     soak.returned(pulled)
 
