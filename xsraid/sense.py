@@ -13,11 +13,14 @@ A memory of each array, a dict that JSON can hold, says what was seen and told b
 
 from __future__ import absolute_import
 
+from xsraid.levels import is_redundant
+
 MISPLACED = "Misplaced"  # our own event, from the unit that assembles at boot; its component is a sentence
 WEAK = "DiskWeak"  # our own, from looking at SMART; its component is the member, and after a blank a sentence
 REPLACING = "Replacing"  # our own, too: the component serves until another disk is filled from it, and then md makes it faulty
 FOLD_S = 60
-UNTOLD_S = 4  # the monitor names a pulled disk a second later; an array that is being brought to another node is gone for a moment
+ABSENT_S = 4  # an array that is being brought to another node is gone for a moment
+UNNAMED_S = 10  # the monitor names a disk that was pulled a second later, on a busy host some more
 HOUR_S = 3600
 HOURLY_MAX = 6
 WHOLE = ("optimal", "checking", "no_redundancy")
@@ -119,7 +122,7 @@ def _change(record, known, now, reminder_s):
     name = NAMES.get(health, "XSRAID_ARRAY_DEGRADED")
     if told is None or PRIORITIES[name] < PRIORITIES[told["name"]] or record["redundancy_left"] < told["left"]:
         since = now if since is None or since > now else since
-        if now - since >= UNTOLD_S:
+        if now - since >= _patience_s(record):
             return name, False
         known["untold_since"] = since
         return None, False
@@ -127,6 +130,13 @@ def _change(record, known, now, reminder_s):
         return name, False
     is_due = reminder_s and not 0 <= now - told["time"] < reminder_s
     return (name, True) if is_due else (None, False)
+
+
+def _patience_s(record):
+    """Return how long an array may be worse than was told before its state alone is told of: the monitor may be about to say more."""
+    if record["health"] in ("missing", "inactive"):
+        return ABSENT_S
+    return UNNAMED_S if is_redundant(record["level"]) else 0  # it does not watch the others
 
 
 def _emit(name, uuid, record, known, event, now):

@@ -76,10 +76,11 @@ def test_a_disk_that_fails_while_the_array_is_built_does():
 def test_what_the_monitor_never_told_is_seen():
     story = whole()
     assert story.then(10, [], record("degraded", 0)) == []
-    assert story.then(15, [], record("degraded", 0)) == ["XSRAID_ARRAY_DEGRADED"]
-    assert story.then(20, [], record("failed", 0)) == []
-    assert story.then(25, [], record("failed", 0)) == ["XSRAID_ARRAY_FAILED"]
+    assert story.then(20, [], record("degraded", 0)) == ["XSRAID_ARRAY_DEGRADED"]
     assert story.then(30, [], record("failed", 0)) == []
+    assert story.then(40, [], record("failed", 0)) == ["XSRAID_ARRAY_FAILED"]
+    assert story.then(50, [], record("failed", 0)) == []
+    assert whole().then(10, [], record("failed", 0, level="raid0")) == ["XSRAID_ARRAY_FAILED"]
     story = whole()
     assert story.then(10, [], record("missing", 0)) == [] and sense.needs_looking_after(story.memory, 0)
     assert story.then(15, [], record("missing", 0)) == ["XSRAID_ARRAY_MISSING"]
