@@ -248,7 +248,6 @@ class Soak:
             self.dom0.smtp("accept")
             self.run("systemctl restart xsraid-deliver.timer", "all mails must come now")
             self.model.is_mailing = True
-            self.check_mails()
 
     def tell_again(self):
         """XAPI takes messages again."""

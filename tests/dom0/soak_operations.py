@@ -377,6 +377,7 @@ def mail_server_in_order(soak):
     if soak.model.is_mailing:
         raise NotNow
     soak.mail_again()
+    soak.check_mails()
 
 
 @operation(2)
