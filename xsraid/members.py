@@ -86,8 +86,8 @@ def replace_disk(host, session, array, disk, new_disk, wipe=False):
     """Put a new disk in the place of a member. Return {"array", "next"}.
 
     While the old one still answers, the new one is filled from it before it is given up (mdadm's --replace); where it is faulty, it is taken out and
-    the new one rebuilt. A journal is replaced only while nobody uses the array. wipe: give up what is left on the new disk. Raises what `add_disk`
-    does, and ArrayInUse.
+    the new one rebuilt. A journal is replaced only while nobody uses the array. The new one may be a spare of the array, as the call leaves it that
+    is killed in the middle. wipe: give up what is left on the new disk. Raises what `add_disk` does, and ArrayInUse.
     """
     limit_s = settings.load(host).mdadm_timeout_s
     with recovery.changing(host, "replace_disk", limit_s):
@@ -97,23 +97,28 @@ def replace_disk(host, session, array, disk, new_disk, wipe=False):
             raise BadArgument("disk", "%s is no member that could be replaced now, it is %s" % (old["device"], old["state"]))
         if old["being_replaced"]:
             raise BadArgument("disk", "%s is being replaced already: list_arrays shows how far it is" % old["device"])
-        new, = choose(host, session, record, [new_disk], "new_disk", wipe)
         if "journal" in (sysfs.attribute(host, sysfs.name_of(record["device"]), "md/dev-%s/state" % sysfs.name_of(old["device"])) or ""):
+            new, = choose(host, session, record, [new_disk], "new_disk", wipe)
             _put_in_journal(host, record, old, new, limit_s)
             return _reply(host, session, record, "%s is the journal now, %s is out." % (new.device, old["device"]))
+        spare = _spare(host, record, new_disk)
+        new = None if spare else choose(host, session, record, [new_disk], "new_disk", wipe)[0]
+        new_device = spare or new.device
         if old["state"] == "faulty":
             _take_out(host, record, old["device"], limit_s)
+        if new:
             put_in(host, record, new, limit_s)
-            return _reply(host, session, record, "%s is out and may be pulled; %s is being rebuilt." % (old["device"], new.device))
-        put_in(host, record, new, limit_s)
+        if old["state"] == "faulty":
+            return _reply(host, session, record, "%s is out and may be pulled; %s is being rebuilt." % (old["device"], new_device))
         try:
-            run(host, ["mdadm", "--manage", record["device"], "--replace", old["device"], "--with", new.device], limit_s)
+            run(host, ["mdadm", "--manage", record["device"], "--replace", old["device"], "--with", new_device], limit_s)
         except (CommandFailed, Timeout):
-            run(host, ["mdadm", "--manage", record["device"], "--remove", new.device], limit_s, accept=None)
+            if new:
+                run(host, ["mdadm", "--manage", record["device"], "--remove", new_device], limit_s, accept=None)
             raise
         _note_replacing(host, record, old)
         return _reply(host, session, record, "%s serves until %s is filled, list_arrays shows how far it is; then: remove_disk array=%s disk=%s "
-                      "wipe_old=true" % (old["device"], new.device, record["name"], old["serial"] or old["device"]))
+                      "wipe_old=true" % (old["device"], new_device, record["name"], old["serial"] or old["device"]))
 
 
 # device: node; is_returning: whether it was a member of this very array; wipes: argument lists; disk: its record.
@@ -165,6 +170,12 @@ def _member(host, record, name):
         raise UnknownDisk(name, "it is no member of %s, which has %s; in the place of one that is gone already add_disk puts another"
                           % (record["device"], there))
     return member
+
+
+def _spare(host, record, name):
+    """Return the node of the array's spare that a caller means, None for what is none."""
+    member = find(host, record, name)
+    return member["device"] if member and member["state"] == "spare" else None
 
 
 def _is_returning(host, record, disk):

@@ -84,6 +84,16 @@ def test_bad_input_leaves_the_array_as_it_is(fresh_dom0):
     assert (record["health"], d2.device in [member["device"] for member in record["members"] if member["state"] == "active"]) == ("optimal", True)
 
 
+def test_a_spare_takes_the_place_of_a_member(fresh_dom0):
+    """What a replacement that was killed in the middle leaves: the new disk is a spare, and the same call again goes on."""
+    make(fresh_dom0, "10")
+    old, new = fresh_dom0.disk("d1"), fresh_dom0.disk("d5")
+    fresh_dom0.call("add_disk", array="md0", disk=new.device)
+    fresh_dom0.call("replace_disk", array="md0", disk=old.device, new_disk=new.device)
+    record = settled(fresh_dom0)
+    assert (record["health"], new.device in [member["device"] for member in record["members"] if member["state"] == "active"]) == ("optimal", True)
+
+
 def test_a_planned_replacement_alarms_nobody(fresh_dom0):
     configure(fresh_dom0)
     make(fresh_dom0, "1")
