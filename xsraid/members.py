@@ -101,6 +101,8 @@ def replace_disk(host, session, array, disk, new_disk, wipe=False):
             new, = choose(host, session, record, [new_disk], "new_disk", wipe)
             _put_in_journal(host, record, old, new, limit_s)
             return _reply(host, session, record, "%s is the journal now, %s is out." % (new.device, old["device"]))
+        if old["state"] == "active" and any(member["state"] == "missing" for member in record["members"]):
+            raise BadArgument("disk", "%s lacks a member, in whose place a new disk would go: add_disk puts one in first" % record["device"])
         spare = _spare(host, record, new_disk)
         new = None if spare else choose(host, session, record, [new_disk], "new_disk", wipe)[0]
         new_device = spare or new.device

@@ -94,6 +94,16 @@ def test_a_spare_takes_the_place_of_a_member(fresh_dom0):
     assert (record["health"], new.device in [member["device"] for member in record["members"] if member["state"] == "active"]) == ("optimal", True)
 
 
+def test_a_serving_member_is_not_replaced_while_another_is_missing(fresh_dom0):
+    """md would put the new disk in the place of the missing one."""
+    make(fresh_dom0, "1")
+    d0, d1, d5 = (fresh_dom0.disk(name) for name in ("d0", "d1", "d5"))
+    fresh_dom0.call("fail_disk", array="md0", disk=d1.device, confirm=d1.serial)
+    before = array(fresh_dom0)
+    details = refusal(fresh_dom0, "replace_disk", array="md0", disk=d0.device, new_disk=d5.device)
+    assert details[0] == "XSRAID_BAD_ARGUMENT" and "add_disk" in details[-1] and array(fresh_dom0) == before
+
+
 def test_a_planned_replacement_alarms_nobody(fresh_dom0):
     configure(fresh_dom0)
     make(fresh_dom0, "1")
