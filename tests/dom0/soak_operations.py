@@ -164,15 +164,16 @@ def replace_disk(soak):
     old, (new, is_stale) = soak.pick(array.having("faulty") or array.having("active")), new_disk(soak)
     is_dead = array.roles[old] == "faulty"
 
-    def done(_reply):
-        array.roles[new] = "spare" if is_dead else "filling"
+    def done(reply):
         if is_dead:
             del array.roles[old]
+            if reply or soak.devices[new] in soak.found(soak.look(), array)["members"]:  # one that was killed may have taken out the old one only
+                array.roles[new] = "spare"
         else:
-            array.targets[old] = new
+            array.roles[new], array.targets[old] = "filling", new
     arguments = {"array": soak.name(array), "disk": soak.named(old), "new_disk": soak.named(new)}
     return Plan("replace_disk", dict(arguments, wipe=True) if is_stale else arguments, done,
-                ("XSRAID_UNKNOWN_DISK" if is_dead else "XSRAID_BAD_ARGUMENT",))
+                ("XSRAID_UNKNOWN_DISK",) if is_dead else ("XSRAID_BAD_ARGUMENT", "XSRAID_DISK_IN_USE"))
 
 
 @planned(3)
@@ -515,6 +516,7 @@ def refusals_of(soak, array, name, free, kept):
     yield "XSRAID_DISK_IN_USE", "replace_disk", {"array": name, "disk": soak.named(member), "new_disk": kept, "wipe": True}
     if array.lacking:
         yield "XSRAID_BAD_ARGUMENT", "check_array", {"array": name, "action": "start"}
+        yield "XSRAID_BAD_ARGUMENT", "replace_disk", {"array": name, "disk": soak.named(member), "new_disk": free}
     yield "XSRAID_WOULD_LOSE_DATA" if array.left < 1 else "XSRAID_BAD_ARGUMENT", "remove_disk", {"array": name, "disk": soak.named(member)}
 
 
