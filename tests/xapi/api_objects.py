@@ -1,6 +1,4 @@
-"""The messages of sessions, tasks, messages, secrets, the pool, hosts and events that do more than their fields say."""
-import time
-
+"""The messages of sessions, messages, secrets, the pool and hosts that do more than their fields say."""
 from xapi import values
 from xapi.failure import Failure
 from xapi.wire import DateTime
@@ -35,28 +33,6 @@ def local_logout(call):
     if call.session not in call.xapi.sessions.local:
         raise Failure("SESSION_INVALID", call.session)
     call.xapi.sessions.local.discard(call.session)
-
-
-def create_task(call, label, description):
-    return call.database.create("task", name_label=label, name_description=description, created=values.now(), type="<none/>",
-                                resident_on=call.xapi.host)
-
-
-def destroy_task(call, ref):
-    if call.database.read("task", ref, "status") in ("success", "failure", "cancelled"):
-        call.database.destroy("task", ref)
-    else:
-        call.database.write("task", ref, current_operations={"task": "destroy"})
-
-
-def cancel_task(call, ref):
-    call.database.write("task", ref, current_operations={call.session: "cancel"})
-
-
-def _setter(field):
-    def set_field(call, ref, value):
-        call.database.write("task", ref, **{field: value})
-    return set_field
 
 
 def create_message(call, name, priority, cls, uuid, body):
@@ -115,6 +91,8 @@ def call_plugin(call, host, plugin, function, arguments):
     runner = call.xapi.runner(host)
     if runner is call.xapi.local:
         return runner.call_plugin(call.session, plugin, function, arguments)
+    if call.task:
+        call.database.get("task", call.task)["_forwarded_to"] = host
     session = call.xapi.sessions.create(host, is_local_superuser=True, pool=True)
     try:
         return runner.call_plugin(session, plugin, function, arguments)
@@ -139,50 +117,10 @@ def sync_database(call):
     call.database.save()
 
 
-def event_from(call, classes, token, timeout_s):
-    """Return a batch of the events after token, waiting up to timeout_s for the first; with an empty token every object counts as added."""
-    database = call.database
-    wanted = [cls for cls in database.classes if "*" in classes or cls.lower() in [name.lower() for name in classes]]
-    deadline = time.monotonic() + timeout_s
-    with database.lock:
-        events = _events_after(database, wanted, token)
-        while not events and time.monotonic() < deadline:
-            database.changed.wait(max(0.0, deadline - time.monotonic()))
-            events = _events_after(database, wanted, token)
-        counts = {cls: str(len(database.tables[cls])) for cls in wanted}
-        return {"events": events, "valid_ref_counts": counts, "token": str(database.generation)}
-
-
-def _events_after(database, wanted, token):
-    if not token:
-        changes = {(cls, ref): (database.generation, "add") for cls in wanted for ref in database.all(cls)}
-    else:
-        changes = {}
-        for generation, cls, operation, ref in database.events:
-            if cls in wanted and generation > int(token):
-                first = changes.get((cls, ref), (0, operation))[1]
-                changes[cls, ref] = (generation, "del" if operation == "del" else first)
-    events = []
-    for (cls, ref), (generation, operation) in changes.items():
-        event = {"id": str(generation), "timestamp": DateTime(values.now()), "class": cls.lower(), "operation": operation, "ref": ref}
-        if ref in database.tables[cls]:
-            event["snapshot"] = database.record(cls, ref)
-            event["obj_uuid"] = database.get(cls, ref)["uuid"]
-        events.append(event)
-    return events
-
-
-def current_event(call):
-    return call.database.generation
-
-
 METHODS = {
     "session.login_with_password": login, "session.logout": logout,
     "session.slave_local_login_with_password": local_login, "session.local_logout": local_logout,
-    "task.create": create_task, "task.destroy": destroy_task, "task.cancel": cancel_task, "task.set_status": _setter("status"),
-    "task.set_progress": _setter("progress"), "task.set_result": _setter("result"), "task.set_error_info": _setter("error_info"),
     "message.create": create_message, "message.destroy": destroy_message, "message.destroy_many": destroy_messages, "message.get": get_messages,
     "message.get_since": get_messages_since, "secret.create": create_secret, "secret.destroy": destroy_secret, "pool.sync_database": sync_database,
     "host.call_plugin": call_plugin, "host.enable": enable_host, "host.disable": disable_host, "host.get_servertime": server_time,
-    "event.from": event_from, "event.get_current_id": current_event,
 }

@@ -1,15 +1,17 @@
 """From a method name and its parameters to a result: the checks every call goes through, in xapi's order (gen_server.ml), and asynchronous calls."""
 import threading
 
-from xapi import api_fields, api_objects, api_storage, model, releases, values, wire
+from xapi import api_events, api_fields, api_objects, api_storage, api_tasks, model, releases, values, wire
 from xapi.failure import Failure
 
 ASYNC = "Async."
-HANDLERS = dict(api_objects.METHODS, **api_storage.METHODS)
+HANDLERS = {**api_objects.METHODS, **api_storage.METHODS, **api_tasks.METHODS, **api_events.METHODS}
 
 
 class Call:
-    """One call under way. origin: "unix", "tcp", or the uuid of the member whose unix socket it came from."""
+    """One call under way. origin: "unix", "tcp", or the uuid of the member whose unix socket it came from; task: its task's ref, if asynchronous."""
+
+    task = None
 
     def __init__(self, xapi, message, session, origin):
         self.xapi, self.message, self.session, self.origin = xapi, message, session, origin
@@ -66,20 +68,17 @@ class Dispatcher:
         return result
 
     def _start(self, call, method, arguments):
-        task = self.xapi.database.create("task", name_label=method, created=values.now(), type="<none/>", resident_on=self.xapi.host)
-        threading.Thread(target=self._finish, args=(task, call, arguments), daemon=True).start()
-        return task
+        """Only now is the caller's role looked at, the object, and whether its host is there: what is wrong with them fails the task."""
+        call.task = api_tasks.add(self.xapi, call.session, method)
+        threading.Thread(target=self._finish, args=(call, arguments), daemon=True).start()
+        return call.task
 
-    def _finish(self, task, call, arguments):
+    def _finish(self, call, arguments):
         try:
-            result = self._run(call, arguments)
-            outcome = {"status": "success", "result": wire.render(result)}
+            outcome = {"status": "success", "result": wire.render(self._run(call, arguments))}
         except Failure as failure:
             outcome = {"status": "failure", "error_info": failure.description}
         except Exception as error:  # noqa: BLE001 a bug of the simulation must not leave the task pending for ever
             self.xapi.log("internal error in %s: %r" % (call.message.name, error))
             outcome = {"status": "failure", "error_info": ["INTERNAL_ERROR", repr(error)]}
-        try:
-            self.xapi.database.write("task", task, progress=1.0, finished=values.now(), **outcome)
-        except Failure:
-            pass  # somebody destroyed the task meanwhile
+        api_tasks.complete(self.xapi.database, call.task, **outcome)

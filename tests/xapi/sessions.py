@@ -20,7 +20,8 @@ class Sessions:
         """Return a new session. trusted: the call came over the unix socket or from a member's; host: the ref that this_host will be."""
         user = self._authenticated(name, password, trusted)
         superuser = trusted or name == "root"
-        return self.create(host, SUPERUSER if superuser else user["role"], name, originator, is_local_superuser=superuser)
+        return self.create(host, SUPERUSER if superuser else user["role"], name, originator, is_local_superuser=superuser,
+                           auth_user_sid="" if superuser else "sid-of-" + name)
 
     def _authenticated(self, name, password, trusted):
         user = self.users.get(name)
@@ -53,12 +54,16 @@ class Sessions:
     def authorise(self, ref, message):
         """Raise RBAC_PERMISSION_DENIED unless the session's role may call message."""
         if self.check(ref)["_role"] not in message.roles:
-            text = "No permission in user session. (Roles with this permission: %s)" % ", ".join(sorted(message.roles))
-            raise Failure("RBAC_PERMISSION_DENIED", message.name.lower(), text)
+            raise denied(message.name.lower(), message.roles)
 
     def destroy(self, ref):
         self.check(ref)
         self.database.destroy("session", ref)
+
+
+def denied(permission, roles):
+    """Return the Failure of a session whose role is none of roles."""
+    return Failure("RBAC_PERMISSION_DENIED", permission, "No permission in user session. (Roles with this permission: %s)" % ", ".join(sorted(roles)))
 
 
 def read_users(users_path=None, password_path=None):
