@@ -13,6 +13,7 @@ import xmlrpc.client
 import pytest
 
 from xapi import wire
+from xapi.many_hosts import Pool
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PASSWORD = "correct horse"
@@ -144,6 +145,20 @@ def xenapi(server):
     session = server.session()
     yield session.xenapi
     session.logout()
+
+
+@pytest.fixture
+def pool():
+    """Return a function that starts a Pool of many hosts, see many_hosts.py; all of them end with the test."""
+    base, pools = tempfile.mkdtemp(prefix="pool"), []
+
+    def make(**settings):
+        pools.append(Pool("%s/%d" % (base, len(pools)), **settings))
+        return pools[-1].start()
+    yield make
+    for started in pools:
+        started.stop()
+    shutil.rmtree(base)
 
 
 @pytest.fixture

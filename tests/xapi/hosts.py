@@ -1,6 +1,7 @@
 """The hosts of a pool: what is carried out on this one, and asking the server of another to carry it out."""
+import http.client
 import json
-import urllib.request
+import time
 
 from xapi import plugins
 from xapi.failure import Failure
@@ -9,6 +10,7 @@ from xapi.wire import Struct
 POOL_SECRET = "pool-secret-of-the-simulation"  # in dom0 /etc/xensource/ptoken
 SECRET_HEADER, ORIGIN_HEADER = "X-Pool-Secret", "X-Origin-Host"
 INTERNAL_PATH = "/internal"
+CONNECT_S = 10  # how long stunnel tries where nothing else is configured
 
 
 class LocalHost:
@@ -25,10 +27,14 @@ class LocalHost:
 
 
 class RemoteHost:
-    """Another host, reached over TCP at address "HOST:PORT"; ref: its host ref, for the failure."""
+    """Another host, reached over TCP at address "HOST:PORT"; ref: its host ref, for the failure.
 
-    def __init__(self, address, ref):
-        self.address, self.ref = address, ref
+    attempts, pause_s: how often the master tries to connect, and its pause after a failure; xapi's are 10 and 10 s (xmlrpc_client.ml), so that it
+    takes minutes to say CANNOT_CONTACT_HOST. What has been sent is sent once only: a member that dies with a call under way fails it at once.
+    """
+
+    def __init__(self, address, ref, attempts=1, pause_s=10.0):
+        self.address, self.ref, self.attempts, self.pause_s = address, ref, attempts, pause_s
 
     def call_plugin(self, session, plugin, function, arguments):
         return self._ask({"do": "call_plugin", "session": session, "plugin": plugin, "function": function, "arguments": list(arguments)})
@@ -36,14 +42,31 @@ class RemoteHost:
     def storage(self, operation, arguments):
         return self._ask({"do": "storage", "operation": operation, "arguments": arguments})
 
+    def reach(self):
+        """Raise CANNOT_CONTACT_HOST unless it can be connected to."""
+        self._connection().close()
+
     def _ask(self, question):
+        connection = self._connection()
         try:
-            answer = json.loads(post(self.address, INTERNAL_PATH, json.dumps(question).encode()))
+            answer = json.loads(send(connection, INTERNAL_PATH, json.dumps(question).encode()))
         except OSError:
             raise Failure("CANNOT_CONTACT_HOST", self.ref) from None
+        finally:
+            connection.close()
         if "failure" in answer:
             raise Failure(*answer["failure"])
         return answer["result"]
+
+    def _connection(self):
+        for attempt in range(self.attempts):
+            if attempt:
+                time.sleep(self.pause_s)
+            try:
+                return connect(self.address)
+            except OSError:
+                pass
+        raise Failure("CANNOT_CONTACT_HOST", self.ref)
 
 
 def answer(local, question):
@@ -57,10 +80,31 @@ def answer(local, question):
         return {"failure": failure.description}
 
 
-def post(address, path, body, origin=""):
+def connect(address):
+    """Return an HTTPConnection to "HOST:PORT". Raises OSError after CONNECT_S; an answer may take as long as it wants."""
+    connection = http.client.HTTPConnection(address, timeout=CONNECT_S)
+    connection.connect()
+    connection.sock.settimeout(None)
+    return connection
+
+
+def send(connection, path, body, origin=""):
     """Send body to a server of the pool and return the reply; origin: the uuid of the host on whose behalf. Raises OSError."""
-    headers = {SECRET_HEADER: POOL_SECRET, ORIGIN_HEADER: origin, "Content-Type": "text/xml"}
-    request = urllib.request.Request("http://%s%s" % (address, path), body, headers)
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
-    with opener.open(request) as response:
-        return response.read()
+    try:
+        connection.request("POST", path, body, {SECRET_HEADER: POOL_SECRET, ORIGIN_HEADER: origin, "Content-Type": "text/xml"})
+        response = connection.getresponse()
+        reply = response.read()
+    except http.client.HTTPException as error:
+        raise ConnectionError(repr(error)) from None
+    if response.status != 200:
+        raise ConnectionError("HTTP status %d" % response.status)
+    return reply
+
+
+def post(address, path, body, origin=""):
+    """Do both of the above. Raises OSError."""
+    connection = connect(address)
+    try:
+        return send(connection, path, body, origin)
+    finally:
+        connection.close()

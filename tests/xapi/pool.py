@@ -1,13 +1,12 @@
 """One XAPI as a whole: what the master of a pool is made of, and what a member is, which hands nearly every call on to its master."""
 import json
 import os
-import re
 import socket
 import threading
 import time
 import traceback
 
-from xapi import api_storage, hosts, model, releases, values, wire
+from xapi import api_storage, hosts, model, played, releases, values, wire
 from xapi.calls import Call, Dispatcher
 from xapi.database import Database
 from xapi.failure import Failure
@@ -82,17 +81,37 @@ class Xapi:
 
 
 class Master(Xapi):
-    """The master, or the only host: it has the database."""
+    """The master, or the only host: it has the database. played: the members that its own process plays, by uuid."""
+
+    def __init__(self, options, log):
+        super().__init__(options, log)
+        self.address, self.played = "", {}
 
     def start(self, address):
         """Bring the database up to date with this host and plug its PBDs; address: "HOST:PORT" that members reach it at, or ""."""
-        database = self.database
+        database, self.address = self.database, address
         with database.lock:
             self.host = self._keep_host(self.description(), address)
             if not database.all("pool"):
                 self._create_pool_objects()
             database.write("pool", database.all("pool")[0], master=self.host)
         self.plug_all(self.host)
+
+    def play(self, member):
+        """Play one more member, of played.read_members and with its "address"; return what is to listen for it."""
+        description = dict(self.description(), uuid=member["uuid"], name_label=member["name"], hostname=member["name"])
+        local = hosts.LocalHost(member["plugins"], self.local.storage_manager, self.log)
+        with self.database.lock:
+            host = self.played[member["uuid"]] = played.PlayedHost(local, self._keep_host(description, member["address"]))
+        return played.Frontend(self, member["uuid"], host)
+
+    def befall(self, body):
+        """Take a played member's new fate from a test: JSON {"host": uuid, "fate", "delay_s"}."""
+        question = json.loads(body)
+        host = self.played[question["host"]]
+        self.database.write("host_metrics", self.database.read("host", host.ref, "metrics"), live=question["fate"] != "offline")
+        host.befall(question["fate"], question["delay_s"])
+        return b"{}"
 
     def _create_pool_objects(self):
         for role in model.ROLES:
@@ -133,9 +152,14 @@ class Master(Xapi):
         return self.host if origin in ("unix", "tcp") else self.database.by_uuid("host", origin)
 
     def runner(self, host):
-        """Return the LocalHost or RemoteHost behind a host ref."""
+        """Return the LocalHost, RemoteHost or PlayedHost behind a host ref. Raises HOST_OFFLINE for one that is held for dead."""
         uuid = self.database.read("host", host, "uuid")
-        return self.local if uuid == self.host_uuid else hosts.RemoteHost(self.database.addresses[uuid], host)
+        if uuid == self.host_uuid:
+            return self.local
+        if not self.database.read("host_metrics", self.database.read("host", host, "metrics"), "live"):
+            raise Failure("HOST_OFFLINE", host)
+        attempts, pause_s = self.options.contact_attempts, self.options.contact_pause
+        return self.played.get(uuid) or hosts.RemoteHost(self.database.addresses[uuid], host, attempts, pause_s)
 
 
 class Member(Xapi):
@@ -165,7 +189,7 @@ class Member(Xapi):
         if method in LOCAL_CALLS:
             return self.reply_to(method, params, origin)
         if origin == "tcp" and method == "session.login_with_password":
-            return wire.render_failure(["HOST_IS_SLAVE", re.sub(":80$", "", self.options.master)])
+            return played.is_slave(self.options.master)
         if not self.registered:
             return wire.render_failure(["HOST_STILL_BOOTING"])
         try:

@@ -2,8 +2,9 @@
 
     python3 -m xapi.server --socket /var/lib/xcp/xapi --tcp 127.0.0.1:80 --state /var/lib/xapi/state.json
 
---master HOST:PORT makes it a member of the pool whose master is served there. Once it takes calls it prints one line on standard output, the same
-that --ready writes to a file: JSON with its addresses (port 0 is replaced by the one chosen) and the host's uuid. A systemd unit may be Type=notify.
+--master HOST:PORT makes it a member of the pool whose master is served there; --members FILE makes it play members of its own pool, too. Once it
+takes calls it prints one line on standard output, the same that --ready writes to a file: JSON with its addresses (port 0 is replaced by the one
+chosen) and the host's uuid. A systemd unit may be Type=notify.
 Faults for tests: see faults.py.
 """
 import argparse
@@ -18,9 +19,11 @@ import threading
 import time
 
 from xapi import hosts, wire
+from xapi.played import BEFALL_PATH, read_members
 from xapi.pool import REGISTER_PATH, Master, Member
 
 BODY_LIMIT_BYTES = 300 * 1024  # constants.ml, http_limit_max_rpc_size
+SHUTDOWN_POLL_S = 3600  # nobody shuts a server down, the process ends with all of them
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -48,6 +51,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
             return xapi.internal(body)
         if from_pool and self.path == REGISTER_PATH:
             return xapi.register(body)
+        if from_pool and self.path == BEFALL_PATH:
+            return xapi.befall(body)
         return xapi.reply(body, self.headers.get(hosts.ORIGIN_HEADER) or "tcp" if from_pool else self.server.origin)
 
     def _send(self, status, body):
@@ -100,12 +105,33 @@ def listen(options):
         host, _, port = address.rpartition(":")
         servers.append(TcpServer((host, int(port)), Handler))
     if options.socket:
-        if os.path.exists(options.socket):
-            os.unlink(options.socket)
-        os.makedirs(os.path.dirname(os.path.abspath(options.socket)), exist_ok=True)
-        servers.append(UnixServer(options.socket, Handler))
-        os.chmod(options.socket, 0o600)
+        servers.append(listen_on_socket(options.socket))
     return servers
+
+
+def listen_on_socket(path):
+    if os.path.exists(path):
+        os.unlink(path)
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    server = UnixServer(path, Handler)
+    os.chmod(path, 0o600)
+    return server
+
+
+def serve(servers, xapi):
+    """Let servers take calls, each in a thread of its own."""
+    for server in servers:
+        server.xapi = xapi
+        threading.Thread(target=server.serve_forever, args=(SHUTDOWN_POLL_S,), daemon=True).start()
+
+
+def play_members(master, path):
+    """Play the members of a file, each at its own IP address and at the port of the master; addresses come out in the file's order."""
+    port = int(master.address.rpartition(":")[2])
+    for number, member in enumerate(read_members(path)):
+        ip = "127.0.1.%d" % (number + 1)
+        servers = [TcpServer((ip, port), Handler)] + ([listen_on_socket(member["socket"])] if member["socket"] else [])
+        serve(servers, master.play(dict(member, address="%s:%d" % (ip, port))))
 
 
 def announce(options, addresses, host_uuid):
@@ -133,6 +159,9 @@ def parser():
     add("--version", metavar="RELEASE", help="product version (8.2) or xapi's name (stockholm) to simulate; default: the inventory's PRODUCT_VERSION")
     add("--name", help="name of this host; default: its host name")
     add("--master", metavar="HOST:PORT", help="be a member of the pool of this master")
+    add("--members", metavar="FILE", help="play these members, too: see played.py; needs a --tcp")
+    add("--contact-attempts", type=int, default=1, help="how often the master tries to connect to a member; real xapi: 10 (%(default)s)")
+    add("--contact-pause", type=float, default=10.0, metavar="SECONDS", help="its pause after an attempt that failed (%(default)s)")
     add("--address", metavar="HOST:PORT", help="where the pool reaches this server; default: its first --tcp")
     add("--password-file", metavar="FILE", help="root's password on TCP; without it root cannot log in there")
     add("--users", metavar="FILE", help="more users on TCP, JSON: {\"alice\": {\"password\": \"…\", \"role\": \"read-only\"}}")
@@ -150,10 +179,10 @@ def main(arguments=None):
     servers = listen(options)
     addresses = ["%s:%d" % server.server_address for server in servers if server.origin == "tcp"]
     xapi = (Member if options.master else Master)(options, log)
-    for server in servers:
-        server.xapi = xapi
-        threading.Thread(target=server.serve_forever, daemon=True).start()
+    serve(servers, xapi)
     xapi.start(options.address or (addresses[0] if addresses else ""))
+    if options.members:
+        play_members(xapi, options.members)
     announce(options, addresses, xapi.host_uuid)
     while True:
         signal.pause()

@@ -72,18 +72,42 @@ def test_session_that_the_member_gives_its_plugin_works_there(server, member):
     assert handle not in [event["ref"] for event in session.xenapi.event_from(["session"], "", 0.0)["events"]]  # it ended with the call
 
 
-def test_host_that_does_not_answer(make_server, server, member, failure):
-    gone = make_server("--master", server.address)
-    xenapi = server.session().xenapi
+def joined(server, member):
+    """Return the master's session and the member's ref once it is in the pool."""
+    session = server.session()
     for _ in range(100):
-        hosts = xenapi.host.get_by_name_label(xenapi.host.get_name_label(xenapi.host.get_by_uuid(server.host_uuid)))
-        if len(hosts) == 2:
-            break
+        hosts = [ref for ref, record in session.xenapi.host.get_all_records().items() if record["uuid"] == member.host_uuid]
+        if hosts:
+            return session, hosts[0]
         time.sleep(0.05)
-    host = xenapi.host.get_by_uuid(gone.host_uuid)
+    raise AssertionError("the member did not register")
+
+
+def test_host_that_does_not_answer(make_server, server, failure):
+    gone = make_server("--master", server.address)
+    session, host = joined(server, gone)
     gone.process.kill()
     gone.process.wait()
-    assert failure(xenapi.host.call_plugin, host, "who", "go", {}) == ["CANNOT_CONTACT_HOST", host]
+    assert failure(session.xenapi.host.call_plugin, host, "who", "go", {}) == ["CANNOT_CONTACT_HOST", host]
+
+
+def test_master_tries_again_to_connect(make_server, failure):
+    master = make_server("--contact-attempts", "3", "--contact-pause", "0.2")
+    gone = make_server("--master", master.address)
+    session, host = joined(master, gone)
+    gone.process.kill()
+    gone.process.wait()
+    begin = time.monotonic()
+    assert failure(session.xenapi.host.call_plugin, host, "who", "go", {}) == ["CANNOT_CONTACT_HOST", host]
+    assert 0.4 <= time.monotonic() - begin < 2.0
+
+
+def test_host_that_dies_with_a_call_under_way(make_server, server, failure):
+    """The call is not sent again: what it did is not known."""
+    dying = make_server("--master", server.address)
+    dying.plugin("dies", before="open(os.path.dirname(sys.argv[0]) + '/../calls', 'a').write('x'); os.kill(os.getppid(), signal.SIGKILL)")
+    session, host = joined(server, dying)
+    assert failure(session.xenapi.host.call_plugin, host, "dies", "go", {}) == ["CANNOT_CONTACT_HOST", host] and dying.read("calls") == "x"
 
 
 def test_member_without_its_master(make_server, failure):

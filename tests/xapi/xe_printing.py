@@ -41,6 +41,7 @@ KNOWN_ERRORS = {
          " and the handle parameter echoes the bad value given."), ["class", "handle"]),
     "HOST_IS_SLAVE": (
         "You cannot make regular API calls directly on a pool member. Please pass API calls via the coordinator host.", ["Coordinator IP address"]),
+    "HOST_OFFLINE": ("You attempted an operation which involves a host which could not be contacted.", ["host"]),
     "HOST_STILL_BOOTING": ("The host toolstack is still initialising. Please wait.", []),
     "INTERNAL_ERROR": (
         ("The server failed to handle your request, due to an internal error.  The given message may give details useful for debugging the"
