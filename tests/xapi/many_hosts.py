@@ -12,8 +12,8 @@ import sys
 import uuid
 
 import XenAPI
-from plugin.conftest import PLACES, Machine
 
+from plugin.conftest import PLACES, Machine
 from xapi import hosts as wires
 from xapi import wire
 from xapi.failure import Failure

@@ -6,7 +6,7 @@ import threading
 import time
 import traceback
 
-from xapi import api_storage, hosts, model, played, releases, values, wire
+from xapi import api_storage, hosts, liveness, model, played, releases, values, wire
 from xapi.calls import Call, Dispatcher
 from xapi.database import Database
 from xapi.failure import Failure
@@ -44,6 +44,7 @@ class Xapi:
         self.sessions = Sessions(self.database, read_users(options.users, options.password_file))
         self.dispatcher = Dispatcher(self)
         self.host = values.NULL
+        self.has_database = threading.Event()
 
     def description(self):
         """Return what the master must know of this host."""
@@ -86,6 +87,7 @@ class Master(Xapi):
     def __init__(self, options, log):
         super().__init__(options, log)
         self.address, self.played = "", {}
+        self.liveness = liveness.Liveness(self.database, options.assumed_dead)
 
     def start(self, address):
         """Bring the database up to date with this host and plug its PBDs; address: "HOST:PORT" that members reach it at, or ""."""
@@ -96,6 +98,8 @@ class Master(Xapi):
                 self._create_pool_objects()
             database.write("pool", database.all("pool")[0], master=self.host)
         self.plug_all(self.host)
+        self.liveness.watch()
+        self.has_database.set()
 
     def play(self, member):
         """Play one more member, of played.read_members and with its "address"; return what is to listen for it."""
@@ -109,7 +113,7 @@ class Master(Xapi):
         """Take a played member's new fate from a test: JSON {"host": uuid, "fate", "delay_s"}."""
         question = json.loads(body)
         host = self.played[question["host"]]
-        self.database.write("host_metrics", self.database.read("host", host.ref, "metrics"), live=question["fate"] != "offline")
+        self.liveness.set(host.ref, question["fate"] != "offline")
         host.befall(question["fate"], question["delay_s"])
         return b"{}"
 
@@ -141,7 +145,12 @@ class Master(Xapi):
         question = json.loads(body)
         with self.database.lock:
             host = self._keep_host(question["description"], question["address"])
+            self.liveness.heard(host)
         threading.Thread(target=self.plug_all, args=(host,), daemon=True).start()
+        return b"{}"
+
+    def heartbeat(self, body):
+        self.liveness.heard(self.database.by_uuid("host", body.decode()))
         return b"{}"
 
     def plug_all(self, host):
@@ -156,30 +165,29 @@ class Master(Xapi):
         uuid = self.database.read("host", host, "uuid")
         if uuid == self.host_uuid:
             return self.local
-        if not self.database.read("host_metrics", self.database.read("host", host, "metrics"), "live"):
+        if not self.liveness.is_live(host):
             raise Failure("HOST_OFFLINE", host)
         attempts, pause_s = self.options.contact_attempts, self.options.contact_pause
         return self.played.get(uuid) or hosts.RemoteHost(self.database.addresses[uuid], host, attempts, pause_s)
 
 
 class Member(Xapi):
-    """A member: its master is at options.master."""
-
-    registered = False
+    """A member: its master is at options.master, and the database with it, once it has registered there."""
 
     def start(self, address):
-        """Register with the master, in the background and for as long as it takes."""
+        """Register with the master, in the background and for as long as it takes, and send it heartbeats from then on."""
         question = json.dumps({"description": self.description(), "address": address}).encode()
         threading.Thread(target=self._register, args=(question,), daemon=True).start()
 
     def _register(self, question):
-        while not self.registered:
+        while not self.has_database.is_set():
             try:
                 hosts.post(self.options.master, REGISTER_PATH, question)
-                self.registered = True
+                self.has_database.set()
             except OSError as error:
                 self.log("the master does not answer yet: %s" % error)
                 time.sleep(REGISTER_RETRY_S)
+        liveness.beat(self.options.master, self.host_uuid, self.log)
 
     def host_of(self, origin):
         return self.host
@@ -190,7 +198,7 @@ class Member(Xapi):
             return self.reply_to(method, params, origin)
         if origin == "tcp" and method == "session.login_with_password":
             return played.is_slave(self.options.master)
-        if not self.registered:
+        if not self.has_database.is_set():
             return wire.render_failure(["HOST_STILL_BOOTING"])
         try:
             return hosts.post(self.options.master, "/", body, self.host_uuid if origin == "unix" else "tcp")

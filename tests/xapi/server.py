@@ -3,8 +3,8 @@
     python3 -m xapi.server --socket /var/lib/xcp/xapi --tcp 127.0.0.1:80 --state /var/lib/xapi/state.json
 
 --master HOST:PORT makes it a member of the pool whose master is served there; --members FILE makes it play members of its own pool, too. Once it
-takes calls it prints one line on standard output, the same that --ready writes to a file: JSON with its addresses (port 0 is replaced by the one
-chosen) and the host's uuid. A systemd unit may be Type=notify.
+takes calls it prints one line on standard output: JSON with its addresses (port 0 is replaced by the one chosen) and the host's uuid. The same goes
+to the file --ready, and a systemd unit of Type=notify is told, once it has its database: a member not before its master has taken it in.
 Faults for tests: see faults.py.
 """
 import argparse
@@ -19,10 +19,13 @@ import threading
 import time
 
 from xapi import hosts, wire
+from xapi.liveness import ASSUMED_DEAD_S, HEARTBEAT_PATH
 from xapi.played import BEFALL_PATH, read_members
 from xapi.pool import REGISTER_PATH, Master, Member
 
 BODY_LIMIT_BYTES = 300 * 1024  # constants.ml, http_limit_max_rpc_size
+# what servers of a pool, and a test, say to each other → the method that answers
+POOL_PATHS = {hosts.INTERNAL_PATH: "internal", REGISTER_PATH: "register", HEARTBEAT_PATH: "heartbeat", BEFALL_PATH: "befall"}
 SHUTDOWN_POLL_S = 3600  # nobody shuts a server down, the process ends with all of them
 
 
@@ -47,12 +50,8 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
     def _answer(self, body, from_pool):
         xapi = self.server.xapi
-        if from_pool and self.path == hosts.INTERNAL_PATH:
-            return xapi.internal(body)
-        if from_pool and self.path == REGISTER_PATH:
-            return xapi.register(body)
-        if from_pool and self.path == BEFALL_PATH:
-            return xapi.befall(body)
+        if from_pool and self.path in POOL_PATHS:
+            return getattr(xapi, POOL_PATHS[self.path])(body)
         return xapi.reply(body, self.headers.get(hosts.ORIGIN_HEADER) or "tcp" if from_pool else self.server.origin)
 
     def _send(self, status, body):
@@ -134,10 +133,8 @@ def play_members(master, path):
         serve(servers, master.play(dict(member, address="%s:%d" % (ip, port))))
 
 
-def announce(options, addresses, host_uuid):
-    """Tell that calls are taken: on standard output, in the file --ready, to systemd."""
-    line = json.dumps({"socket": options.socket, "tcp": addresses, "host_uuid": host_uuid})
-    print(line, flush=True)
+def announce(options, line):
+    """Tell that it is ready: in the file --ready, to systemd."""
     if options.ready:
         with open(options.ready + ".new", "w") as ready_file:
             ready_file.write(line + "\n")
@@ -162,11 +159,12 @@ def parser():
     add("--members", metavar="FILE", help="play these members, too: see played.py; needs a --tcp")
     add("--contact-attempts", type=int, default=1, help="how often the master tries to connect to a member; real xapi: 10 (%(default)s)")
     add("--contact-pause", type=float, default=10.0, metavar="SECONDS", help="its pause after an attempt that failed (%(default)s)")
+    add("--assumed-dead", type=float, default=ASSUMED_DEAD_S, metavar="SECONDS", help="of a member's silence (%(default)s)")
     add("--address", metavar="HOST:PORT", help="where the pool reaches this server; default: its first --tcp")
     add("--password-file", metavar="FILE", help="root's password on TCP; without it root cannot log in there")
     add("--users", metavar="FILE", help="more users on TCP, JSON: {\"alice\": {\"password\": \"…\", \"role\": \"read-only\"}}")
     add("--faults", metavar="DIR", help="folder of fault switches, see faults.py")
-    add("--ready", metavar="FILE", help="file to write once calls are taken")
+    add("--ready", metavar="FILE", help="file to write once it is ready")
     add("--log", metavar="FILE", help="log file; default: standard error")
     add("--log-arguments", action="store_true", help="log the arguments of plugins in clear, as 7.x and 8.0 do")
     return arguments
@@ -183,7 +181,10 @@ def main(arguments=None):
     xapi.start(options.address or (addresses[0] if addresses else ""))
     if options.members:
         play_members(xapi, options.members)
-    announce(options, addresses, xapi.host_uuid)
+    line = json.dumps({"socket": options.socket, "tcp": addresses, "host_uuid": xapi.host_uuid})
+    print(line, flush=True)
+    xapi.has_database.wait()
+    announce(options, line)
     while True:
         signal.pause()
 

@@ -102,6 +102,24 @@ def test_master_tries_again_to_connect(make_server, failure):
     assert 0.4 <= time.monotonic() - begin < 2.0
 
 
+def test_host_that_is_held_for_dead(make_server, failure):
+    """The master does not even try to reach it, and knows it again as soon as it has started."""
+    master = make_server("--assumed-dead", "0.5")
+    member = make_server("--master", master.address)
+    session, host = joined(master, member)
+    member.kill()
+    metrics = session.xenapi.host.get_record(host)["metrics"]
+    deadline = time.monotonic() + 10
+    while session.xenapi.host_metrics.get_live(metrics):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    assert failure(session.xenapi.host.call_plugin, host, "who", "go", {}) == ["HOST_OFFLINE", host]
+    member.start()
+    while not session.xenapi.host_metrics.get_live(metrics):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
 def test_host_that_dies_with_a_call_under_way(make_server, server, failure):
     """The call is not sent again: what it did is not known."""
     dying = make_server("--master", server.address)
