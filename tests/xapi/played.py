@@ -8,12 +8,11 @@ What a fate does to a call that the master forwards there:
     "dies"        it is carried out, but the host dies before it has answered: CANNOT_CONTACT_HOST after delay_s
     "mute"        its network is cut with the call under way, which no end of the connection notices: no answer, until it has another fate
 
-A host that cannot be reached does not answer on its own address either.
+A new fate ends the delay of a call under way, which goes on by it. A host that cannot be reached does not answer on its own address either.
 """
 import json
 import re
 import threading
-import time
 
 from xapi import wire
 from xapi.failure import Failure
@@ -34,15 +33,15 @@ class PlayedHost:
 
     def __init__(self, local, ref):
         self.local, self.ref = local, ref
-        self.fate, self.delay_s = "", 0.0
+        self.fate, self.delay_s, self.turns = "", 0.0, 0
         self.changed = threading.Condition()
 
     def befall(self, fate, delay_s):
-        """Give it another fate. Calls that are held up by being mute fail now: the network is back, the connection is not."""
+        """Give it another fate."""
         if fate not in FATES:
             raise ValueError(fate)
         with self.changed:
-            self.fate, self.delay_s = fate, delay_s
+            self.fate, self.delay_s, self.turns = fate, delay_s, self.turns + 1
             self.changed.notify_all()
 
     def call_plugin(self, session, plugin, function, arguments):
@@ -54,16 +53,23 @@ class PlayedHost:
     def reach(self):
         """Raise CANNOT_CONTACT_HOST, as late as a call would, unless it can be connected to."""
         if self.fate in UNREACHABLE:
-            time.sleep(self.delay_s)
+            self._wait()
             raise Failure("CANNOT_CONTACT_HOST", self.ref)
+
+    def _wait(self):
+        """Wait for the delay or, if that is sooner, for another fate; return the fate then."""
+        with self.changed:
+            turn = self.turns
+            self.changed.wait_for(lambda: self.turns > turn, self.delay_s)
+            return self.fate
 
     def _carry_out(self, step):
         self.reach()
-        fate = self.fate
-        time.sleep(self.delay_s)
-        result = step() if fate != "mute" else None
-        with self.changed:
-            self.changed.wait_for(lambda: fate != "mute" or self.fate != "mute")
+        fate = self._wait()
+        result = step() if fate in ("", "dies") else None
+        if fate == "mute":  # once the network is back the connection is not
+            with self.changed:
+                self.changed.wait_for(lambda: self.fate != "mute")
         if fate:
             raise Failure("CANNOT_CONTACT_HOST", self.ref)
         return result

@@ -19,7 +19,7 @@ def refs(session):
     return {record["name_label"]: ref for ref, record in session.xenapi.host.get_all_records().items()}
 
 
-def outcomes(session, tasks, timeout_s=20.0):
+def outcomes(session, tasks, timeout_s=60.0):
     """Return {name: record} of {name: ref of a task} once all have ended, by the events alone."""
     names, records, token = {ref: name for name, ref in tasks.items()}, {}, ""
     deadline = time.monotonic() + timeout_s
@@ -40,13 +40,14 @@ def start(session, names, function="list_arrays"):
 
 
 def test_all_at_once_take_as_long_as_the_slowest(pool):
+    """In turn they would take more than a minute; a machine that is busy may need some seconds for 64 processes."""
     names = ["host%d" % number for number in range(HOSTS_MAX)]
     many = pool(hosts=HOSTS_MAX, plugin=QUICK, delays=dict.fromkeys(names[1:], 1.0), answers={name: {"version": {"version": name}} for name in names})
     many.befall("host9", delay_s=2.0)
     session = many.session()
     begin = time.monotonic()
     records = outcomes(session, start(session, many.hosts, "version"))
-    assert 2.0 <= time.monotonic() - begin < 3.0
+    assert 2.0 <= time.monotonic() - begin < 30.0
     for name, record in records.items():
         assert (record["status"], record["progress"], record["error_info"]) == ("success", 1.0, [])
         assert record["result"] == "<value>%s</value>" % json.dumps({"version": name}) and many.hosts[name].calls() == ["version"]
@@ -65,7 +66,7 @@ def test_synchronous_calls_run_at_the_same_time_too(pool):
         thread.start()
     for thread in threads:
         thread.join()
-    assert time.monotonic() - begin < 2.0 and len(replies) == 17
+    assert time.monotonic() - begin < 8.0 and len(replies) == 17
 
 
 def test_hosts_that_cannot_be_reached(pool, failure):
@@ -142,24 +143,26 @@ def test_what_is_wrong_with_a_call_fails_its_task(pool, failure):
 
 
 def test_tasks_go_when_they_have_ended(pool, failure):
-    many = pool(hosts=2, plugin=QUICK, delays={"host1": 0.5}, answers=LISTED)
+    many = pool(hosts=2, plugin=QUICK, delays={"host1": 60.0}, answers=LISTED)
     session = many.session()
     task = start(session, ["host1"])["host1"]
     session.xenapi.task.cancel(task)  # nothing looks at that while a plugin runs
     session.xenapi.task.destroy(task)
     assert failure(session.xenapi.task.destroy, task) == ["MAP_DUPLICATE_KEY", "task", "current_operations", task, "task"]
+    many.befall("host1")
     assert outcomes(session, {"": task})[""]["status"] == "success" and many.hosts["host1"].calls() == ["list_arrays"]
     session.xenapi.task.destroy(task)
     assert failure(session.xenapi.task.get_record, task) == ["HANDLE_INVALID", "task", task]
 
 
 def test_cancelling_is_asked_for_at_the_host(pool, failure):
-    many = pool(hosts=2, plugin=QUICK, delays={"host1": 0.5}, answers=LISTED)
+    many = pool(hosts=2, plugin=QUICK, delays={"host1": 60.0}, answers=LISTED)
     session = many.session()
     task = start(session, ["host1"])["host1"]
-    time.sleep(0.2)
     many.befall("host1", "unreachable")
-    assert failure(session.xenapi.task.cancel, task) == ["CANNOT_CONTACT_HOST", refs(session)["host1"]]
+    expected = ["CANNOT_CONTACT_HOST", refs(session)["host1"]]
+    assert outcomes(session, {"": task})[""]["error_info"] == failure(session.xenapi.task.cancel, task) == expected
+    assert many.hosts["host1"].calls() == []
 
 
 def test_tasks_of_others(pool, failure):
@@ -176,7 +179,7 @@ def test_tasks_of_others(pool, failure):
 
 
 def test_events(pool, failure):
-    many = pool(hosts=2, plugin=QUICK, delays={"host1": 0.4}, answers=LISTED)
+    many = pool(hosts=2, plugin=QUICK, delays={"host1": 60.0}, answers=LISTED)
     session = many.session()
     xenapi = session.xenapi
     for token in ("x", "1", "1,x", "1,2,3"):
@@ -186,11 +189,12 @@ def test_events(pool, failure):
     assert [(event["class"], event["operation"], event["ref"]) for event in batch["events"]] == [("task", "add", task)]
     assert batch["valid_ref_counts"]["task"] == "2" and batch["valid_ref_counts"]["host"] == "2" and len(batch["token"]) == 41
     xenapi.task.set_progress(other, 0.5)
-    event, = xenapi.event_from(["task/" + task], batch["token"], 5.0)["events"]
+    many.befall("host1")
+    event, = xenapi.event_from(["task/" + task], batch["token"], 30.0)["events"]
     assert (event["operation"], event["snapshot"]["status"]) == ("mod", "success")
     token = xenapi.event_from(["Task"], "", 0.0)["token"]
     begin = time.monotonic()
-    assert xenapi.event_from(["Task"], token, 0.3)["events"] == [] and 0.3 <= time.monotonic() - begin < 1.0
+    assert xenapi.event_from(["Task"], token, 0.3)["events"] == [] and 0.3 <= time.monotonic() - begin < 10.0
     brief = xenapi.task.create("brief", "")
     xenapi.task.set_status(brief, "success")
     xenapi.task.destroy(brief)

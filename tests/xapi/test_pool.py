@@ -99,7 +99,7 @@ def test_master_tries_again_to_connect(make_server, failure):
     gone.process.wait()
     begin = time.monotonic()
     assert failure(session.xenapi.host.call_plugin, host, "who", "go", {}) == ["CANNOT_CONTACT_HOST", host]
-    assert 0.4 <= time.monotonic() - begin < 2.0
+    assert 0.4 <= time.monotonic() - begin < 10.0
 
 
 def test_host_that_is_held_for_dead(make_server, failure):
