@@ -1,4 +1,4 @@
-"""Fixtures of the miniature dom0: one boot serves the tests of a module, for each Python that a dom0 can have."""
+"""Fixtures of the miniature dom0, and of three as a pool: one boot serves the tests of a module, for each Python that a dom0 can have."""
 import os
 import sys
 
@@ -8,8 +8,10 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import interpreters  # noqa: E402 - it lies beside this file
 from dom0 import Dom0  # noqa: E402
+from pools import Pool  # noqa: E402
 
 PYTHONS = "2.7,3.6"
+BOOTING = ("dom0", "dom0s")  # the fixtures that boot
 
 
 def pytest_addoption(parser):
@@ -17,14 +19,20 @@ def pytest_addoption(parser):
                      help="the Pythons that play dom0's, of 2.7, 3.6 and system (default: %(default)s; system where neither is there)")
 
 
+def _booted_for(item):
+    """Return the one of BOOTING that a test, or what makes tests of a function, asks for; or None."""
+    return next((name for name in BOOTING if name in getattr(item, "fixturenames", ())), None)
+
+
 def pytest_generate_tests(metafunc):
-    if "dom0" in metafunc.fixturenames:
+    fixture = _booted_for(metafunc)
+    if fixture:
         choices = _choices(metafunc.config.getoption("--dom0-python", default=PYTHONS).split(","))
         # What does not depend on Python is tried with one: a module may name which, PREFERRED_PYTHON.
         preferred = getattr(metafunc.module, "PREFERRED_PYTHON", None)
         if preferred:
             choices = [preferred if preferred in choices else choices[0]]
-        metafunc.parametrize("dom0", choices, indirect=True, scope="module", ids=lambda choice: f"python-{choice}")
+        metafunc.parametrize(fixture, choices, indirect=True, scope="module", ids=lambda choice: f"python-{choice}")
 
 
 def _choices(wanted):
@@ -45,22 +53,34 @@ def pytest_collection_modifyitems(items):
     """
     items.sort(key=lambda item: not getattr(item.module, "IS_LONG", False))
     for item in items:
-        if "dom0" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group(f"{item.module.__name__}-{item.callspec.params['dom0']}"))
+        fixture = _booted_for(item)
+        if fixture:
+            item.add_marker(pytest.mark.xdist_group(f"{item.module.__name__}-{item.callspec.params[fixture]}"))
+
+
+def _made(kind, request, **options):
+    """Return kind(Python, **options), or skip the test where the machine lacks that Python."""
+    try:
+        return kind(request.param, **options)
+    except interpreters.NoInterpreter as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(str(error))
 
 
 @pytest.fixture(scope="module")
 def dom0(request):
     """A running Dom0, in the state that the test before left it in. A module may set DOM0_OPTIONS, keyword arguments of Dom0."""
-    try:
-        machine = Dom0(request.param, **getattr(request.module, "DOM0_OPTIONS", {}))
-    except interpreters.NoInterpreter as error:
-        if os.environ.get("CI") == "true":
-            raise
-        pytest.skip(str(error))
-    with machine:
+    with _made(Dom0, request, **getattr(request.module, "DOM0_OPTIONS", {})) as machine:
         machine.is_fresh = True
         yield machine
+
+
+@pytest.fixture(scope="module")
+def dom0s(request):
+    """A running Pool of three, in the state that the test before left it in."""
+    with _made(Pool, request) as machines:
+        yield machines
 
 
 @pytest.fixture
@@ -80,9 +100,10 @@ def pytest_collection_finish(session):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):
-    """Show what the guest has to say about a failed test."""
+    """Show what the guests have to say about a failed test."""
     report = (yield).get_result()
-    machine = item.funcargs.get("dom0") if hasattr(item, "funcargs") else None
-    if report.failed and machine and machine.guest:
-        report.sections.append(("console of the miniature dom0", machine.console()[-4000:]))
-        report.sections.append(("journal of the miniature dom0", machine.journal()))
+    machine = getattr(item, "funcargs", {}).get(_booted_for(item))
+    for dom0 in getattr(machine, "all", [machine]) if report.failed and machine else ():
+        if dom0.guest:
+            report.sections.append((f"console of the miniature dom0 {dom0.name}", dom0.console()[-4000:]))
+            report.sections.append((f"journal of the miniature dom0 {dom0.name}", dom0.journal()))

@@ -17,6 +17,7 @@ __all__ = ["CommandFailed", "Completed", "Disk", "Dom0", "GuestDied", "Mail", "N
 
 PROJECT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.join(PROJECT, "build")
+WORK = BUILD + "/dom0"  # of the work folders
 BOOT_DISK_BYTES = 2 << 30
 SMTP_HOST, SMTP_USER, SMTP_PASSWORD = "smtp.example.com", "alerts@example.com", "S3cret-of-the-mail-server"
 
@@ -77,6 +78,7 @@ class Dom0:
                 raise NotBuilt(f"{path} is missing: make {target}")
         self.guest = self._slot = None
         self.boot_s, self._booted_with = 0.0, []
+        self.plug = {}  # what connects it to a network, see pools.Network
 
     def __enter__(self):
         try:
@@ -94,7 +96,14 @@ class Dom0:
 
     def start(self):
         """Make the disks, boot for the first time and install the RPM."""
-        self._slot = slots.take(BUILD + "/dom0")
+        self.furnish(slots.take(WORK))
+        self.boot()
+        self.install()
+        return self
+
+    def furnish(self, slot):
+        """Make the disks, in the folder of a Slot that is the guest's from now on."""
+        self._slot = slot
         self.work = self._slot.folder
         self.share = self.work + "/share"
         shutil.copytree(BUILD + "/xenapi", self.share + "/xenapi")
@@ -104,15 +113,17 @@ class Dom0:
         subprocess.run(["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=1", self.work + "/boot.img"], check=True)
         for disk in self.disk_names:
             self.make_image(disk)
-        self.boot()
-        self.install()
-        return self
 
     def boot(self, disks=None, late=None):
         """Power on, with the disks in another order or fewer of them if given; boot_s is how long it took until commands could be run.
 
         late: {name: seconds}, disks that appear only so long after udev has seen the others; nothing waits for them.
         """
+        self.power_on(disks, late)
+        self.wait_until_up()
+
+    def power_on(self, disks=None, late=None):
+        """Begin to boot; wait_until_up is the rest of it. In the main thread."""
         late = late or {}
         self._booted_with = [name for name in (self.disk_names if disks is None else disks) if name not in late]
         settings = {"SHARE": self.share, "BED": os.path.dirname(HERE), "NAME": self.name, "HOST_UUID": self.host_uuid,
@@ -120,9 +131,12 @@ class Dom0:
                     "PYTHON_HOME": self.python.home, "DISKS": ",".join(self._booted_with)}
         if late:
             settings["LATE"] = ",".join(f"{name}:{seconds}" for name, seconds in late.items())
-        self.guest = Guest(self._root, self.work, self._slot.cpu, settings, keep_fds=[self._slot.lock.fileno()])
-        self.boot_s = self.guest.wait_until_up()
-        self.wait_until_xapi()
+        self.guest = Guest(self._root, self.work, self._slot.cpu, {**settings, **self.plug}, keep_fds=[self._slot.lock.fileno()])
+
+    def wait_until_up(self, timeout_s=60):
+        """Wait until the guest takes commands, and then until XAPI answers."""
+        self.boot_s = self.guest.wait_until_up(timeout_s)
+        self.wait_until_xapi(timeout_s)
 
     def reboot(self, disks=None, late=None):
         """Shut down in order and boot again; see boot."""
@@ -190,7 +204,7 @@ class Dom0:
             time.sleep(interval_s)
 
     def wait_until_xapi(self, timeout_s=30):
-        """Wait until XAPI answers, starting it if it was stopped."""
+        """Wait until XAPI answers, starting it if it was stopped; a member's does once its master has it in the pool."""
         self.run("systemctl start xapi-init-complete.target", timeout_s=timeout_s)
 
     # mail

@@ -1,0 +1,41 @@
+"""Processors for guests: one each, and for a pool's guests one or two together, so that two pools never wait for each other."""
+import os
+
+import pytest
+
+import slots
+
+CPUS = len(os.sched_getaffinity(0))
+
+
+def cpus_of(taken):
+    return [slot.cpu for slot in taken]
+
+
+def free_cpus(build):
+    """Return how many slots could be taken now."""
+    taken = []
+    with pytest.raises(TimeoutError):
+        while True:
+            taken.append(slots.take(build, timeout_s=0.1))
+    for slot in taken:
+        slot.release()
+    return len(taken)
+
+
+def test_guests_of_a_pool_have_two_processors_where_two_are_free(tmp_path):
+    taken = slots.take_together(str(tmp_path), 3)
+    assert len({slot.folder for slot in taken}) == 3 and all(os.listdir(slot.folder) == [] for slot in taken)
+    assert len(set(cpus_of(taken))) == min(2, CPUS) and cpus_of(taken)[1] == cpus_of(taken)[2]
+    assert free_cpus(str(tmp_path)) == CPUS - min(2, CPUS)
+    for slot in taken[:-1]:
+        slot.release()
+    assert free_cpus(str(tmp_path)) == CPUS - 1  # the last of them holds the processor that it shared
+    taken[-1].release()
+    assert free_cpus(str(tmp_path)) == CPUS and not any(os.path.exists(slot.folder) for slot in taken)
+
+
+def test_guests_of_a_pool_share_one_processor_where_one_is_free(tmp_path):
+    others = [slots.take(str(tmp_path)) for _ in range(CPUS - 1)]
+    taken = slots.take_together(str(tmp_path), 3)
+    assert len(set(cpus_of(taken))) == 1 and not set(cpus_of(taken)) & set(cpus_of(others)) and len({slot.folder for slot in taken}) == 3
