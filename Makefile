@@ -3,7 +3,7 @@
 #   make demo        the whole job on a miniature dom0, as a person would see it
 #   make test        every test; make test-fast leaves out those of the RPMs and of the miniature dom0
 #   make lint        style, errors, the floor of Python 2.7 and 3.6, the RPMs
-#   make bench       what calls cost against doing the same by hand
+#   make bench       what calls cost against doing the same by hand, and asking 64 hosts against asking the slowest
 #   make soak        everything at random for ten minutes, against a model; or: make soak MINUTES=60 SEED=7
 #   make rpm         build/rpm/: one RPM for Python 2 hosts (.xs7), one for Python 3 hosts (.xs8)
 #   make repo        build/repo/: a yum repository of both
@@ -77,6 +77,7 @@ manual: build/venv/.done build/xenapi/.done
 	$(PYTHON) -m xsraid_cli.completion > rpm/usr/share/bash-completion/completions/xsraid
 
 bench: rpm build/venv/.done build/xenapi/.done $(GUEST)
+	$(PYTHON) tests/cli/bench_pool.py
 	$(AS_ROOT) $(PYTHON) tests/dom0/bench.py
 
 MINUTES := 10

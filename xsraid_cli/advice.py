@@ -85,9 +85,14 @@ def of_failure(failure, where, version_there=None):
     return Problem(what % facts, advice % facts)
 
 
-def is_version_telling(failure):
-    """Return whether a failure may come from a plugin of another version, so that it is worth asking for that."""
-    return _is_of_other_version([words.plain(detail) for detail in failure.details])
+def version_there(failure, connected, host):
+    """Return the version of the plugin on a pool.Host, where a failure makes it worth asking; None where it does not, or nobody knows."""
+    if host is None or not _is_of_other_version([words.plain(detail) for detail in failure.details]):
+        return None
+    try:
+        return connected.ask(host, "version", {}).get("version")
+    except FAILURE:
+        return None
 
 
 def _is_of_other_version(details):

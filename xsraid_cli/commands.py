@@ -10,7 +10,14 @@ from xsraid import arguments as kinds
 PROGRAM = "xsraid"
 CONFIRM = "confirm"
 SECRET_SUFFIX = "_secret"
-NO_FUNCTIONS = ("help", "version")  # in a sentence these are words of English
+# What the command line does by itself, described as the plugin's functions are.
+EXPORT = api.Function("export", None, (), "health, members, progress and waiting alerts as metrics for Prometheus", changes=False)
+OWN = ()
+NO_FUNCTIONS = ("help", "version", "export")  # in a sentence these are words of English
+ALL = "all"  # where a host is named: each of the pool
+# What can be asked of many hosts at once: functions that only read, and with ALL_HOSTS those that mean each host alike.
+ALL_POOLS = ("list_arrays", "list_disks", "get_alerts", "alert_history", "version", EXPORT.name)
+ALL_HOSTS = ALL_POOLS + ("test_alert", "apply_alerts")
 
 
 class Command(object):
@@ -44,8 +51,8 @@ class Command(object):
 
 
 def table():
-    """Return the Commands in the order of the plugin's table."""
-    return [Command(function) for function in api.TABLE if function.command != ""]
+    """Return the Commands in the order of the plugin's table, those of its own last."""
+    return [Command(function) for function in api.TABLE + OWN if function.command != ""]
 
 
 def option(argument):

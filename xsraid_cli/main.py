@@ -9,25 +9,23 @@ import sys
 from xsraid_cli import (
     advice,
     asking,
-    certificates,
     commands,
+    connecting,
     health,
     layout,
+    many,
     parser,
-    passwords,
     pool,
     secret,
-    transport,
     versions,
     views,
     watch,
     words,
 )
-from xsraid_cli.problems import DEGRADED, DONE, FAILED, INTERRUPTED, USAGE, NobodyReads, Problem
+from xsraid_cli.problems import DEGRADED, DONE, FAILED, INTERRUPTED, NobodyReads, Problem
 from xsraid_cli.screen import Screen, silence, warn
 
 INTERRUPTED_TEXT = u"xsraid: interrupted; what a host has begun goes on there, `xsraid status` shows it"
-FOR_POOLS = ("user", "password_fd", "ca_file", "fingerprint", "insecure")
 STOPPING = (signal.SIGTERM, signal.SIGHUP)
 
 
@@ -53,40 +51,28 @@ def main(typed=None):
 def run(parsed, out, err):
     """Connect, carry out and log out. parsed: of parser.parse; out, err: Screens. Returns the exit status. Raises Problem."""
     command, given, options = parsed
-    where = advice.Where(getattr(options, "pool", None), getattr(options, "user", pool.ROOT), None, command.name)
+    many.refuse_wrong(command, options)
     asking.refuse_unasked(command, given, err, getattr(options, "yes", False))
+    if getattr(options, "all", False):
+        return many.of_inventory(command, given, options, out, err)
+    where = advice.Where(getattr(options, "pool", None), getattr(options, "user", pool.ROOT), None, command.name)
     connected = None
     try:
-        connected = connect(options, err)
+        connected = connecting.connect(options, err)
+        where = where._replace(address=connected.address)
+        if many.is_meant(command, given, options, connected):
+            return many.of_pool(connected, command, given, options, out, err)
         host = connected.host(getattr(options, "host", None))
-        where = where._replace(address=connected.address, host=host)
+        where = where._replace(host=host)
         return carry_out(Call(connected, host, command, given, options), out, err)
     except advice.FAILURE as failure:
-        raise advice.of_failure(failure, where, _version_there(failure, connected, where.host))
+        raise advice.of_failure(failure, where, advice.version_there(failure, connected, where.host))
     except advice.CONNECTION_ERRORS as error:
         raise advice.of_connection(error, where)
     finally:
         if connected is not None:
             signal.signal(signal.SIGINT, signal.SIG_IGN)
             connected.close()
-
-
-def connect(options, err):
-    """Return the Pool that the options name, logged in. Raises Problem and what comes of connections."""
-    address, is_insecure = getattr(options, "pool", None), getattr(options, "insecure", False)
-    if address is None:
-        _refuse_alone(options)
-        return pool.log_in_here()
-    scheme, name = transport.url(address)
-    address = "%s://%s" % (scheme, name)
-    if scheme == transport.HTTP and not is_insecure:
-        raise Problem("http:// sends the password in clear.", "Use https://, or say --insecure.", USAGE)
-    fingerprints = [certificates.normal(each) for each in getattr(options, "fingerprint", [])]
-    trust = certificates.Trust(getattr(options, "ca_file", None), fingerprints, is_insecure)
-    if is_insecure:
-        warn(err, ["--insecure: nobody knows whether this is %s, and who reads the password." % name])
-    user = getattr(options, "user", pool.ROOT)
-    return pool.log_in(address, user, passwords.of_pool(address, user, getattr(options, "password_fd", None)), trust)
 
 
 class Call(object):
@@ -140,23 +126,6 @@ def _lines(call, text):
     if call.command.function.name == "version":
         return versions.lines(reply, call.host.name, call.ask)
     return views.reply(reply, with_commands=bool(reply.get("planned")), detailed="array" in call.given)
-
-
-def _refuse_alone(options):
-    """Raise Problem for options that say nothing without --pool."""
-    for name in FOR_POOLS:
-        if hasattr(options, name):
-            raise Problem("--%s is for a pool, and none is named." % name.replace("_", "-"), "Add --pool ADDRESS.", USAGE)
-
-
-def _version_there(failure, connected, host):
-    """Return the version of the plugin on a host, where a failure makes it worth asking; None where it does not, or nobody knows."""
-    if host is None or not advice.is_version_telling(failure):
-        return None
-    try:
-        return connected.ask(host, "version", {}).get("version")
-    except advice.FAILURE:
-        return None
 
 
 def _stop(number, frame):

@@ -38,7 +38,7 @@ class Parser(argparse.ArgumentParser):
 # Each: how it is typed, settings for argparse, help.
 CONNECTION = (
     (("--pool",), {"metavar": "ADDRESS"}, "the pool, by its master or any member: https://master; without it, the host this runs on"),
-    (("--host",), {"metavar": "NAME"}, "which host of the pool, by name or uuid; not needed where there is one, nor for the host this runs on"),
+    (("--host",), {"metavar": "NAME"}, "which host, by name or uuid, or `all`; not needed where a pool has one, nor for the host this runs on"),
     (("--user",), {"metavar": "NAME"}, "who logs in to the pool (root)"),
     (("--password-fd",), {"metavar": "N", "type": int}, "read the password from this file descriptor, else from keyring, else ask for it"),
     (("--ca-file",), {"metavar": "FILE"}, "trust certificates that these authorities have signed"),
@@ -48,6 +48,11 @@ CONNECTION = (
 OUTPUT = ((("--json",), {"action": "store_true"}, "the plugin's reply as it is, on one line"),)
 YES = (("--yes",), {"action": "store_true"}, "do not ask")
 WATCH = (("--watch",), {"action": "store_true"}, "show it again every 2 seconds until Ctrl-C")
+MANY = ((("--all",), {"action": "store_true"}, "ask all pools of the inventory at once"),
+        (("--inventory",), {"metavar": "FILE"}, "where the pools stand (~/.config/xsraid/pools.ini)"))
+TIMEOUT = (("--timeout",), {"metavar": "SECONDS", "type": float}, "how long each of many hosts may take (30; 120 for alerts test and apply)")
+EXPORTING = ((("--output",), {"metavar": "FILE"}, "write them to this file, whole at any time, as node_exporter wants it: *.prom"),
+             (("--listen",), {"metavar": "[HOST:]PORT"}, "serve them over HTTP, asking at each request, until Ctrl-C"))
 
 
 def password_option(argument):
@@ -60,6 +65,9 @@ def own_options(command):
     """Return the options of a command that are no arguments of its function."""
     own = [YES] if command.function.changes else []
     own += [WATCH] if command.function.name == STATUS else []
+    own += MANY if command.function.name in commands.ALL_POOLS else ()
+    own += [TIMEOUT] if command.function.name in commands.ALL_HOSTS else []
+    own += EXPORTING if command.function is commands.EXPORT else ()
     return own + [password_option(argument) for argument in command.options if commands.is_secret(argument)]
 
 

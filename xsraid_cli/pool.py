@@ -54,11 +54,21 @@ class Pool(object):
         """Like call, but return the reply parsed. Raises Problem for what is no reply of xsraid."""
         return parsed(self.call(host, function, given))
 
+    def twin(self, limit_s):
+        """Return a Pool of the same login for another thread, in which each answer may take limit_s. It is closed with this one."""
+        session = transport.twin(self.session)
+        session.transport.limit_s = limit_s
+        return Pool(session, self.address, self.user)
+
     def close(self):
-        """Log out. A connection that is gone, or a session that has ended, needs no more; nor does one that hangs keep anybody waiting."""
-        self.session.transport.limit_s = LOGOUT_S
+        """Log out. A connection that is gone, or a session that has ended, needs no more; nor does one that hangs keep anybody waiting.
+
+        On a connection of its own: another thread, or what a signal broke off, may be in the middle of a call.
+        """
+        session = transport.twin(self.session)
+        session.transport.limit_s = LOGOUT_S
         try:
-            self.session.xenapi.session.logout()
+            session.session.logout(session.handle)
         except Exception:  # noqa: BLE001 - what led here matters more
             pass
 
@@ -69,37 +79,37 @@ class Pool(object):
             raise Problem(error.sentence, "Name the host: --host NAME.", USAGE)
 
 
-def log_in_here():
+def log_in_here(limit_s=LOGIN_S):
     """Return the Pool of the host that this machine is, as root. Raises Problem where it is none."""
     if not os.path.exists(transport.SOCKET):
         raise Problem("This machine is no XenServer or XCP-ng host: there is no %s." % transport.SOCKET,
                       "Name a pool: xsraid --pool https://master ...", USAGE)
-    return Pool(_logged_in(transport.to_this_host(), ROOT, ""), None, ROOT)
+    return Pool(_logged_in(transport.to_this_host(), ROOT, "", limit_s), None, ROOT)
 
 
-def log_in(address, user, password, trust=AUTHORITIES):
-    """Return the Pool at an address; a member says who its master is, and that is asked then, once."""
+def log_in(address, user, password, trust=AUTHORITIES, limit_s=LOGIN_S):
+    """Return the Pool at an address; a member says who its master is, and that is asked then, once. limit_s: how long the answer may take."""
     try:
-        session = _logged_in(transport.to_address(address, trust), user, password)
+        session = _logged_in(transport.to_address(address, trust), user, password, limit_s)
     except XenAPI.Failure as failure:
         if failure.details[0] != "HOST_IS_SLAVE":
             raise
         address = "%s://%s" % (transport.url(address)[0], failure.details[1])
-        session = _logged_in_at_master(address, user, password, trust)
+        session = _logged_in_at_master(address, user, password, trust, limit_s)
     return Pool(session, address, user)
 
 
-def _logged_in_at_master(address, user, password, trust):
+def _logged_in_at_master(address, user, password, trust, limit_s):
     """Return a session on the host that a member has named as its master. An error there is of that address."""
     try:
-        return _logged_in(transport.to_address(address, trust), user, password)
+        return _logged_in(transport.to_address(address, trust), user, password, limit_s)
     except Exception as error:
         error.address = address
         raise
 
 
-def _logged_in(session, user, password):
-    session.transport.limit_s = LOGIN_S
+def _logged_in(session, user, password, limit_s):
+    session.transport.limit_s = limit_s
     session.login_with_password(user, password, VERSION, PLUGIN)
     session.transport.limit_s = None
     return session

@@ -35,7 +35,7 @@ class Transport(xmlrpclib.Transport):
 
     def __init__(self, connect):
         xmlrpclib.Transport.__init__(self)
-        self._connect = connect
+        self.connect = connect
 
     def request(self, host, handler, request_body, verbose=0):
         try:
@@ -45,7 +45,7 @@ class Transport(xmlrpclib.Transport):
 
     def make_connection(self, host):
         self._extra_headers = []
-        connection = self._connect(host)
+        connection = self.connect(host)
         connection.limit_s = self.limit_s
         self._connection = host, connection
         return connection
@@ -73,12 +73,12 @@ class HttpConnection(httplib.HTTPConnection):
 
 
 class HttpsConnection(httplib.HTTPSConnection):
-    """One whose certificate is checked as `trust` says. Raises WrongFingerprint, and what ssl raises."""
+    """One whose certificate is checked as `trust` says. tls: of certificates.context(trust). Raises WrongFingerprint, and what ssl raises."""
 
     limit_s = None
 
-    def __init__(self, host, trust):
-        httplib.HTTPSConnection.__init__(self, host, timeout=CONNECT_S, context=certificates.context(trust))
+    def __init__(self, host, trust, tls):
+        httplib.HTTPSConnection.__init__(self, host, timeout=CONNECT_S, context=tls)
         self._trust = trust
 
     def connect(self):
@@ -97,11 +97,12 @@ def url(address):
 
 
 def to_address(address, trust):
-    """Return a XenAPI.Session, not logged in, to an address of `url`."""
+    """Return a XenAPI.Session, not logged in, to an address of `url`. The authorities are read once: reading them costs more than a connection."""
     scheme, host = url(address)
+    tls = certificates.context(trust) if scheme == HTTPS else None
 
     def connect(name):
-        return HttpsConnection(name, trust) if scheme == HTTPS else HttpConnection(name, timeout=CONNECT_S)
+        return HttpsConnection(name, trust, tls) if scheme == HTTPS else HttpConnection(name, timeout=CONNECT_S)
     return _session("%s://%s" % (scheme, host), connect)
 
 
@@ -110,17 +111,25 @@ def to_this_host():
     return _session("http://localhost", UnixConnection)
 
 
+def twin(session):
+    """Return another XenAPI.Session of the same login, with a Transport of its own: no thread shares one with another."""
+    other = _session(session.address, session.transport.connect)
+    other._session = session.handle
+    return other
+
+
 def _session(address, connect):
     """Return a XenAPI.Session; its `transport` is a Transport in each release of XenAPI."""
     transport = Transport(connect)
     session = XenAPI.Session(address, transport=transport)
-    session.transport = transport
+    session.transport, session.address = transport, address
     return session
 
 
 def fingerprint_at(address):
     """Return the fingerprint of the certificate that a server shows, None where it shows none. Nothing is sent to it."""
-    connection = HttpsConnection(url(address)[1], certificates.Trust(None, (), True))
+    trust = certificates.Trust(None, (), True)
+    connection = HttpsConnection(url(address)[1], trust, certificates.context(trust))
     try:
         connection.connect()
         return certificates.of(connection.sock.getpeercert(True))

@@ -150,7 +150,7 @@ def test_the_master_that_a_member_named_shows_its_own_certificate(two, certifica
 def test_a_pool_of_several_needs_a_host(two):
     command = Xsraid(options=["--pool", "http://" + two[0].server.address, "--insecure"])
     for words, pieces in (([], ("2 hosts", "--host NAME", "first, second")), (["--host", "third"], ("no host third", "first, second"))):
-        done = command("status", *words, password=PASSWORD)
+        done = command("disks", *words, password=PASSWORD)
         assert done.status == 2 and all(piece in done.err for piece in pieces)
 
 

@@ -9,7 +9,7 @@ import test_house
 import xsraid_cli
 
 FOLDER = os.path.dirname(xsraid_cli.__file__)
-PLUGIN_ROOMS = ("api", "arguments", "errors", "host", "text", "xapi")
+PLUGIN_ROOMS = ("api", "arguments", "errors", "host", "levels", "text", "xapi")
 # A room may import only rooms before it.
 ORDER = [
     "problems",
@@ -29,6 +29,13 @@ ORDER = [
     "asking",
     "secret",
     "watch",
+    "together",
+    "everywhere",
+    "rows",
+    "inventory",
+    "connecting",
+    "fleet",
+    "many",
     "manual",
     "completion",
     "main",

@@ -1,0 +1,94 @@
+"""The answers of many hosts as lines for people, as JSON, and as an exit status."""
+
+from __future__ import absolute_import
+
+import collections
+import json
+
+from xsraid_cli import health, layout, versions, views, words
+from xsraid_cli.commands import as_typed
+from xsraid_cli.layout import Cell
+from xsraid_cli.problems import DEGRADED, DONE, FAILED
+
+STATUS, VERSION = "list_arrays", "version"
+COLUMNS = ["array", "level", "size", "health", "survives", "sr"]
+
+
+def lines(answers, function):
+    """Return the lines of everywhere.Answers to a function of the plugin. Whoever did not answer has a row of its own, below the others."""
+    answered, failed = [each for each in answers if each.problem is None], [each for each in answers if each.problem is not None]
+    shown = {STATUS: _arrays, VERSION: _versions}.get(function, _blocks)(answered)
+    rows = layout.facts([(_name(each), Cell(_told(each.problem), "bad")) for each in failed]) if failed else []
+    return shown + ([[]] if shown and rows else []) + rows
+
+
+def warnings(answers):
+    """Return the sentences that the replies warn with, each with its host before it."""
+    return [u"%s: %s" % (_name(each), as_typed(sentence)) for each in answers for reply in each.replies for sentence in reply.get("warnings", ())]
+
+
+def status(answers, function):
+    """Return the exit status."""
+    if any(each.problem for each in answers):
+        return FAILED
+    is_well = all(health.is_well(array) for each in answers for reply in each.replies for array in reply.get("arrays", ()))
+    return DONE if function != STATUS or is_well else DEGRADED
+
+
+def as_json(answers):
+    """Return one JSON object, {host: reply or {"failure": [...]}}, of many pools {pool: {host: ...} or {"failure": [...]}}."""
+    pools = collections.OrderedDict()
+    for each in answers:
+        hosts, value = pools.setdefault(each.pool, collections.OrderedDict()), {"failure": each.failure} if each.problem else each.replies[0]
+        if each.host is None:
+            pools[each.pool] = value
+        else:
+            hosts[each.host.name if each.host.name not in hosts else each.host.uuid] = value
+    return words.unicode_text(json.dumps(pools.get(None, {}) if set(pools) <= {None} else pools, separators=(", ", ": ")))
+
+
+def _name(answer):
+    """Return what a row is called by: its host, of many pools with the pool before it."""
+    return u" ".join([words.plain(part) for part in (answer.pool, answer.host.name if answer.host else None) if part is not None])
+
+
+def _told(problem):
+    return u" ".join(words.unicode_text(part) for part in (problem.what, problem.advice) if part)
+
+
+def _arrays(answers):
+    """Return a table of all arrays, what is to be said of single ones, and who has none."""
+    rows, more, without = [], [], []
+    for each in answers:
+        records = each.replies[0].get("arrays", ())
+        for record in records:
+            rows.append([_name(each)] + _row(record))
+            more += [[Cell(_name(each), None)] + line for line in views.sync(record) + views.remarks(record)]
+        without += [] if records else [_name(each)]
+    shown = layout.table(["host"] + COLUMNS, rows) + more if rows else []
+    return shown + ([[]] if shown and without else []) + (layout.paragraph(u"No arrays on %s." % u", ".join(without)) if without else [])
+
+
+def _row(record):
+    left = record.get("redundancy_left")
+    survives = u"-" if left is None else u"%s failure%s" % (left or u"no", u"" if left in (0, 1) else u"s")
+    return [words.node(record.get("device")), words.value("level", record.get("level")), words.value("size_bytes", record.get("size_bytes")),
+            Cell(words.plain(record.get("health")), health.colour(record)), survives, words.value("sr", (record.get("sr") or {}).get("name_label"))]
+
+
+def _versions(answers):
+    """Return a row for each host, and what to do where a plugin is of another version than this command line."""
+    rows = [[_name(each), words.plain(each.replies[0].get("version")), words.plain(each.replies[0].get("python"))] for each in answers]
+    shown = layout.table(["host", "version", "python"], rows) if rows else []
+    for each in answers:
+        sentences = [part for part in versions.compared(each.replies[0].get("version", ""), _name(each)) if part]
+        shown += layout.paragraph(u" ".join(sentences)) if sentences else []
+    return shown
+
+
+def _blocks(answers):
+    """Return each reply as a host alone has it, under the host's name."""
+    shown = []
+    for each in answers:
+        shown += ([[]] if shown else []) + [[Cell(_name(each) + u":", None)]] + views.reply(each.replies[0])
+    return shown

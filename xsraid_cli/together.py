@@ -1,0 +1,44 @@
+"""Many calls at the same time, one thread each, and what has become of them when the time is up. What is called is for others."""
+
+from __future__ import absolute_import
+
+import collections
+import threading
+import time
+
+from xsraid.text import PYTHON_2
+
+if PYTHON_2:
+    from Queue import Empty, Queue
+else:
+    from queue import Empty, Queue
+
+# value: what the call returned; error: what it raised instead, or None; is_late: it had not ended in time, and is left to itself.
+Ended = collections.namedtuple("Ended", "value error is_late")
+
+
+def ask(calls, limit_s):
+    """Make calls at the same time and return what became of each, an Ended, in their order. calls: functions without arguments.
+
+    A thread that hangs keeps nobody waiting, not even the end of the program: a signal ends the wait at once.
+    """
+    results, ended = Queue(), {}
+    for at, call in enumerate(calls):
+        thread = threading.Thread(target=_run, args=(at, call, results))
+        thread.daemon = True
+        thread.start()
+    deadline = time.time() + limit_s
+    while len(ended) < len(calls):
+        try:
+            at, outcome = results.get(True, max(0.0, deadline - time.time()))
+        except Empty:
+            break
+        ended[at] = outcome
+    return [ended.get(at, Ended(None, None, True)) for at in range(len(calls))]
+
+
+def _run(at, call, results):
+    try:
+        results.put((at, Ended(call(), None, False)))
+    except Exception as error:  # noqa: BLE001 - whoever asked gets it
+        results.put((at, Ended(None, error, False)))
