@@ -9,7 +9,7 @@ from __future__ import absolute_import
 import collections
 import json
 
-from xsraid import arguments, mail, md, monitor, notes, poolwide, recovery, xapi
+from xsraid import arguments, mail, md, monitor, notes, poolwide, recovery, spool, xapi
 from xsraid import settings as host_settings
 from xsraid.errors import BadArgument, NotConfigured
 from xsraid.levels import is_redundant
@@ -83,7 +83,8 @@ def restore(host, session):
 
 
 def get_alerts(host, session):
-    """Return {"settings": ..., "monitor": running, stopped or failed, "warnings": [...]}, as the files of this host say, without any secret."""
+    """Return {"settings": ..., "monitor": running, stopped or failed, "waiting": how many alerts are still to be delivered, "warnings": [...]}, as
+    the files of this host say, without any secret."""
     current, warnings = read_settings(host, session), []
     running = monitor.state(host)
     if current["mail_to"] is None or current["smtp_host"] is None:
@@ -91,7 +92,8 @@ def get_alerts(host, session):
     elif running != "running":
         warnings.append("mdadm's monitor is not running (`systemctl status %s` tells why): nobody would be alerted" % monitor.SERVICE
                         if _is_watchable(md.read_arrays(host)) else "there is no array to watch yet: mdadm's monitor starts with the first")
-    return collections.OrderedDict([("settings", current), ("monitor", running), ("warnings", warnings + _mailed_twice(session, current))])
+    return collections.OrderedDict([("settings", current), ("monitor", running), ("waiting", spool.waiting_count(host)),
+                                    ("warnings", warnings + _mailed_twice(session, current))])
 
 
 def read_settings(host, session):

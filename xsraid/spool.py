@@ -150,9 +150,14 @@ def history(host, count):
     return [alert for alert in alerts if alert]
 
 
+def waiting_count(host):
+    """Return how many alerts are still to be delivered, events of which none was made yet included."""
+    return len(events(host)) + len(_waiting_names(host))
+
+
 def is_empty(host):
     """Return whether nothing waits."""
-    return not events(host) and not _waiting_names(host)
+    return waiting_count(host) == 0
 
 
 def make_folders(host):

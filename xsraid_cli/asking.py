@@ -101,7 +101,7 @@ def _confirm(command):
 
 
 def _answer(screen, question):
-    screen.prompt(question)
+    screen.write(question)
     line = sys.stdin.readline()
     if not line:
         screen.say(u"")

@@ -12,7 +12,7 @@ CONFIRM = "confirm"
 SECRET_SUFFIX = "_secret"
 # What the command line does by itself, described as the plugin's functions are.
 EXPORT = api.Function("export", None, (), "health, members, progress and waiting alerts as metrics for Prometheus", changes=False)
-OWN = ()
+OWN = (EXPORT,)
 NO_FUNCTIONS = ("help", "version", "export")  # in a sentence these are words of English
 ALL = "all"  # where a host is named: each of the pool
 # What can be asked of many hosts at once: functions that only read, and with ALL_HOSTS those that mean each host alike.

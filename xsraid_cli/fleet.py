@@ -93,6 +93,8 @@ def of_entries(entries, options, err):
 
 def _hosts(connected, entry):
     """Return the pool.Hosts that an Entry means. Raises Problem for one that the pool lacks."""
+    if entry.hosts == (None,):
+        return [connected.host()]
     hosts = connected.hosts()
     return [pool.choose(hosts, name) for name in entry.hosts] or hosts
 

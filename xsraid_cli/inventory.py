@@ -28,7 +28,8 @@ PATH = "~/.config/xsraid/pools.ini"
 KEYS = ("address", "user", "ca_file", "fingerprint", "hosts")
 PASSWORD_ADVICE = "Passwords come from a prompt, --password-fd or the keyring library, never from this file."
 
-# name: of the pool, None where none is needed; address: None for the host this runs on; fingerprints, hosts: tuples, empty for any and all.
+# name: of the pool, None where none is needed; address: None for the host this runs on; fingerprints, hosts: tuples, empty for any and all,
+# hosts (None,) for the only host or this one.
 Entry = collections.namedtuple("Entry", "name address user ca_file fingerprints hosts")
 
 

@@ -11,6 +11,7 @@ from xsraid_cli import (
     asking,
     commands,
     connecting,
+    exporter,
     health,
     layout,
     many,
@@ -53,6 +54,8 @@ def run(parsed, out, err):
     command, given, options = parsed
     many.refuse_wrong(command, options)
     asking.refuse_unasked(command, given, err, getattr(options, "yes", False))
+    if command.function is commands.EXPORT:
+        return exporter.export(command, options, out, err)
     if getattr(options, "all", False):
         return many.of_inventory(command, given, options, out, err)
     where = advice.Where(getattr(options, "pool", None), getattr(options, "user", pool.ROOT), None, command.name)
@@ -71,8 +74,7 @@ def run(parsed, out, err):
         raise advice.of_connection(error, where)
     finally:
         if connected is not None:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            connected.close()
+            many.close(connected)
 
 
 class Call(object):

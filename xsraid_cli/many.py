@@ -57,8 +57,13 @@ def of_inventory(command, given, options, out, err):
     try:
         return _shown(lambda: asked.ask([(command.function.name, given)], limit_s(command, options), command.name), command, options, out, err)
     finally:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        asked.close()
+        close(asked)
+
+
+def close(asked):
+    """Log out of a Pool or Fleet; no second Ctrl-C keeps it from that."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    asked.close()
 
 
 def _shown(look, command, options, out, err):

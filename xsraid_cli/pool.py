@@ -81,10 +81,15 @@ class Pool(object):
 
 def log_in_here(limit_s=LOGIN_S):
     """Return the Pool of the host that this machine is, as root. Raises Problem where it is none."""
+    refuse_elsewhere()
+    return Pool(_logged_in(transport.to_this_host(), ROOT, "", limit_s), None, ROOT)
+
+
+def refuse_elsewhere():
+    """Raise Problem where this machine is no host of a pool."""
     if not os.path.exists(transport.SOCKET):
         raise Problem("This machine is no XenServer or XCP-ng host: there is no %s." % transport.SOCKET,
                       "Name a pool: xsraid --pool https://master ...", USAGE)
-    return Pool(_logged_in(transport.to_this_host(), ROOT, "", limit_s), None, ROOT)
 
 
 def log_in(address, user, password, trust=AUTHORITIES, limit_s=LOGIN_S):

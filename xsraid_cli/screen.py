@@ -33,8 +33,8 @@ class Screen(object):
         """Write one line of text as it is."""
         self._write(u"%s\n" % text)
 
-    def prompt(self, text):
-        """Write a question; the answer stands on the same line."""
+    def write(self, text):
+        """Write text as it is, such as a question whose answer stands on the same line."""
         self._write(text)
 
     def redraw(self, lines):

@@ -12,8 +12,10 @@ import time
 from plugin.conftest import PROJECT
 from xapi.conftest import PASSWORD, Server
 
-__all__ = ["PASSWORD", "PROJECT", "SimulatedPool", "Xsraid"]
+__all__ = ["ARRAY", "PASSWORD", "PROJECT", "SimulatedPool", "Xsraid"]
 LIMIT_S = 30
+# What a plugin of a test's may reply of an array.
+ARRAY = {"device": "/dev/md0", "level": "raid1", "size_bytes": 1 << 40, "health": "optimal", "redundancy_left": 1, "members": [], "configured": True}
 Result = collections.namedtuple("Result", "status out err")
 # A plugin that answers by a file of replies {function: reply or [code, ...]}; "sleep" waits until it is killed.
 PLUGIN = """

@@ -6,13 +6,12 @@ import time
 
 import pytest
 
-from processes import Xsraid
+from processes import ARRAY, Xsraid
 from xapi.conftest import pool  # noqa: F401 - a fixture
 from xapi.failure import Failure
 from xapi.many_hosts import HOSTS_MAX, PASSWORD, QUICK
 from xsraid import __version__
 
-ARRAY = {"device": "/dev/md0", "level": "raid1", "size_bytes": 1 << 40, "health": "optimal", "redundancy_left": 1, "members": [], "configured": True}
 LISTED = {"list_arrays": {"arrays": [ARRAY]}, "list_disks": {"disks": []}, "version": {"version": __version__, "python": "3.6.8"},
           "get_alerts": {"monitor": "running", "waiting": 0, "warnings": []}, "alert_history": {"alerts": []},
           "test_alert": {"deliveries": []}, "apply_alerts": {"monitor": "running", "warnings": []}}

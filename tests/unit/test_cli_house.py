@@ -36,6 +36,8 @@ ORDER = [
     "connecting",
     "fleet",
     "many",
+    "metrics",
+    "exporter",
     "manual",
     "completion",
     "main",
