@@ -89,7 +89,7 @@ soak: rpm build/venv/.done build/xenapi/.done $(GUEST)
 SCRIPTS = $(shell grep -rlI -m1 '^\#!.*python' xapi-plugin rpm/usr/bin rpm/usr/libexec tests | grep -v '\.py$$')
 
 # Modules that 2.7 has by another name: the import of one falls back to the other.
-RENAMED := ConfigParser ConfigParser.RawConfigParser xmlrpc.client xmlrpclib
+RENAMED := ConfigParser ConfigParser.RawConfigParser Queue queue xmlrpc.client xmlrpclib
 FLOOR := --quiet --violations --no-tips -t=2.7- -t=3.6- --backport configparser $(addprefix --exclude ,$(RENAMED))
 
 lint: rpm build/venv/.done

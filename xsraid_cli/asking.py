@@ -36,7 +36,7 @@ def agreed(command, given, host, call, screen):
     if command.has(commands.CONFIRM):
         return dict(given, confirm=_typed_confirmation(command, screen))
     _show_plan(command, given, call, screen)
-    if _answer(screen, u"Go on? [y/N] ").lower() not in YES:
+    if answer(screen, u"Go on? [y/N] ").lower() not in YES:
         raise Problem("Nothing was changed.")
     return given
 
@@ -90,7 +90,7 @@ def _show_plan(command, given, call, screen):
 
 
 def _typed_confirmation(command, screen):
-    typed = _answer(screen, u"To go on, type %s: " % _confirm(command).help)
+    typed = answer(screen, u"To go on, type %s: " % _confirm(command).help)
     if not typed:
         raise Problem("Nothing was changed.")
     return typed
@@ -100,9 +100,11 @@ def _confirm(command):
     return next((argument for argument in command.function.arguments if argument.name == commands.CONFIRM), None)
 
 
-def _answer(screen, question):
+def answer(screen, question):
+    """Return what a person answers, without the blanks around it. Raises Problem at the end of input, such as Ctrl-D."""
     screen.write(question)
     line = sys.stdin.readline()
     if not line:
         screen.say(u"")
+        raise Problem("Nothing was changed.")
     return words.unicode_text(line).strip()

@@ -11,6 +11,7 @@ from xsraid_cli import (
     asking,
     commands,
     connecting,
+    dialogue,
     exporter,
     health,
     layout,
@@ -37,7 +38,8 @@ def main(typed=None):
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup's wish is kept
             signal.signal(number, _stop)
     try:
-        return run(parser.parse(commands.table(), sys.argv[1:] if typed is None else typed), out, err)
+        is_asking = sys.stdin is not None and sys.stdin.isatty() and err.is_terminal
+        return run(parser.parse(commands.table(), sys.argv[1:] if typed is None else typed, is_asking), out, err)
     except Problem as problem:
         tell(problem, err)
         return problem.status
@@ -100,6 +102,8 @@ def carry_out(call, out, err):
     if call.is_set("watch"):
         return watch.watch(lambda: _lines(call, call.text(call.given)), out)
     given = call.given
+    if call.command.function.name == parser.CREATE and not given:
+        return dialogue.create(call, err)
     if asking.is_needed(call.command, given, call.is_set("yes")):
         given = asking.agreed(call.command, given, call.host, call.ask, err)
     text = secret.with_secrets(call.pool, call.command, given, call.options, call.text)

@@ -12,7 +12,7 @@ from xsraid_cli import commands, words
 
 ABOUT = "Software RAID of XenServer and XCP-ng hosts."
 UNKNOWN_HINT = "\nHosts with a newer xsraid may know more: `xsraid version` compares. `xsraid --help` lists the commands."
-STATUS = "list_arrays"
+STATUS, CREATE = "list_arrays", "create_array"
 GROUPS = {"alerts": "mail and messages in XenCenter about failed disks", "sr": "storage repositories"}
 GIVEN = "given "  # before the name of a function's argument among the parsed ones: none of them is an option of the command line by accident
 HIDDEN = argparse.SUPPRESS
@@ -71,8 +71,8 @@ def own_options(command):
     return own + [password_option(argument) for argument in command.options if commands.is_secret(argument)]
 
 
-def build(known):
-    """Return the parser of these Commands."""
+def build(known, is_asking=False):
+    """Return the parser of these Commands. is_asking: there is a terminal, so that one that asks for its arguments may come without any."""
     parser = Parser(prog=commands.PROGRAM, description=ABOUT, epilog="`xsraid COMMAND --help` has an example of each. xsraid(8) tells the rest.")
     parser.add_argument("--version", action="version", version="xsraid %s" % __version__)
     _add_common(parser, None)
@@ -83,18 +83,23 @@ def build(known):
             what = GROUPS.get(prefix[0], "")
             group = below[()].add_parser(prefix[0], help=what, description=_sentence(what))
             below[prefix] = group.add_subparsers(metavar="COMMAND", dest="verb", parser_class=Parser)
-        _add_command(below[prefix], command)
+        _add_command(below[prefix], command, is_asking and command.function.name == CREATE)
     return parser
 
 
-def parse(known, typed):
-    """Return (Command, its arguments {name: text}, all options). Ends the program with 2 for what cannot be understood, with 0 after --help."""
-    parser = build(known)
+def parse(known, typed, is_asking=False):
+    """Return (Command, its arguments {name: text}, all options). Ends the program with 2 for what cannot be understood, with 0 after --help.
+
+    is_asking: of `build`; a command without any of its arguments is then one that asks for them.
+    """
+    parser = build(known, is_asking)
     options = parser.parse_args([words.unicode_text(word) for word in typed])
     command = getattr(options, "command", None)
     if command is None:
         parser.error("a command is missing: `xsraid --help` lists them")
     given = arguments_of(command, options)
+    if is_asking and command.function.name == CREATE and not given:
+        return command, given, options
     try:
         api.parse(command.function, dict({argument.name: argument.example for argument in _asked_later(command)}, **given))
     except BadArgument as error:
@@ -133,23 +138,22 @@ def _add(group, options):
         group.add_argument(*flags, default=HIDDEN, help=_escaped(help_text), **settings)
 
 
-def _add_command(parsers, command):
+def _add_command(parsers, command, is_asking):
     help_text = command.function.help
     example = "example: " + command.example()
     parser = parsers.add_parser(command.words[-1], help=_escaped(help_text), description=_sentence(help_text), epilog=example)
     parser.set_defaults(command=command)
     for argument in command.bare:
-        _add_bare(parser, argument)
+        _add_bare(parser, argument, argument.default is api.REQUIRED and not is_asking)
     for argument in command.options:
         settings = {"action": "store_true"} if commands.is_flag(argument) else {"metavar": metavar(argument)}
-        settings["required"] = argument.default is api.REQUIRED and argument.name != commands.CONFIRM
+        settings["required"] = argument.default is api.REQUIRED and argument.name != commands.CONFIRM and not is_asking
         settings.update(dest=GIVEN + argument.name, default=HIDDEN, help=_escaped(about(argument)))
         parser.add_argument(commands.option(argument), **settings)
     _add_common(parser, command)
 
 
-def _add_bare(parser, argument):
-    is_required = argument.default is api.REQUIRED
+def _add_bare(parser, argument, is_required):
     count = {(True, True): "+", (True, False): "*", (False, False): "?"}.get((argument.kind is kinds.disks, is_required))
     settings = {} if count is None else {"nargs": count}
     parser.add_argument(GIVEN + argument.name, metavar=metavar(argument), help=_escaped(about(argument)), **settings)

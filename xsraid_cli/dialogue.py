@@ -1,0 +1,165 @@
+"""`xsraid create` without arguments: a short dialogue from bare disks to a monitored storage repository, whose answers become calls of the plugin."""
+
+from __future__ import absolute_import
+
+from xsraid import api
+from xsraid.errors import BadArgument
+from xsraid_cli import asking, commands, layout, pool, proposals, secret, views, words
+from xsraid_cli.keys import at_once, pressed
+from xsraid_cli.problems import DONE, Problem
+from xsraid_cli.screen import warn
+
+CREATE, CREATE_SR, ALERTS = "create_array", "create_sr", "configure_alerts"
+MEMBERS_MIN = 2
+LOOK_S = 2
+QUIT = ("q", "Q", "\x04")
+MAIL = (("mail_to", u"Mail for alerts goes to (Enter: none yet): "), ("mail_from", u"  it comes from: "), ("smtp_host", u"  mail server: "),
+        ("smtp_user", u"  its user (Enter: it wants none): "))
+GOES_ON = u"It goes on by itself, and can be used meanwhile: `xsraid status --watch` shows it."
+
+
+def create(call, err):
+    """Ask, show what will be done, do it once a person has agreed, and return the exit status. call: main.Call; err: Screen. Raises Problem."""
+    by_name = {command.function.name: command for command in commands.table()}
+    wanted = _array(call, err)
+    steps = [(by_name[CREATE], wanted)] + [(by_name[name], given) for name, given in ((CREATE_SR, _sr(err)), (ALERTS, _mail(call, err))) if given]
+    _show_plan(call, steps, err)
+    if not _is_agreed(err, u"Go on? [y/N] "):
+        raise Problem("Nothing was changed.")
+    device = None
+    for command, given in steps:
+        reply = _carried_out(call, command, dict(given, array=device) if "array" in given else given)
+        device = reply["array"]["device"] if command.function.name == CREATE else device
+        err.show([[]] + views.reply(reply))
+        _warn(err, reply, steps)
+    _follow(call, device, err)
+    return DONE
+
+
+def _carried_out(call, command, given):
+    """Return the parsed reply to one step; a mail server's password is asked for here."""
+    return pool.parsed(secret.with_secrets(call.pool, command, given, call.options,
+                                           lambda more: call.pool.call(call.host, command.function.name, more)))
+
+
+def _warn(err, reply, steps):
+    """Write what a reply warns of, but that alerts are not configured where that is one of the steps."""
+    is_coming = any(command.function.name == ALERTS for command, _ in steps)
+    warn(err, [commands.as_typed(sentence) for sentence in reply.get("warnings", ()) if not (is_coming and ALERTS in sentence)])
+
+
+def _array(call, err):
+    """Return the arguments of create_array. Raises Problem where there are too few disks."""
+    disks = call.ask("list_disks", {})["disks"]
+    err.show(views.disks(disks) + [[]])
+    free = proposals.usable(disks)
+    if len(free) < MEMBERS_MIN:
+        raise Problem("An array needs two disks at least, and %s can be used here." % ("one" if free else "none"), "The list says why.")
+    chosen = _disks(free, err)
+    given = {"level": _level(chosen, err), "devices": ",".join(disk["device"] for disk in chosen)}
+    stale = [words.node(disk["device"]) for disk in chosen if disk.get("stale")]
+    if stale:
+        if not _is_agreed(err, u"Give up what is left on %s from an earlier life? [y/N] " % u", ".join(stale)):
+            raise Problem("Nothing was changed.")
+        given["wipe"] = "true"
+    name = _checked(err, CREATE, "name", u"Name of the array (Enter: mdN, the first free one): ")
+    return dict(given, name=name) if name else given
+
+
+def _disks(free, err):
+    """Return the disk records that are to be members."""
+    clean = [disk for disk in free if not disk.get("stale")]
+    offered = clean if len(clean) >= MEMBERS_MIN else free
+    while True:
+        text = asking.answer(err, u"Disks (Enter: %s): " % u" ".join(words.node(disk["device"]) for disk in offered))
+        chosen, unknown = proposals.named(free, text) if text else (offered, [])
+        if len(chosen) >= MEMBERS_MIN and not unknown:
+            return chosen
+        err.say(u"%s cannot be used." % u", ".join(words.plain(name) for name in unknown) if unknown else u"It takes two disks at least.")
+
+
+def _level(chosen, err):
+    """Return the level that is chosen for disks, as its number."""
+    offered = proposals.levels(chosen)
+    err.show([[]] + layout.table(["level", "capacity", "redundancy"], [
+        [proposal.level, words.size(proposal.size_bytes), words.failures(proposal.survives)] for proposal in offered]) + [[]])
+    best = proposals.best(offered, len(chosen)).level
+    while True:
+        text = asking.answer(err, u"Level (Enter: %s): " % best).lower() or best
+        found = [proposal.level for proposal in offered if text in (proposal.level, proposal.level[4:])]
+        if found:
+            return found[0][4:]
+        err.say(u"It takes one of %s." % u", ".join(proposal.level for proposal in offered))
+
+
+def _sr(err):
+    """Return the arguments of create_sr beside the array, None where no storage repository is wanted."""
+    if not _is_agreed(err, u"A storage repository on it? [Y/n] ", True):
+        return None
+    label = _checked(err, CREATE_SR, "name_label", u"Its name (Enter: Local and the level and node): ")
+    return {"array": "md0", "name_label": label} if label else {"array": "md0"}
+
+
+def _mail(call, err):
+    """Return the arguments of configure_alerts, None where alerts are configured or that is skipped."""
+    settings, given = call.ask("get_alerts", {})["settings"], {}
+    if settings.get("mail_to") and settings.get("smtp_host"):
+        return None
+    for name, question in MAIL:
+        value = _checked(err, ALERTS, name, question)
+        if not value and name == "mail_to":
+            return None
+        given.update({name: value} if value else {})
+    return given
+
+
+def _checked(err, function, name, question):
+    """Return what a person answers for an argument, once it is one that the plugin takes; "" for Enter."""
+    argument = next(argument for argument in api.FUNCTIONS[function].arguments if argument.name == name)
+    while True:
+        text = asking.answer(err, question)
+        try:
+            if text:
+                argument.kind(text)
+            return text
+        except (BadArgument, ValueError) as error:
+            err.say(u"%s" % error)
+
+
+def _show_plan(call, steps, err):
+    """Show the commands of the array, as its dry run tells them, and what will be called."""
+    plan = call.ask(CREATE, dict(steps[0][1], dry_run="true"))
+    err.show([[]] + views.reply(plan, with_commands=True) + [[]])
+    _warn(err, plan, steps)
+    device = plan["array"]["device"]
+    err.show(layout.paragraph("On %s, which is the same as:" % call.host.name))
+    for command, given in steps:
+        shown = dict(given, array=words.node(device)) if "array" in given else given
+        err.say(u"    " + u" ".join(_quoted(word) for word in command.typed(shown)))
+    err.say(u"")
+
+
+def _quoted(word):
+    return u"'%s'" % words.unicode_text(word) if " " in word else words.unicode_text(word)
+
+
+def _is_agreed(err, question, default=False):
+    """Return whether a person says yes. Raises Problem at the end of input."""
+    return (asking.answer(err, question).lower() or ("y" if default else "n")) in asking.YES
+
+
+def _follow(call, device, err):
+    """Show how far the array is until it is whole, or until `q` or Ctrl-C: both leave it to itself."""
+    err.show([[]] + layout.paragraph(u"Until its redundancy is made, or q:"))
+    try:
+        with at_once():
+            while True:
+                (record,) = call.ask("list_arrays", {"array": device})["arrays"]
+                err.redraw(views.sync(record) or layout.paragraph(words.plain(record.get("summary") or record.get("health")), 2))
+                if not record.get("sync"):
+                    return
+                if pressed(LOOK_S) in QUIT:
+                    break
+    except KeyboardInterrupt:
+        pass
+    err.say(GOES_ON)
