@@ -7,7 +7,7 @@ import sys
 
 from xsraid import api
 from xsraid import arguments as kinds
-from xsraid_cli import commands, health, parser, passwords
+from xsraid_cli import commands, health, inventory, parser, passwords
 
 PAGE = u"""\
 .\\" Made by `make manual` from the table of functions.
@@ -37,6 +37,23 @@ where the command has that.
 .SH OPTIONS
 They may stand before the command or after it.
 %(options)s
+.SH MANY HOSTS AND POOLS
+With
+.B \\-\\-host all
+the commands that only read, alerts test and alerts apply ask all hosts of a pool at the same time; so does
+.B xsraid status
+of a pool of several hosts where none is named. A host that is down or slow has a row that says so and delays no other. With
+.B \\-\\-all
+all pools of the inventory are asked at once. \\-\\-json then gives one object: each host, below its pool, with its reply or {"failure": [...]}.
+.PP
+The inventory has a section [NAME] for each pool, with the keys %(keys)s; all but the address may be left out.
+Lists have commas between their parts. It never holds a password: each is asked for once, or comes from keyring, or \\-\\-password\\-fd is for all.
+.PP
+.B xsraid create
+without arguments, on a terminal, asks for all that it needs and shows its plan before it does anything.
+.PP
+.B xsraid export
+needs the Python library prometheus_client, which hosts do not have: it is for workstations.
 .SH PASSWORDS
 The password of the pool's user comes from
 .B \\-\\-password\\-fd
@@ -50,7 +67,7 @@ Done. For
 each array is %(well)s.
 .TP
 .B 1
-Refused or failed; standard error says why, and what to do.
+Refused or failed; standard error says why, and what to do. Of many hosts: one of them did not answer.
 .TP
 .B 2
 Wrong usage: nothing was done.
@@ -65,6 +82,10 @@ Interrupted. What a host has begun goes on there.
 .TP
 .B NO_COLOR
 If it is set and not empty, nothing is in colour; nor is anything that does not go to a terminal.
+.SH FILES
+.TP
+.I %(inventory)s
+The inventory of pools.
 .SH EXAMPLES
 %(examples)s
 .SH SEE ALSO
@@ -82,6 +103,8 @@ def page():
         "commands": u"\n".join(_command(command) for command in known),
         "options": u"\n".join(_options(parser.CONNECTION + parser.OUTPUT)),
         "service": _roff(passwords.KEYRING_SERVICE % "https://master"),
+        "keys": u", ".join(inventory.KEYS),
+        "inventory": _roff(inventory.PATH.replace("~", "$HOME")),
         "well": u" or ".join(u"%s" % word for word in health.WELL),
         "examples": u"\n".join(u".PP\n.B %s" % _roff(command.example()) for command in known)}
 

@@ -11,6 +11,7 @@ from xsraid_cli.screen import warn
 LIMIT_S = 30
 LIMIT_AT_WORK_S = 120  # of those that wait for mail servers and units
 AT_WORK = ("test_alert", "apply_alerts")
+IN_INVENTORY = ("user", "ca_file", "fingerprint")
 
 
 def refuse_wrong(command, options):
@@ -20,6 +21,9 @@ def refuse_wrong(command, options):
         raise Problem("`xsraid %s` is for one host at a time." % command.name, "Name it: --host NAME.", USAGE)
     if is_all and (hasattr(options, "pool") or hasattr(options, "host")):
         raise Problem("--all means every pool of the inventory, and one is named.", "Leave out --all, or --pool and --host.", USAGE)
+    for option in IN_INVENTORY if is_all else ():
+        if hasattr(options, option):
+            raise Problem("--%s stands in the inventory, for each pool." % option.replace("_", "-"), "Leave it out, or name one pool: --pool.", USAGE)
     if hasattr(options, "inventory") and not is_all:
         raise Problem("--inventory is for --all.", "Add --all.", USAGE)
     if getattr(options, "timeout", 1) <= 0:

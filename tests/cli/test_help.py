@@ -47,7 +47,7 @@ def test_what_the_readme_shows_can_be_typed():
     typed = [shlex.split(line, comments=True) for line in re.findall("^    (xsraid .*)$", section, re.MULTILINE)]
     assert len(typed) >= 10
     for words in typed:
-        parser.parse(commands.table(), words[1:])
+        parser.parse(commands.table(), words[1:], is_asking=True)
 
 
 def test_without_a_command_it_is_wrong_usage():

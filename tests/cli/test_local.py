@@ -1,5 +1,6 @@
 """In a host's own dom0, with the real plugin: what is shown, on a terminal and in a pipe, and the exit statuses."""
 
+import json
 import os
 import re
 
@@ -108,6 +109,13 @@ def test_a_xapi_that_does_not_answer(local, machine):
 def test_options_of_a_pool_need_one(local):
     done = local("status", "--user", "olga")
     assert done.status == 2 and "--pool ADDRESS" in done.err
+
+
+def test_all_hosts_of_the_pool_that_this_one_is_in(local, sysfs, configured):
+    sysfs.array()
+    done = local("status", "--host", "all")
+    assert done.status == 0 and "dom0  md0" in done.out
+    assert json.loads(local("status", "--host", "all", "--json").out)["dom0"]["arrays"][0]["device"] == "/dev/md0"
 
 
 def test_another_host_is_not_known(local):

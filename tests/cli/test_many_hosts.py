@@ -1,12 +1,14 @@
 """All hosts of a pool at once: one that is slow, dead, without the plugin or with another keeps none of the others waiting."""
 
 import json
+import os
+import pathlib
 import signal
 import time
 
 import pytest
 
-from processes import ARRAY, Xsraid
+from processes import ARRAY, PROJECT, Xsraid
 from xapi.conftest import pool  # noqa: F401 - a fixture
 from xapi.failure import Failure
 from xapi.many_hosts import HOSTS_MAX, PASSWORD, QUICK
@@ -49,6 +51,17 @@ def test_status_of_a_pool_shows_all_hosts_and_what_is_wrong_with_some(many):
                   "host8 xsraid is not installed on host8. Install the .xs8 RPM there"):
         assert piece in text
     assert open_sessions(started) == 0
+
+
+@pytest.mark.parametrize("version", ["2.7", "3.6"])
+def test_the_pythons_of_dom0_show_the_same(many, version):
+    python = pathlib.Path(PROJECT, "build/venvs", version, "bin/python")
+    if not os.access(python, os.X_OK):
+        pytest.skip("`make units` makes it, where this Python is installed")
+    _, command = many(SPOILT, hosts=8, dead={"host5": "offline", "host7": "mute"}, missing=["host6"])
+    old = Xsraid(options=command.options, python=str(python))
+    shown = [each("status", "--timeout", "3", password=PASSWORD) for each in (command, old)]
+    assert shown[0] == shown[1] and shown[0].status == 1
 
 
 def test_exit_statuses(many):

@@ -96,13 +96,20 @@ def test_passwords_are_asked_for_once_for_each_pool(inventory, lab, shop):
     assert "another certificate" in " ".join(shown.out.split())
 
 
+def test_watching_leaves_no_session(inventory, lab, shop):
+    shown = Xsraid().on_terminal("status", *inventory(), "--watch", until="\x1b[3A\r\x1b[J", password=PASSWORD)
+    assert shown.status == 130 and shown.out.count("HOST") == 2 and "Traceback" not in shown.out
+    assert no_session_is_left(lab, shop)
+
+
 def test_hosts_may_be_named(inventory, lab):
     done = Xsraid()("status", *inventory("hosts = shop1, shop7\n"), password=PASSWORD)
     assert done.status == 1 and "The pool has no host shop7." in " ".join(done.out.split())
 
 
 @pytest.mark.parametrize("words,said", [
-    ([], "line 7: unknown key colour"), (["--pool", "https://m"], "Leave out --all"), (["--host", "all"], "Leave out --all")])
+    ([], "line 7: unknown key colour"), (["--pool", "https://m"], "Leave out --all"), (["--host", "all"], "Leave out --all"),
+    (["--user", "olga"], "--user stands in the inventory")])
 def test_wrong_usage(inventory, words, said):
     done = Xsraid()("status", *inventory("colour = red\n"), *words, password=PASSWORD)
     assert done.status == 2 and said in done.err
