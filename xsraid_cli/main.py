@@ -67,9 +67,8 @@ def run(parsed, out, err):
         where = where._replace(address=connected.address)
         if many.is_meant(command, given, options, connected):
             return many.of_pool(connected, command, given, options, out, err)
-        host = connected.host(getattr(options, "host", None))
-        where = where._replace(host=host)
-        return carry_out(Call(connected, host, command, given, options), out, err)
+        where = where._replace(host=connected.host(getattr(options, "host", None)))
+        return carry_out(Call(connected, where.host, command, given, options), out, err)
     except advice.FAILURE as failure:
         raise advice.of_failure(failure, where, advice.version_there(failure, connected, where.host))
     except advice.CONNECTION_ERRORS as error:
