@@ -2,6 +2,8 @@
 
 from __future__ import absolute_import
 
+import re
+
 from xsraid import api
 from xsraid.errors import BadArgument
 from xsraid_cli import asking, commands, layout, pool, proposals, secret, views, words
@@ -140,7 +142,9 @@ def _show_plan(call, steps, err):
 
 
 def _quoted(word):
-    return u"'%s'" % words.unicode_text(word) if " " in word else words.unicode_text(word)
+    """Return a word as a shell takes it."""
+    text = words.unicode_text(word)
+    return text if re.match(r"[\w@%+=:,./-]+\Z", text) else u"'%s'" % text.replace(u"'", u"'\\''")
 
 
 def _is_agreed(err, question, default=False):

@@ -67,7 +67,8 @@ class Fleet(object):
                 self._open += [connected] if connected is not None and is_wanted else []
             if connected is not None and not is_wanted:
                 connected.close()
-            self._coming -= 1
+            with self._lock:
+                self._coming -= 1
         return connected
 
     def _drop(self, connected):

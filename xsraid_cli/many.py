@@ -10,6 +10,7 @@ from xsraid_cli.screen import warn
 
 LIMIT_S = 30
 LIMIT_AT_WORK_S = 120  # of those that wait for mail servers and units
+LIMIT_MAX_S = 24 * 3600
 AT_WORK = ("test_alert", "apply_alerts")
 IN_INVENTORY = ("user", "ca_file", "fingerprint")
 
@@ -26,8 +27,8 @@ def refuse_wrong(command, options):
             raise Problem("--%s stands in the inventory, for each pool." % option.replace("_", "-"), "Leave it out, or name one pool: --pool.", USAGE)
     if hasattr(options, "inventory") and not is_all:
         raise Problem("--inventory is for --all.", "Add --all.", USAGE)
-    if getattr(options, "timeout", 1) <= 0:
-        raise Problem("--timeout takes a number of seconds above 0.", "", USAGE)
+    if not 0 < getattr(options, "timeout", LIMIT_S) <= LIMIT_MAX_S:
+        raise Problem("--timeout takes a number of seconds above 0, up to %d." % LIMIT_MAX_S, "", USAGE)
 
 
 def is_meant(command, given, options, connected):

@@ -52,12 +52,12 @@ def test_everything_chosen(remote, pool):
     shown = remote.on_terminal("create", password=PASSWORD, typed=[
         ("Disks", "sde\n"), ("sde cannot be used", "sda\n"), ("two disks at least", "sda sdf\n"),
         ("Level (Enter: raid1): ", "6\n"), ("It takes one of raid0, raid1, raid10", "1\n"), ("Give up what is left on sdf", "y\n"),
-        ("Name of the array", "bad name\n"), ("Name of the array", "fast\n"), ("storage repository", "y\n"), ("Its name", "Fast one\n"), *MAIL,
+        ("Name of the array", "bad name\n"), ("Name of the array", "fast\n"), ("storage repository", "y\n"), ("Its name", "Bob's own\n"), *MAIL,
         ("Go on? [y/N] ", "y\n"), ("25.0 %", "\x03")])
-    assert shown.status == 0 and "xsraid sr create md0 --name-label 'Fast one'" in shown.out and "nobody is alerted" not in shown.out, shown
+    assert shown.status == 0 and "xsraid sr create md0 --name-label 'Bob'\\''s own'" in shown.out and "nobody is alerted" not in shown.out, shown
     given = {"level": "1", "devices": "/dev/sda,/dev/sdf", "wipe": "true", "name": "fast"}
     assert called(pool) == [
-        ("create_array", dict(given, dry_run="true")), ("create_array", given), ("create_sr", {"array": "/dev/md0", "name_label": "Fast one"}),
+        ("create_array", dict(given, dry_run="true")), ("create_array", given), ("create_sr", {"array": "/dev/md0", "name_label": "Bob's own"}),
         ("configure_alerts", {"mail_to": "admin@example.com", "mail_from": "alerts@example.com", "smtp_host": "smtp.example.com"})]
 
 

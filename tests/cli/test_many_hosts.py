@@ -94,6 +94,12 @@ def test_what_is_for_one_host_is_refused_before_anything_is_asked(typed):
     assert done.status == 2 and "one host at a time" in done.err and "--host NAME" in done.err
 
 
+@pytest.mark.parametrize("seconds", ["0", "-1", "nan", "inf", "1e9"])
+def test_a_time_that_is_none_is_refused(seconds):
+    done = Xsraid()("--pool", "https://127.0.0.1:1", "status", "--timeout", seconds)
+    assert done.status == 2 and "--timeout takes a number of seconds" in done.err
+
+
 def test_applying_everywhere_is_asked_once(many):
     started, command = many(hosts=3)
     shown = command.on_terminal("alerts", "apply", "--host", "all", typed=[("Go on? [y/N] ", "y\n")], password=PASSWORD)
