@@ -73,9 +73,9 @@ class Dom0:
         self.disk_names, self.disk_bytes = list(disks), disk_bytes
         self._rpm = _newest_rpm(python) if rpm is None else rpm
         self._root = os.path.join(BUILD, "root")
-        for path, target in ((self._root, "build/root"), (BUILD + "/xstate.so", "build/xstate.so"), (BUILD + "/xenapi/XenAPI.py", "build/xenapi")):
+        for path in (self._root, BUILD + "/xstate.so", BUILD + "/xenapi/XenAPI.py"):
             if not os.path.exists(path):
-                raise NotBuilt(f"{path} is missing: make {target}")
+                raise NotBuilt(f"{path} is missing: `make demo` makes it")
         self.guest = self._slot = None
         self.boot_s, self._booted_with = 0.0, []
         self.plug = {}  # what connects it to a network, see pools.Network

@@ -22,7 +22,7 @@ class Network:
         """Start uml_switch, which ends with the thread that did; in the main thread, as guests are."""
         program = BUILD + "/root/usr/bin/uml_switch"
         if not os.path.exists(program):
-            raise NotBuilt(f"{program} is missing: make build/root")
+            raise NotBuilt(f"{program} is missing: `make demo` makes it")
         self._process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", program, "-unix", self.socket], stdin=subprocess.DEVNULL,
                                          stdout=subprocess.DEVNULL)
         deadline = time.monotonic() + START_S
