@@ -127,7 +127,8 @@ def _unused_bytes(chosen, allow_mixed_sizes):
 
 def _node_and_name(host, configuration, name):
     """Return the node and the name of a new array: `mdN` chooses its node, any other name gets the first that is free."""
-    taken = set(sysfs.block_devices(host))
+    # A node that is clear is the shell of an array that was stopped: somebody has opened it meanwhile, and it stays.
+    taken = {node for node in sysfs.block_devices(host) if sysfs.attribute(host, node, "md/array_state") != "clear"}
     for node, _ in configuration.arrays():
         numbered = re.match(mdadm.NUMBERED, node or "")
         taken.add("md" + numbered.group(1) if numbered else node)

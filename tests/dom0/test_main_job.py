@@ -71,6 +71,14 @@ def test_dry_run_changes_nothing_and_its_commands_do_the_job(fresh_dom0):
     assert (array["uuid"], array["configured"]) == (reply["array"]["uuid"], True)
 
 
+@pytest.mark.parametrize("name", [{}, {"name": "md0"}])
+def test_a_node_whose_array_was_stopped_is_free(fresh_dom0, name):
+    """Whoever opens it while md takes it away, such as udev, gets an empty one that stays."""
+    assert fresh_dom0.run("mknod /run/md0 b 9 0 && : </run/md0; rm /run/md0; cat /sys/block/md0/md/array_state").out == "clear\n"
+    assert fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"), **name)["array"]["device"] == "/dev/md0"
+    assert settled(fresh_dom0)["health"] == "optimal"
+
+
 def test_stale_data_is_named_and_wiped_only_when_asked(fresh_dom0):
     members = devices(fresh_dom0, "d0", "d1")
     fresh_dom0.run(f"mkfs.ext4 -q {members[1]}")
