@@ -14,6 +14,7 @@ ABOUT = "Software RAID of XenServer and XCP-ng hosts."
 UNKNOWN_HINT = "\nHosts with a newer xsraid may know more: `xsraid version` compares. `xsraid --help` lists the commands."
 STATUS, CREATE = "list_arrays", "create_array"
 GROUPS = {"alerts": "mail and messages in XenCenter about failed disks", "sr": "storage repositories"}
+WITHOUT_ARGUMENTS = "\nWithout arguments, on a terminal, it asks for disks, level, storage repository and mail."
 GIVEN = "given "  # before the name of a function's argument among the parsed ones: none of them is an option of the command line by accident
 HIDDEN = argparse.SUPPRESS
 
@@ -141,7 +142,8 @@ def _add(group, options):
 def _add_command(parsers, command, is_asking):
     help_text = command.function.help
     example = "example: " + command.example()
-    parser = parsers.add_parser(command.words[-1], help=_escaped(help_text), description=_sentence(help_text), epilog=example)
+    about_it = _sentence(help_text) + (WITHOUT_ARGUMENTS if command.function.name == CREATE else "")
+    parser = parsers.add_parser(command.words[-1], help=_escaped(help_text), description=about_it, epilog=example)
     parser.set_defaults(command=command)
     for argument in command.bare:
         _add_bare(parser, argument, argument.default is api.REQUIRED and not is_asking)

@@ -42,6 +42,10 @@ def test_help_names_every_argument(helps, name):
     assert [argument.name for argument in command.options if commands.option(argument) not in helps[name]] == []
 
 
+def test_help_says_what_asks(helps):
+    assert [name for name, text in helps.items() if "Without arguments, on a terminal, it asks" in text] == ["create"]
+
+
 def test_what_the_readme_shows_can_be_typed():
     section = pathlib.Path(PROJECT, "README.md").read_text().split("## Every day")[1].split("\n## ")[0]
     typed = [shlex.split(line, comments=True) for line in re.findall("^    (xsraid .*)$", section, re.MULTILINE)]
