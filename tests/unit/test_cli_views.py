@@ -34,7 +34,8 @@ def test_disks():
 
 
 def test_an_array_at_work_shows_how_far_it_is():
-    assert text(views.arrays([ARRAY])) == [
+    sync = {"action": "resync", "done_ratio": 0.1882, "speed_bytes_s": 24903680, "remaining_s": 8}
+    assert text(views.arrays([dict(ARRAY, sync=sync)])) == [
         "ARRAY  LEVEL   SIZE     HEALTH     REDUNDANCY                 SR",
         "md0    raid10  252 MiB  resyncing  one more failure survived  -",
         "  md0 resync  [###-----------------] 18.8 %  25 MB/s  8 s left"]
