@@ -19,6 +19,10 @@ def pytest_addoption(parser):
                      help="the Pythons that play dom0's, of 2.7, 3.6 and system (default: %(default)s; system where neither is there)")
 
 
+def pytest_configure(config):
+    config.addinivalue_line("markers", "any_python: what is tried does not depend on dom0's Python, one will do")
+
+
 def _booted_for(item):
     """Return the one of BOOTING that a test, or what makes tests of a function, asks for; or None."""
     return next((name for name in BOOTING if name in getattr(item, "fixturenames", ())), None)
@@ -28,9 +32,9 @@ def pytest_generate_tests(metafunc):
     fixture = _booted_for(metafunc)
     if fixture:
         choices = _choices(metafunc.config.getoption("--dom0-python", default=PYTHONS).split(","))
-        # What does not depend on Python is tried with one: a module may name which, PREFERRED_PYTHON.
+        # What does not depend on Python is tried with one: a module may name which, PREFERRED_PYTHON, and a test be marked with any_python.
         preferred = getattr(metafunc.module, "PREFERRED_PYTHON", None)
-        if preferred:
+        if preferred or metafunc.definition.get_closest_marker("any_python"):
             choices = [preferred if preferred in choices else choices[0]]
         metafunc.parametrize(fixture, choices, indirect=True, scope="module", ids=lambda choice: f"python-{choice}")
 
