@@ -118,7 +118,7 @@ def _disk_of(host, device):
 
 def _look_at_checks(host, limits):
     """Begin the checks that are due, pause those that run beyond their hours, note those that have ended."""
-    with recovery.changing(host, "the monthly check", limits.mdadm_timeout_s):
+    with recovery.changing(host, "the monthly check", limits.mdadm_timeout_s, is_brief=True):
         known, now = notes.read(host, md.CARE) or {}, time.time()
         there = [record for record in md.read_arrays(host) if record["uuid"]]
         records = [record for record in there if record["health"] not in md.NOT_THERE]

@@ -8,6 +8,7 @@ import grp
 import os
 import stat
 import syslog
+import time
 
 from xsraid.errors import Busy, CommandFailed
 from xsraid.text import native, printable, to_bytes
@@ -15,6 +16,7 @@ from xsraid.text import native, printable, to_bytes
 TOOLS_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 STATE_DIR = "/var/lib/xsraid"
 LOCK_FILE = "/run/lock/xsraid.lock"
+BRIEF, BRIEF_S, LOOK_S = "for a moment", 10, 0.05  # what a Lock's file says of a holder that others wait for, and how long
 ASIDE = ".xsraid-new"
 LOG_LEVELS = {"debug": syslog.LOG_DEBUG, "info": syslog.LOG_INFO, "warning": syslog.LOG_WARNING}
 READ_BYTES = 65536
@@ -153,9 +155,12 @@ class Host(object):
         os.rename(self.path(old), self.path(new))
         _sync(os.path.dirname(self.path(new)))
 
-    def lock(self, who):
-        """Return the one Lock that all changing functions share, to be entered. who: what to tell others. Entering raises Busy."""
-        return Lock(self, who)
+    def lock(self, who, is_brief=False):
+        """Return the one Lock that all changing functions share, to be entered. Entering raises Busy.
+
+        who: what to tell others; is_brief: nobody has asked for what will be done and it takes a moment, so that others wait for it.
+        """
+        return Lock(self, who, is_brief)
 
     def log(self, message, level=syslog.LOG_INFO):
         """Write one line to the system log; lower levels than the configured one are left out."""
@@ -167,24 +172,38 @@ class Host(object):
 class Lock(object):
     """An flock: it ends with the process that holds it and the commands that this has started, whatever ends them."""
 
-    def __init__(self, host, who):
-        self.host, self.who, self.is_kept = host, who, False
+    def __init__(self, host, who, is_brief):
+        self.host, self.is_kept = host, False
+        self.text = "%s, process %d%s\n" % (who, os.getpid(), ", " + BRIEF if is_brief else "")
 
     def __enter__(self):
         descriptor = os.open(self.host.path(LOCK_FILE), os.O_RDWR | os.O_CREAT, 0o600)
-        fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except EnvironmentError as error:
-            holder = native(os.read(descriptor, 200)).strip()
+            fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+            self._wait(descriptor)
+        except BaseException:
             os.close(descriptor)
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-            raise Busy(holder or "it did not say which")
+            raise
         os.ftruncate(descriptor, 0)
-        os.write(descriptor, to_bytes("%s, process %d\n" % (self.who, os.getpid())))
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        os.write(descriptor, to_bytes(self.text))
         self.host.lock_descriptor = descriptor
         return self
+
+    def _wait(self, descriptor):
+        """Take the lock, as soon as whoever holds it for a moment has let it go. Raises Busy."""
+        deadline = time.time() + BRIEF_S
+        while True:
+            try:
+                return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except EnvironmentError as error:
+                if error.errno not in (errno.EAGAIN, errno.EACCES):
+                    raise
+            os.lseek(descriptor, 0, os.SEEK_SET)
+            holder = native(os.read(descriptor, 200)).strip()
+            if holder and not holder.endswith(BRIEF) or time.time() > deadline:  # none: it has just taken it
+                raise Busy(holder or "it did not say which")
+            time.sleep(LOOK_S)
 
     def __exit__(self, *_):
         if not self.is_kept:

@@ -17,12 +17,12 @@ WRITTEN = (md.CONFIGURATION, mail.CONFIGURATION, mail.REVALIASES)
 
 
 @contextlib.contextmanager
-def changing(host, who, limit_s):
+def changing(host, who, limit_s, is_brief=False):
     """Hold the lock that all changing functions share, with what earlier calls left unfinished taken back. Raises Busy, and what taking back raises.
 
-    who: the function, to tell others; limit_s: for each command. Gives the Lock.
+    who: the function, to tell others; limit_s: for each command; is_brief: others wait for it. Gives the Lock.
     """
-    with host.lock(who) as lock:
+    with host.lock(who, is_brief) as lock:
         take_back_unfinished(host, limit_s)
         yield lock
 

@@ -3,6 +3,7 @@ import os
 import signal
 import stat
 import subprocess
+import threading
 import time
 
 import pytest
@@ -77,6 +78,22 @@ def test_lock_names_its_holder_and_ends_with_it(host):
         assert "create_array" in caught.value.sentence
     with host.lock("create_sr"):
         pass
+
+
+def test_a_call_waits_for_what_takes_a_moment(host, monkeypatch):
+    """The hourly look at the arrays must make no administrator's call fail."""
+    brief = host.lock("the monthly check", is_brief=True)
+    with brief:
+        timer = threading.Timer(0.3, brief.release)
+        brief.keep()
+        timer.start()
+        with Host(host.root).lock("create_sr"), pytest.raises(Busy) as caught, Host(host.root).lock("create_array"):
+            pass
+    assert "create_sr" in caught.value.sentence
+    monkeypatch.setattr("xsraid.host.BRIEF_S", 0.2)
+    with host.lock("the monthly check", is_brief=True), pytest.raises(Busy) as caught, Host(host.root).lock("create_sr"):
+        pass
+    assert "the monthly check" in caught.value.sentence
 
 
 def test_a_process_that_is_no_command_does_not_inherit_the_lock(host):
