@@ -179,7 +179,6 @@ class Lock(object):
     def __enter__(self):
         descriptor = os.open(self.host.path(LOCK_FILE), os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
             self._wait(descriptor)
         except BaseException:
             os.close(descriptor)
@@ -193,12 +192,7 @@ class Lock(object):
     def _wait(self, descriptor):
         """Take the lock, as soon as whoever holds it for a moment has let it go. Raises Busy."""
         deadline = time.time() + BRIEF_S
-        while True:
-            try:
-                return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except EnvironmentError as error:
-                if error.errno not in (errno.EAGAIN, errno.EACCES):
-                    raise
+        while not take_lock(descriptor):
             os.lseek(descriptor, 0, os.SEEK_SET)
             holder = native(os.read(descriptor, 200)).strip()
             if holder and not holder.endswith(BRIEF) or time.time() > deadline:  # none: it has just taken it
@@ -217,6 +211,18 @@ class Lock(object):
         """Let others have it."""
         os.close(self.host.lock_descriptor)
         self.host.lock_descriptor = None
+
+
+def take_lock(descriptor):
+    """Take an flock on an open file, which programs that are started do not inherit; return whether it is ours now."""
+    fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except EnvironmentError as error:
+        if error.errno not in (errno.EAGAIN, errno.EACCES):
+            raise
+        return False
+    return True
 
 
 class StagedFile(object):

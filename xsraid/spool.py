@@ -13,12 +13,11 @@ from __future__ import absolute_import
 
 import collections
 import contextlib
-import errno
-import fcntl
 import json
 import os
 
 from xsraid.errors import CommandFailed
+from xsraid.host import take_lock
 from xsraid.text import natively, random_hex
 
 FOLDER = "/var/lib/xsraid/spool"
@@ -34,15 +33,7 @@ def lock(host):
     """Give whether the spool is ours to deliver, until the end of the context or of the process; False while another delivers."""
     descriptor = os.open(host.path(IN_MEMORY + "/lock"), os.O_RDWR | os.O_CREAT, 0o600)
     try:
-        fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            is_ours = True
-        except EnvironmentError as error:
-            if error.errno not in (errno.EAGAIN, errno.EACCES):
-                raise
-            is_ours = False
-        yield is_ours
+        yield take_lock(descriptor)
     finally:
         os.close(descriptor)
 
