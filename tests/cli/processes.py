@@ -12,7 +12,7 @@ import time
 from plugin.conftest import PROJECT
 from xapi.conftest import PASSWORD, Server
 
-__all__ = ["ARRAY", "PASSWORD", "PROJECT", "SimulatedPool", "Xsraid"]
+__all__ = ["ARRAY", "PASSWORD", "PROJECT", "SimulatedPool", "Xsraid", "wait_for_call"]
 LIMIT_S = 30
 # What a plugin of a test's may reply of an array.
 ARRAY = {"device": "/dev/md0", "level": "raid1", "size_bytes": 1 << 40, "health": "optimal", "redundancy_left": 1, "members": [], "configured": True}
@@ -121,3 +121,16 @@ def session_count(session):
         return len(getattr(session.xenapi.event, "from")(["session"], "", 0.0)["events"]) - 1
     finally:
         session.xenapi.session.logout()
+
+
+def wait_for_call(called):
+    """Wait until the plugin of a SimulatedPool, or of a host of many, has been called."""
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        try:
+            if called.calls():
+                return
+        except FileNotFoundError:
+            pass
+        time.sleep(0.02)
+    raise AssertionError("the plugin was never called")

@@ -5,21 +5,9 @@ import time
 
 import pytest
 
-from processes import PASSWORD
+from processes import PASSWORD, wait_for_call
 
 SAID = "xsraid: interrupted; what a host has begun goes on there, `xsraid status` shows it\n"
-
-
-def wait_for_call(pool, count=1):
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline:
-        try:
-            if len(pool.calls()) >= count:
-                return
-        except FileNotFoundError:
-            pass
-        time.sleep(0.02)
-    raise AssertionError("the plugin was never called")
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from processes import ARRAY, PROJECT, Xsraid
+from processes import ARRAY, PROJECT, Xsraid, wait_for_call
 from xapi.conftest import pool  # noqa: F401 - a fixture
 from xapi.failure import Failure
 from xapi.many_hosts import HOSTS_MAX, PASSWORD, QUICK
@@ -110,9 +110,8 @@ def test_applying_everywhere_is_asked_once(many):
 def test_a_host_that_dies_in_the_middle_has_its_own_row(many):
     started, command = many(hosts=4, delays={"host2": 20.0})
     process = command.start("status", password=PASSWORD)
-    deadline = time.monotonic() + 20
-    while not all(started.hosts[name].calls() for name in ("host0", "host1", "host3")) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    for name in ("host0", "host1", "host3"):
+        wait_for_call(started.hosts[name])
     started.befall("host2", "unreachable")
     out, _ = process.communicate(timeout=20)
     assert process.returncode == 1 and "cannot reach host2" in " ".join(out.split()) and "host3  md0" in out
@@ -122,9 +121,7 @@ def test_ctrl_c_during_a_question_to_64_hosts_leaves_no_session(many):
     delays = {"host%d" % number: 20.0 for number in range(1, HOSTS_MAX)}
     started, command = many(hosts=HOSTS_MAX, delays=delays)
     process = command.start("status", password=PASSWORD)
-    deadline = time.monotonic() + 20
-    while not started.hosts["host0"].calls() and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for_call(started.hosts["host0"])
     assert open_sessions(started) == 1
     begun = time.monotonic()
     process.send_signal(signal.SIGINT)

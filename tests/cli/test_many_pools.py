@@ -8,7 +8,7 @@ import time
 import pytest
 
 import tls
-from processes import ARRAY, PASSWORD, Xsraid
+from processes import ARRAY, PASSWORD, Xsraid, wait_for_call
 
 LISTED = {"arrays": [ARRAY]}
 
@@ -124,9 +124,8 @@ def test_ctrl_c_leaves_no_session_anywhere(inventory, lab, shop):
         one.answer(list_arrays="sleep")
         one.server.write("calls", "")
     process = Xsraid().start("status", *inventory(), password=PASSWORD)
-    deadline = time.monotonic() + 20
-    while not (lab.calls() and shop.calls()) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    wait_for_call(lab)
+    wait_for_call(shop)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
     assert process.returncode == 130 and "Traceback" not in err

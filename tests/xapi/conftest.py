@@ -13,7 +13,7 @@ import xmlrpc.client
 import pytest
 
 from xapi import wire
-from xapi.many_hosts import Pool
+from xapi.many_hosts import USERS, Pool
 
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 PASSWORD = "correct horse"
@@ -60,7 +60,7 @@ class Server:
         self.root_device = os.path.realpath(folder + "/root-disk")
         self.write("inventory", "INSTALLATION_UUID='%s'\nPRODUCT_VERSION='%s'\nPRIMARY_DISK='%s'\n" % (self.host_uuid, version, self.root_device))
         self.write("password", PASSWORD + "\n")
-        self.write("users", json.dumps({"ruth": {"password": "r", "role": "read-only"}, "olga": {"password": "o", "role": "pool-operator"}}))
+        self.write("users", json.dumps(USERS))
         self.start()
 
     def write(self, name, text, mode=0o644):
