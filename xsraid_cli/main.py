@@ -65,8 +65,9 @@ def run(parsed, out, err):
     try:
         connected = connecting.connect(options, err)
         where = where._replace(address=connected.address)
-        if many.is_meant(command, given, options, connected):
-            return many.of_pool(connected, command, given, options, out, err)
+        hosts = many.hosts_meant(command, given, options, connected)
+        if hosts is not None:
+            return many.of_pool(connected, hosts, command, given, options, out, err)
         where = where._replace(host=connected.host(getattr(options, "host", None)))
         return carry_out(Call(connected, where.host, command, given, options), out, err)
     except advice.FAILURE as failure:

@@ -4,7 +4,7 @@ from __future__ import absolute_import
 
 import signal
 
-from xsraid_cli import asking, commands, everywhere, fleet, inventory, layout, pool, rows, watch
+from xsraid_cli import asking, commands, everywhere, fleet, inventory, layout, parser, pool, rows, watch
 from xsraid_cli.problems import USAGE, Problem
 from xsraid_cli.screen import warn
 
@@ -31,12 +31,15 @@ def refuse_wrong(command, options):
         raise Problem("--timeout takes a number of seconds above 0, up to %d." % LIMIT_MAX_S, "", USAGE)
 
 
-def is_meant(command, given, options, connected):
-    """Return whether all hosts of a pool are meant: they are named so, or it is a pool of several whose status is asked for."""
+def hosts_meant(command, given, options, connected):
+    """Return all Hosts of a Pool where they are meant: they are named so, or it is a pool of several whose status is asked for. Else None."""
     name = getattr(options, "host", None)
-    if name is not None or connected.address is None:
-        return name == commands.ALL
-    return command.function.name == rows.STATUS and not given and len(connected.hosts()) > 1
+    if name == commands.ALL:
+        return connected.hosts()
+    if name is not None or connected.address is None or command.function.name != parser.STATUS or given:
+        return None
+    hosts = connected.hosts()
+    return hosts if len(hosts) > 1 else None
 
 
 def limit_s(command, options):
@@ -44,15 +47,15 @@ def limit_s(command, options):
     return getattr(options, "timeout", LIMIT_AT_WORK_S if command.function.name in AT_WORK else LIMIT_S)
 
 
-def of_pool(connected, command, given, options, out, err):
-    """Carry out a command on all hosts of a Pool and return the exit status."""
-    hosts = connected.hosts()
+def of_pool(connected, hosts, command, given, options, out, err):
+    """Carry out a command on all Hosts of a Pool and return the exit status; whoever watches sees also those that join it meanwhile."""
     if asking.is_needed(command, given, getattr(options, "yes", False)):
         everyone = pool.Host(None, u"all %d hosts of %s" % (len(hosts), connected.name), None, "")
         given = asking.agreed(command, given, everyone, None, err)
 
     def look():
-        return everywhere.ask(connected, connected.hosts(), [(command.function.name, given)], limit_s(command, options), command.name)
+        meant = connected.hosts() if getattr(options, "watch", False) else hosts
+        return everywhere.ask(connected, meant, [(command.function.name, given)], limit_s(command, options), command.name)
     return _shown(look, command, options, out, err)
 
 

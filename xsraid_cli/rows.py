@@ -8,9 +8,10 @@ import json
 from xsraid_cli import health, layout, versions, views, words
 from xsraid_cli.commands import as_typed
 from xsraid_cli.layout import Cell
+from xsraid_cli.parser import STATUS
 from xsraid_cli.problems import DEGRADED, DONE, FAILED
 
-STATUS, VERSION = "list_arrays", "version"
+VERSION = "version"
 COLUMNS = ["array", "level", "size", "health", "survives", "sr"]
 
 
@@ -62,18 +63,16 @@ def _arrays(answers):
     for each in answers:
         records = each.replies[0].get("arrays", ())
         for record in records:
-            rows.append([_name(each)] + _row(record))
+            rows.append([_name(each)] + views.row(record, _survives(record.get("redundancy_left"))))
             more += [[Cell(_name(each), None)] + line for line in views.sync(record) + views.remarks(record)]
         without += [] if records else [_name(each)]
     shown = layout.table(["host"] + COLUMNS, rows) + more if rows else []
     return shown + ([[]] if shown and without else []) + (layout.paragraph(u"No arrays on %s." % u", ".join(without)) if without else [])
 
 
-def _row(record):
-    left = record.get("redundancy_left")
-    survives = u"-" if left is None else u"%s failure%s" % (left or u"no", u"" if left in (0, 1) else u"s")
-    return [words.node(record.get("device")), words.value("level", record.get("level")), words.value("size_bytes", record.get("size_bytes")),
-            Cell(words.plain(record.get("health")), health.colour(record)), survives, words.value("sr", (record.get("sr") or {}).get("name_label"))]
+def _survives(count):
+    """Return what words.failures does, shorter."""
+    return u"-" if count is None else u"%s failure%s" % (count or u"no", u"" if count in (0, 1) else u"s")
 
 
 def _versions(answers):

@@ -32,13 +32,18 @@ def arrays(records, detailed=False):
     """Return the lines of array records, one row each and below it what is not as it should be."""
     if not records:
         return layout.paragraph(NO_ARRAYS)
-    rows = [[words.node(record.get("device")), words.value("level", record.get("level")), words.value("size_bytes", record.get("size_bytes")),
-             Cell(words.plain(record.get("health") or "planned"), health.colour(record)), words.failures(record.get("redundancy_left")),
-             words.value("sr", (record.get("sr") or {}).get("name_label"))] for record in records]
+    rows = [row(record, words.failures(record.get("redundancy_left"))) for record in records]
     lines = layout.table(["array", "level", "size", "health", "redundancy", "sr"], rows)
     for record in records:
         lines += _summary(record, detailed) + sync(record) + remarks(record)
     return lines + ([[]] + _members(records[0]) if detailed and len(records) == 1 else [])
+
+
+def row(record, redundancy):
+    """Return the cells of an array record: node, level, size, health, redundancy, SR. redundancy: it in words, for which tables have unlike room."""
+    return [words.node(record.get("device")), words.value("level", record.get("level")), words.value("size_bytes", record.get("size_bytes")),
+            Cell(words.plain(record.get("health") or "planned"), health.colour(record)), redundancy,
+            words.value("sr", (record.get("sr") or {}).get("name_label"))]
 
 
 def disks(records):
