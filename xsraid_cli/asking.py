@@ -36,8 +36,7 @@ def agreed(command, given, host, call, screen):
     if command.has(commands.CONFIRM):
         return dict(given, confirm=_typed_confirmation(command, screen))
     _show_plan(command, given, call, screen)
-    if answer(screen, u"Go on? [y/N] ").lower() not in YES:
-        raise Problem("Nothing was changed.")
+    insist(screen, u"Go on?")
     return given
 
 
@@ -77,7 +76,7 @@ def _array(record):
 
 def _disk(name, known):
     for disk in known:
-        if name in (disk["device"], words.node(disk["device"]), disk["serial"], disk["wwn"], disk["by_id"]):
+        if name in words.disk_names(disk):
             return u", ".join([words.node(disk["device"]), words.value("model", disk["model"]), u"serial %s" % words.value("serial", disk["serial"]),
                                words.value("size_bytes", disk["size_bytes"])])
     return words.plain(name)
@@ -98,6 +97,12 @@ def _typed_confirmation(command, screen):
 
 def _confirm(command):
     return next((argument for argument in command.function.arguments if argument.name == commands.CONFIRM), None)
+
+
+def insist(screen, question):
+    """Ask whether something is to be done. Raises Problem unless a person says yes."""
+    if answer(screen, question + u" [y/N] ").lower() not in YES:
+        raise Problem("Nothing was changed.")
 
 
 def answer(screen, question):

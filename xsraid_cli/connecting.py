@@ -13,15 +13,15 @@ FOR_POOLS = ("user", "password_fd", "ca_file", "fingerprint", "insecure")
 def connect(options, err):
     """Return the Pool that the options name, logged in. Raises Problem and what comes of connections."""
     entry = of_options(options)
-    trust, descriptor = trusted(entry, options, err), getattr(options, "password_fd", None)
-    return log_in(entry, None if entry.address is None else passwords.of_pool(entry.address, entry.user, descriptor), trust)
+    trust = trusted(entry, options, err)
+    return log_in(entry, password(entry, options), trust)
 
 
 def of_options(options):
     """Return the inventory.Entry that the options describe; its address is None for the host this runs on. Raises Problem."""
     address = getattr(options, "pool", None)
     if address is None:
-        refuse_alone(options)
+        _refuse_alone(options)
         return Entry(None, None, pool.ROOT, None, (), ())
     return Entry(None, "%s://%s" % transport.url(address), getattr(options, "user", pool.ROOT), getattr(options, "ca_file", None),
                  tuple(certificates.normal(each) for each in getattr(options, "fingerprint", [])), ())
@@ -40,12 +40,17 @@ def trusted(entry, options, err):
     return certificates.Trust(entry.ca_file, entry.fingerprints, is_insecure)
 
 
+def password(entry, options):
+    """Return the password for an Entry, None for the host this runs on. Raises Problem where nobody can be asked."""
+    return None if entry.address is None else passwords.of_pool(entry.address, entry.user, getattr(options, "password_fd", None))
+
+
 def log_in(entry, password, trust, limit_s=pool.LOGIN_S):
     """Return the Pool of an Entry. Raises Problem and what comes of connections."""
     return pool.log_in_here(limit_s) if entry.address is None else pool.log_in(entry.address, entry.user, password, trust, limit_s)
 
 
-def refuse_alone(options):
+def _refuse_alone(options):
     """Raise Problem for options that say nothing without --pool."""
     for name in FOR_POOLS:
         if hasattr(options, name):

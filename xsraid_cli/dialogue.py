@@ -6,14 +6,16 @@ import re
 
 from xsraid import api
 from xsraid.errors import BadArgument
+from xsraid.levels import LEVELS, level_name
 from xsraid_cli import asking, commands, layout, pool, proposals, secret, views, words
 from xsraid_cli.keys import at_once, pressed
+from xsraid_cli.parser import CREATE
 from xsraid_cli.problems import DONE, Problem
 from xsraid_cli.screen import warn
+from xsraid_cli.watch import INTERVAL_S
 
-CREATE, CREATE_SR, ALERTS = "create_array", "create_sr", "configure_alerts"
+CREATE_SR, ALERTS = "create_sr", "configure_alerts"
 MEMBERS_MIN = 2
-LOOK_S = 2
 QUIT = ("q", "Q", "\x04")
 MAIL = (("mail_to", u"Mail for alerts goes to (Enter: none yet): "), ("mail_from", u"  it comes from: "), ("smtp_host", u"  mail server: "),
         ("smtp_user", u"  its user (Enter: it wants none): "))
@@ -26,16 +28,20 @@ def create(call, err):
     wanted = _array(call, err)
     steps = [(by_name[CREATE], wanted)] + [(by_name[name], given) for name, given in ((CREATE_SR, _sr(err)), (ALERTS, _mail(call, err))) if given]
     _show_plan(call, steps, err)
-    if not _is_agreed(err, u"Go on? [y/N] "):
-        raise Problem("Nothing was changed.")
+    asking.insist(err, u"Go on?")
     device = None
     for command, given in steps:
-        reply = _carried_out(call, command, dict(given, array=device) if "array" in given else given)
+        reply = _carried_out(call, command, _on(device, given))
         device = reply["array"]["device"] if command.function.name == CREATE else device
         err.show([[]] + views.reply(reply))
         _warn(err, reply, steps)
     _follow(call, device, err)
     return DONE
+
+
+def _on(array, given):
+    """Return the arguments of a step, with the array in its place once it is known which it is."""
+    return dict(given, array=array) if "array" in given else given
 
 
 def _carried_out(call, command, given):
@@ -61,8 +67,7 @@ def _array(call, err):
     given = {"level": _level(chosen, err), "devices": ",".join(disk["device"] for disk in chosen)}
     stale = [words.node(disk["device"]) for disk in chosen if disk.get("stale")]
     if stale:
-        if not _is_agreed(err, u"Give up what is left on %s from an earlier life? [y/N] " % u", ".join(stale)):
-            raise Problem("Nothing was changed.")
+        asking.insist(err, u"Give up what is left on %s from an earlier life?" % u", ".join(stale))
         given["wipe"] = "true"
     name = _checked(err, CREATE, "name", u"Name of the array (Enter: mdN, the first free one): ")
     return dict(given, name=name) if name else given
@@ -87,16 +92,15 @@ def _level(chosen, err):
         [proposal.level, words.size(proposal.size_bytes), words.failures(proposal.survives)] for proposal in offered]) + [[]])
     best = proposals.best(offered, len(chosen)).level
     while True:
-        text = asking.answer(err, u"Level (Enter: %s): " % best).lower() or best
-        found = [proposal.level for proposal in offered if text in (proposal.level, proposal.level[4:])]
-        if found:
-            return found[0][4:]
+        level = level_name(asking.answer(err, u"Level (Enter: %s): " % best) or best)
+        if level in [proposal.level for proposal in offered]:
+            return str(LEVELS[level].number)
         err.say(u"It takes one of %s." % u", ".join(proposal.level for proposal in offered))
 
 
 def _sr(err):
     """Return the arguments of create_sr beside the array, None where no storage repository is wanted."""
-    if not _is_agreed(err, u"A storage repository on it? [Y/n] ", True):
+    if (asking.answer(err, u"A storage repository on it? [Y/n] ").lower() or "y") not in asking.YES:
         return None
     label = _checked(err, CREATE_SR, "name_label", u"Its name (Enter: Local and the level and node): ")
     return {"array": "md0", "name_label": label} if label else {"array": "md0"}
@@ -136,8 +140,7 @@ def _show_plan(call, steps, err):
     device = plan["array"]["device"]
     err.show(layout.paragraph("On %s, which is the same as:" % call.host.name))
     for command, given in steps:
-        shown = dict(given, array=words.node(device)) if "array" in given else given
-        err.say(u"    " + u" ".join(_quoted(word) for word in command.typed(shown)))
+        err.say(u"    " + u" ".join(_quoted(word) for word in command.typed(_on(words.node(device), given))))
     err.say(u"")
 
 
@@ -145,11 +148,6 @@ def _quoted(word):
     """Return a word as a shell takes it."""
     text = words.unicode_text(word)
     return text if re.match(r"[\w@%+=:,./-]+\Z", text) else u"'%s'" % text.replace(u"'", u"'\\''")
-
-
-def _is_agreed(err, question, default=False):
-    """Return whether a person says yes. Raises Problem at the end of input."""
-    return (asking.answer(err, question).lower() or ("y" if default else "n")) in asking.YES
 
 
 def _follow(call, device, err):
@@ -162,7 +160,7 @@ def _follow(call, device, err):
                 err.redraw(views.sync(record) or layout.paragraph(words.plain(record.get("summary") or record.get("health")), 2))
                 if not record.get("sync"):
                     return
-                if pressed(LOOK_S) in QUIT:
+                if pressed(INTERVAL_S) in QUIT:
                     break
     except KeyboardInterrupt:
         pass

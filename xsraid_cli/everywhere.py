@@ -51,17 +51,22 @@ class _Call(object):
 
 def _answer(call, ended):
     """Return the Answer of a call that has ended, or not. Raises what nobody foresaw."""
-    if ended.is_late or isinstance(ended.error, socket.timeout):
-        problem = late(call.where.host.name, call.limit_s)
-        return call.answer([], [LATE, problem.what], problem)
-    if isinstance(ended.error, advice.CONNECTION_ERRORS):
-        problem = advice.of_connection(ended.error, call.where)
-        return call.answer([], [NO_ANSWER, problem.what], problem)
-    if ended.error is not None:
-        raise ended.error
-    return ended.value
+    if ended.value is not None:
+        return ended.value
+    return call.answer([], *explained(ended, call.where.host.name, call.limit_s, call.where))
 
 
-def late(name, limit_s):
-    """Return the Problem of a host or pool that has not answered in time."""
-    return Problem("%s has not answered within %g s." % (name, limit_s), "What it has begun goes on there; --timeout SECONDS waits longer.")
+def explained(ended, name, limit_s, where):
+    """Return (failure, problem), see Answer, of a together.Ended without a value. name: of the host or pool. Raises what nobody foresaw."""
+    error = ended.error
+    if ended.is_late or isinstance(error, socket.timeout):
+        problem = Problem("%s has not answered within %g s." % (name, limit_s), "What it has begun goes on there; --timeout SECONDS waits longer.")
+        return [LATE, problem.what], problem
+    if isinstance(error, advice.FAILURE):
+        return list(error.details), advice.of_failure(error, where)
+    if isinstance(error, Problem):
+        return [NO_ANSWER, error.what], error
+    if isinstance(error, advice.CONNECTION_ERRORS):
+        problem = advice.of_connection(error, where)
+        return [NO_ANSWER, problem.what], problem
+    raise error

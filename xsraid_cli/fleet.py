@@ -2,13 +2,10 @@
 
 from __future__ import absolute_import
 
-import socket
 import threading
 import time
 
-from xsraid_cli import advice, connecting, everywhere, passwords, pool, together
-from xsraid_cli.everywhere import LATE, NO_ANSWER, Answer
-from xsraid_cli.problems import Problem
+from xsraid_cli import advice, connecting, everywhere, pool, together
 
 GRACE_S = 2  # how long the end waits for a login that is under way
 
@@ -79,15 +76,12 @@ class Fleet(object):
 
 def of_entries(entries, options, err):
     """Return the Fleet of Entries, once each password is known: asked for once for each pool and user, from the descriptor once for all."""
-    descriptor, known, found, trusts = getattr(options, "password_fd", None), {}, {}, {}
+    known, found, trusts = {}, {}, {}
     for entry in entries:
         trusts[entry] = connecting.trusted(entry, options, err)
-        if entry.address is None:
-            found[entry] = None
-            continue
-        key = None if descriptor is not None else (entry.address, entry.user)
+        key = None if hasattr(options, "password_fd") else (entry.address, entry.user)
         if key not in known:
-            known[key] = passwords.of_pool(entry.address, entry.user, descriptor)
+            known[key] = connecting.password(entry, options)
         found[entry] = known[key]
     return Fleet(entries, found, trusts)
 
@@ -102,17 +96,8 @@ def _hosts(connected, entry):
 
 def _answers(entry, ended, limit_s, typed):
     """Return the Answers of a pool, one that says why where there is none of its hosts. Raises what nobody foresaw."""
-    where = advice.Where(entry.address, entry.user, None, typed)
-    if ended.is_late or isinstance(ended.error, socket.timeout):
-        problem, failure = everywhere.late(entry.name or entry.address or "xapi of this host", limit_s), None
-        failure = [LATE, problem.what]
-    elif isinstance(ended.error, advice.FAILURE):
-        problem, failure = advice.of_failure(ended.error, where), list(ended.error.details)
-    elif isinstance(ended.error, (Problem,) + advice.CONNECTION_ERRORS):
-        problem = ended.error if isinstance(ended.error, Problem) else advice.of_connection(ended.error, where)
-        failure = [NO_ANSWER, problem.what]
-    elif ended.error is not None:
-        raise ended.error
-    else:
+    if ended.value is not None:
         return ended.value
-    return [Answer(entry.name, None, [], failure, problem)]
+    where = advice.Where(entry.address, entry.user, None, typed)
+    failure, problem = everywhere.explained(ended, entry.name or entry.address or "xapi of this host", limit_s, where)
+    return [everywhere.Answer(entry.name, None, [], failure, problem)]

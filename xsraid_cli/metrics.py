@@ -10,8 +10,8 @@ import collections
 from xsraid_cli import health, words
 
 QUESTIONS = (("list_arrays", {}), ("get_alerts", {}))
-HEALTHS = ("optimal", "checking", "no_redundancy", "resyncing", "rebuilding", "degraded", "failed", "inactive", "missing")
-STATES = ("active", "spare", "journal", "rebuilding", "faulty", "missing")
+HEALTHS = health.WELL + ("rebuilding", "degraded", "failed", "inactive", "missing")
+STATES = health.MEMBERS_WELL + ("rebuilding", "faulty", "missing")
 HOST = ("pool", "host")
 ARRAY = HOST + ("array", "uuid")
 MEMBER = ARRAY + ("disk", "serial")

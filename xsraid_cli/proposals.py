@@ -22,7 +22,7 @@ def named(disks, text):
     """Return (disk records, names that are none of them) for names as people type them, with blanks or commas between them, each once."""
     chosen, unknown = [], []
     for name in text.replace(",", " ").split():
-        found = [disk for disk in disks if name in (disk["device"], words.node(disk["device"]), disk["serial"], disk["wwn"], disk["by_id"])]
+        found = [disk for disk in disks if name in words.disk_names(disk)]
         unknown += [] if found else [name]
         chosen += [disk for disk in found if disk not in chosen]
     return chosen, unknown

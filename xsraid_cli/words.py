@@ -80,6 +80,11 @@ def node(device):
     return plain(device if "/" in name else name)
 
 
+def disk_names(record):
+    """Return the names by which a disk record can be asked for; None among them where it has not got one."""
+    return record["device"], node(record["device"]), record["serial"], record["wwn"], record["by_id"]
+
+
 def failures(count):
     """Return how many more failures are survived, in words; count: None where that is not known."""
     if count is None:
