@@ -5,6 +5,8 @@
 #   make lint        style, errors, the floor of Python 2.7 and 3.6, the RPMs
 #   make bench       what calls cost against doing the same by hand, and asking 64 hosts against asking the slowest
 #   make soak        everything at random for ten minutes, against a model; or: make soak MINUTES=60 SEED=7
+#   make worlds      hosts made at random of what a host may have, on which no call may write where something is; FAULT="two paths" spoils it first
+#   make mutants     small faults in the pure modules, which the unit tests have to find; or: make mutants MODULES="levels sense"
 #   make rpm         build/rpm/: one RPM for Python 2 hosts (.xs7), one for Python 3 hosts (.xs8)
 #   make repo        build/repo/: a yum repository of both
 #   make readme      the README's description of the functions, from their table and real replies
@@ -50,7 +52,7 @@ ROOT_INPUTS := tests/dom0/make-root tests/dom0/finish-root tests/dom0/stand-ins.
 ROOT_DONE := build/root-done.$(shell cat $(ROOT_INPUTS) | sha256sum | cut -c 1-12)
 GUEST := $(ROOT_DONE) build/xstate.so
 
-.PHONY: help demo test test-fast lint bench soak readme rpm repo clean host-packages units manual
+.PHONY: help demo test test-fast lint bench soak worlds mutants readme rpm repo clean host-packages units manual
 
 help:
 	sed -n 's/^#   //p' Makefile
@@ -82,14 +84,23 @@ bench: rpm build/venv/.done build/xenapi/.done $(GUEST)
 
 MINUTES := 10
 SEED :=
+MUTE :=
+FAULT :=
 soak: rpm build/venv/.done build/xenapi/.done $(GUEST)
-	$(AS_ROOT) $(PYTHON) tests/dom0/soak.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED))
+	$(AS_ROOT) $(PYTHON) tests/dom0/soak.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(MUTE),--mute)
+
+worlds: rpm build/venv/.done build/xenapi/.done $(GUEST)
+	$(AS_ROOT) $(PYTHON) tests/dom0/soak_worlds.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--put-back "$(FAULT)")
+
+MODULES :=
+mutants: build/mutants/venv/.done build/xenapi/.done
+	$(PYTHON) tests/mutants.py $(MODULES)
 
 # Files without .py are found by their first line.
 SCRIPTS = $(shell grep -rlI -m1 '^\#!.*python' xapi-plugin rpm/usr/bin rpm/usr/libexec tests | grep -v '\.py$$')
 
 # Modules that 2.7 has by another name: the import of one falls back to the other.
-RENAMED := ConfigParser ConfigParser.RawConfigParser Queue queue xmlrpc.client xmlrpclib
+RENAMED := ConfigParser ConfigParser.RawConfigParser Queue queue urllib.parse urlparse xmlrpc.client xmlrpclib
 FLOOR := --quiet --violations --no-tips -t=2.7- -t=3.6- --backport configparser $(addprefix --exclude ,$(RENAMED))
 
 lint: rpm build/venv/.done
@@ -101,7 +112,7 @@ lint: rpm build/venv/.done
 # -- set-up --------------------------------------------------------------------------------------------------------------------------------
 
 # Build tools only. Nothing here starts a service; what acts on a host (mdadm, lvm2, ssmtp) goes into the miniature dom0 alone.
-HOST_PACKAGES := createrepo-c dnf gcc libc6-dev mmdebstrap python3-rpm python3-venv rpm rpmlint
+HOST_PACKAGES := createrepo-c dnf e2fsprogs gcc libc6-dev mmdebstrap python3-rpm python3-venv rpm rpmlint
 
 host-packages:
 	missing=""
@@ -119,6 +130,13 @@ build/venv/.done: tests/requirements.txt | host-packages
 	/usr/bin/python3 -m venv build/venv
 	build/venv/bin/pip install -qq --no-deps -r $<
 	echo $(CURDIR)/build/xenapi > $$(echo build/venv/lib/python3.*/site-packages)/xenapi.pth
+	touch $@
+
+build/mutants/venv/.done: tests/requirements-mutants.txt | build/venv/.done
+	rm -rf build/mutants/venv
+	build/venv/bin/virtualenv --quiet --python /usr/bin/python3 build/mutants/venv
+	build/mutants/venv/bin/pip install -qq --no-deps -r $<
+	echo $(CURDIR)/build/xenapi > $$(echo build/mutants/venv/lib/python3.*/site-packages)/xenapi.pth
 	touch $@
 
 # What dom0 has in its site-packages: XenAPI.py and XenAPIPlugin.py as published.

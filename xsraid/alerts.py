@@ -8,6 +8,8 @@ from __future__ import absolute_import
 
 import collections
 import json
+import re
+import time
 
 from xsraid import arguments, mail, md, monitor, notes, poolwide, recovery, spool, xapi
 from xsraid import settings as host_settings
@@ -17,6 +19,8 @@ from xsraid.text import native, natively, shown
 
 KEY = "xsraid-alerts"  # in other_config of a host, or of the pool for every host that has none: the settings, the password as its secret's uuid
 SECRET_ADVICE = "make a secret with `xe secret-create value=...` and give its uuid as smtp_password_secret"
+LATER_SETTINGS = ("webhook_urls", "webhook_header", "webhook_token_secret", "xo_alarms")  # what an earlier release has put into XAPI lacks them
+WEBHOOK = "webhook"  # the note of its settings, see `by_webhook`
 # What the pool's other_config may hold for XAPI's own mail-alarm (xen-api, scripts/mail-alarm), and which setting that is.
 MAIL_ALARM = {"mail_to": "mail-destination", "mail_from": "mail-sender", "smtp_host": "ssmtp-mailhub"}
 MAIL_ALARM_PRIORITY = ("mail-min-priority", 3)  # its key, and what holds without it
@@ -25,22 +29,26 @@ APPLY_LIMIT_S = 60
 
 
 def configure_alerts(host, session, mail_to=None, mail_from=None, smtp_host=None, smtp_port=None, smtp_security=None, smtp_user=None,
-                     smtp_password_secret=None, xapi_messages=True, scope="host"):
+                     smtp_password_secret=None, xapi_messages=True, webhook_urls=None, webhook_header=None, webhook_token_secret=None,
+                     xo_alarms=False, scope="host"):
     """Write ssmtp.conf, revaliases, MAILADDR and MAILFROM, let the monitor run; return {"settings", "monitor", "warnings"}.
 
-    smtp_password_secret: uuid of a XenAPI secret; scope: `pool` for the same on every host of the pool, the reply then has "hosts" as well: what
-    became of each. mail_to, mail_from and smtp_host left out are the pool's mail-alarm's. Raises BadArgument, CommandFailed, Timeout, Busy, and what
-    XAPI raises; the files change all or not at all.
+    smtp_password_secret, webhook_token_secret: uuid of a XenAPI secret; webhook_urls, webhook_header: with {token} where the token stands; scope:
+    `pool` for the same on every host of the pool, the reply then has "hosts" as well: what became of each. mail_to, mail_from and smtp_host left out
+    are the pool's mail-alarm's. Raises BadArgument, CommandFailed, Timeout, Busy, and what XAPI raises; the files change all or not at all.
     """
     limit_s = host_settings.load(host).mdadm_timeout_s
     wanted = _wanted(session, collections.OrderedDict([
         ("mail_to", mail_to), ("mail_from", mail_from), ("smtp_host", smtp_host), ("smtp_port", smtp_port), ("smtp_security", smtp_security),
-        ("smtp_user", smtp_user), ("smtp_password_secret", smtp_password_secret), ("xapi_messages", xapi_messages)]))
+        ("smtp_user", smtp_user), ("smtp_password_secret", smtp_password_secret), ("xapi_messages", xapi_messages),
+        ("webhook_urls", webhook_urls), ("webhook_header", webhook_header), ("webhook_token_secret", webhook_token_secret),
+        ("xo_alarms", xo_alarms)]))
     password, warnings = _password(session, smtp_user, smtp_password_secret)
+    token = _token(session, wanted)
     if password and wanted["smtp_security"] == "none":
         warnings.append("smtp_security=none sends user and password in clear over the network")
-    with recovery.changing(host, "configure_alerts", limit_s):
-        _apply(host, wanted, password, lambda: _keep(host, session, wanted, scope))
+    with recovery.changing(host, "configure_alerts", limit_s, session):
+        _apply(host, wanted, password, token, lambda: _keep(host, session, wanted, scope))
     reply = get_alerts(host, session)
     reply["warnings"] = warnings + reply["warnings"]
     if scope == "pool":
@@ -58,8 +66,9 @@ def apply_alerts(host, session):
     if scope is None:
         raise NotConfigured("XAPI keeps no alert settings for this host or its pool", "Call configure_alerts first.")
     password, _ = _password(session, wanted["smtp_user"], wanted["smtp_password_secret"])
-    with recovery.changing(host, "apply_alerts", limit_s):
-        _apply(host, wanted, password)
+    token = _token(session, wanted)
+    with recovery.changing(host, "apply_alerts", limit_s, session):
+        _apply(host, wanted, password, token)
     return get_alerts(host, session)
 
 
@@ -78,7 +87,7 @@ def restore(host, session):
         return []
     scope, wanted = _kept(session, xapi.this_host(host, session))
     password, _ = _password(session, wanted["smtp_user"], wanted["smtp_password_secret"])
-    _apply(host, wanted, password)
+    _apply(host, wanted, password, _token(session, wanted))
     return ["applied the alert settings that XAPI keeps for the %s: mail to %s through %s" % (scope, wanted["mail_to"], wanted["smtp_host"])]
 
 
@@ -103,15 +112,20 @@ def read_settings(host, session):
     server, _, port = ssmtp.get("mailhub", "").partition(":")
     use_tls, use_starttls = [ssmtp.get(key, "").upper() == "YES" for key in ("usetls", "usestarttls")]
     scope, kept = _kept(session, xapi.this_host(host, session))
+    webhook = notes.read(host, WEBHOOK) or {}
     return collections.OrderedDict([
         ("mail_to", configuration.first("MAILADDR")),
-        ("mail_from", configuration.first("MAILFROM")),
+        ("mail_from", configuration.sender()),
         ("smtp_host", server or None),
         ("smtp_port", int(port) if port.isdigit() else 25 if server else None),
         ("smtp_security", "starttls" if use_starttls else "tls" if use_tls else "none"),
         ("smtp_user", ssmtp.get("authuser") or None),
         ("smtp_password_set", bool(ssmtp.get("authpass"))),
         ("xapi_messages", kept is None or kept["xapi_messages"]),
+        ("webhook_urls", ",".join(webhook.get("urls", [])) or None),
+        ("webhook_header", webhook.get("header")),
+        ("webhook_token_set", bool(webhook.get("token"))),
+        ("xo_alarms", bool(kept and kept["xo_alarms"])),
         ("scope", scope),
     ])
 
@@ -166,6 +180,7 @@ def _kept(session, here):
 def _understood(text, scope):
     try:
         found = natively(json.loads(text))
+        found = dict(dict.fromkeys(LATER_SETTINGS), **found)
         settings = {name: found[name] if found[name] is None else kind(_as_argument(found[name])) for name, kind in arguments.ALERTS.items()}
         if settings["mail_to"] and settings["mail_from"] and settings["smtp_host"]:
             return settings
@@ -194,7 +209,7 @@ def _keep(host, session, wanted, scope):
             session.xenapi.host.remove_from_other_config(ref, KEY)
 
 
-def _apply(host, wanted, password, keep=None):
+def _apply(host, wanted, password, token, keep=None):
     """Put the settings into this host's files and let its monitor run. keep: called when the files are written but not yet in their places."""
     mailhub = "%s:%d" % (wanted["smtp_host"], wanted["smtp_port"])
     staged = []
@@ -211,11 +226,20 @@ def _apply(host, wanted, password, keep=None):
             keep()
         for file in staged:
             file.commit()
+        _note_webhook(host, wanted, token)
         notes.write(host, "alerts", {"applied": wanted})
     finally:
         for file in staged:
             file.discard()
     monitor.enable(host, restart=_is_watchable(md.read_arrays(host)))
+
+
+def _note_webhook(host, wanted, token):
+    """Have the webhook's settings on this host, as its token must be there while xapi does not answer. The time says that they were written anew."""
+    if wanted["webhook_urls"] is None:
+        notes.remove(host, WEBHOOK)
+        return
+    notes.write(host, WEBHOOK, {"urls": wanted["webhook_urls"].split(","), "header": wanted["webhook_header"], "token": token, "time": time.time()})
 
 
 def _apply_elsewhere(host, session):
@@ -256,3 +280,20 @@ def _password(session, smtp_user, secret):
     if secret is None:
         return None, []
     return mail.carried_password(native(session.xenapi.secret.get_value(session.xenapi.secret.get_by_uuid(secret))))
+
+
+def _token(session, wanted):
+    """Return the webhook's token, None where it has none. Raises BadArgument for settings of which one needs another."""
+    places = [wanted[name] or "" for name in ("webhook_urls", "webhook_header")]
+    if wanted["webhook_urls"] is None and (wanted["webhook_header"] or wanted["webhook_token_secret"]):
+        raise BadArgument("webhook_urls", "is missing: webhook_header and webhook_token_secret are of no use without")
+    is_placed = any("{token}" in place for place in places)
+    if is_placed != (wanted["webhook_token_secret"] is not None):
+        raise BadArgument("webhook_token_secret", "and {token} in webhook_urls or webhook_header belong together; " + SECRET_ADVICE.replace(
+            "smtp_password_secret", "webhook_token_secret"))
+    if not is_placed:
+        return None
+    token = native(session.xenapi.secret.get_value(session.xenapi.secret.get_by_uuid(wanted["webhook_token_secret"])))
+    if not re.match(r"[!-~]{1,500}\Z", token):
+        raise BadArgument("webhook_token_secret", "the token holds blanks, line breaks or characters that are not ASCII, or is empty")
+    return token

@@ -40,6 +40,13 @@ class Argument(object):
     def __init__(self, name, kind, help_text, default=None, example=None):
         self.name, self.kind, self.help, self.default, self.example = name, kind, help_text, default, example or kind.example
 
+    def is_default(self, text):
+        """Return whether a caller typed the word that `help` shows as the default, such as `none`: it means the same as leaving the argument out.
+
+        A default of several words is a description, but for one word with what it means after a colon.
+        """
+        return self.default is not REQUIRED and " " not in text and text == self.default.split(":")[0]
+
 
 class Function(object):
     """verb: module and function, called with host, session and the arguments.
@@ -59,6 +66,7 @@ ARRAY = Argument("array", kinds.array, "which array")
 ONE_ARRAY = Argument("array", kinds.array, "which array", "all")
 DISK = Argument("disk", kinds.disk, "which member")
 WIPE = Argument("wipe", kinds.boolean, "give up what is left on the disk from an earlier life", "false")
+ALLOW_REMOVABLE = Argument("allow_removable", kinds.boolean, "take disks that the kernel calls removable, as some controllers say of each", "false")
 TABLE = (
     Function("list_disks", "disks.list_disks", (), "every disk of the host: usable or not, and each reason why not", "disks", changes=False),
     Function("create_array", "arrays.create_array", (
@@ -68,12 +76,14 @@ TABLE = (
         Argument("spares", kinds.disks, "disks that wait to replace a failed member", "none"),
         Argument("chunk", kinds.chunk, "chunk size", "mdadm's"),
         Argument("bitmap", kinds.choice("internal", "none"), "write-intent bitmap", "internal where the level has redundancy"),
-        Argument("consistency_policy", kinds.choice("bitmap", "ppl"), "ppl closes RAID5's write hole, for a third of its speed of writing", "bitmap"),
+        Argument("consistency_policy", kinds.choice("bitmap", "ppl"), "ppl closes RAID5's write hole, for a third of its speed of writing",
+                 "bitmap where the level has redundancy"),
         Argument("journal", kinds.disk, "a disk, best a fast one that survives a power cut, that closes the write hole of RAID5 and RAID6", "none"),
         Argument("wipe", kinds.boolean, "give up what is left on the disks from an earlier life", "false"),
         Argument("allow_mixed_sizes", kinds.boolean, "leave more than a tenth of the disks unused", "false"),
         Argument("allow_4k", kinds.boolean, "take disks with sectors of 4 KiB, on which lvm and ext SRs do not work", "false"),
         Argument("dry_run", kinds.boolean, "change nothing, reply the commands", "false"),
+        ALLOW_REMOVABLE,
     ), "makes an array, its node and its line in /etc/mdadm.conf", "create", ("devices",)),
     Function("adopt_array", "arrays.adopt_array", (ARRAY,),
              "takes over an array made by hand: its line in /etc/mdadm.conf and its SR's path and tag; nothing on its disks", "adopt"),
@@ -82,10 +92,10 @@ TABLE = (
     Function("remove_disk", "members.remove_disk", (
         ARRAY, DISK, Argument("wipe_old", kinds.boolean, "clear the array's superblock on it, too", "false")),
              "takes a faulty member or a spare out of an array", "remove"),
-    Function("add_disk", "members.add_disk", (ARRAY, Argument("disk", kinds.disk, "which disk"), WIPE),
+    Function("add_disk", "members.add_disk", (ARRAY, Argument("disk", kinds.disk, "which disk"), WIPE, ALLOW_REMOVABLE),
              "puts a disk in the place of a missing member, or in as a spare", "add"),
     Function("replace_disk", "members.replace_disk", (
-        ARRAY, DISK, Argument("new_disk", kinds.disk, "the disk that takes its place", example="/dev/sdf"), WIPE),
+        ARRAY, DISK, Argument("new_disk", kinds.disk, "the disk that takes its place", example="/dev/sdf"), WIPE, ALLOW_REMOVABLE),
              "puts a new disk in the place of a member, which serves until the new one is filled", "replace"),
     Function("check_array", "care.check_array", (ARRAY, Argument("action", kinds.choice("start", "stop"), "what to do")),
              "compares what the members hold", "check", ("action", "array"), changes=False),
@@ -95,7 +105,7 @@ TABLE = (
     ), "makes a disk's light blink, so that you pull the right one", "identify", changes=False),
     Function("grow_array", "growth.grow_array", (
         ARRAY, Argument("devices", kinds.disks, "the new members, spares of the array among them",
-                        "none: only offers its SR the room that an earlier call has made", "/dev/sde"), WIPE),
+                        "none: only offers its SR the room that an earlier call has made", "/dev/sde"), WIPE, ALLOW_REMOVABLE),
              "adds members to an array, and then its room to the storage repository on it", "grow", ("array", "devices"), shown=("devices",)),
     Function("delete_array", "arrays.delete_array", (ARRAY, Argument("confirm", kinds.plain_text, "the array's name")),
              "stops an array for good and frees its disks; refuses while anything is on it", "delete", ("array",)),
@@ -111,6 +121,11 @@ TABLE = (
         Argument("smtp_password_secret", kinds.ALERTS["smtp_password_secret"], "the password, as a secret that `xe secret-create value=...` made",
                  "none"),
         Argument("xapi_messages", kinds.ALERTS["xapi_messages"], "alert in XenCenter, too", "true"),
+        Argument("xo_alarms", kinds.ALERTS["xo_alarms"], "show arrays that need somebody as alarms of Xen Orchestra", "false"),
+        Argument("webhook_urls", kinds.ALERTS["webhook_urls"], "alert by POST of JSON to these, too; {token} stands for the token", "none"),
+        Argument("webhook_header", kinds.ALERTS["webhook_header"], "a header for them; {token} stands for the token", "none"),
+        Argument("webhook_token_secret", kinds.ALERTS["webhook_token_secret"],
+                 "their token, as a secret that `xe secret-create value=...` made", "none"),
         Argument("scope", kinds.choice("host", "pool"), "for this host, or for every host of the pool, those to come included", "host"),
     ), "writes ssmtp.conf, revaliases, MAILADDR and MAILFROM, and lets mdadm's monitor run", "alerts set",
              shown=("mail_to", "mail_from", "smtp_host", "smtp_user")),
@@ -169,15 +184,17 @@ def call(host, session, function, given):
 
 def parse(function, given):
     """Return {name: value} of the arguments. Raises BadArgument for one that is missing, unknown, empty or malformed."""
-    known = {argument.name: argument.kind for argument in function.arguments}
+    known = {argument.name: argument for argument in function.arguments}
     values = {}
     for name, text in sorted((native(name), native(text)) for name, text in given.items()):
-        kind = known.get(name) or REFUSED.get(name)
+        kind = known[name].kind if name in known else REFUSED.get(name)
         if kind is None:
             names = ", ".join(argument.name for argument in function.arguments) or "no arguments"
             raise BadArgument(printable(name, 80), "is no argument of %s, which takes %s" % (function.name, names))
         if not text:
             raise BadArgument(name, "is empty; give a value, or leave it out for the default")
+        if name in known and known[name].is_default(text):
+            continue
         try:
             values[name] = kind(text)
         except ValueError as error:

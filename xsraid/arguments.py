@@ -15,10 +15,13 @@ from xsraid.text import shown
 LIST_MAX = 256  # entries; an array has at most a few dozen members
 TEXT_MAX = 1000
 # Patterns stay text: `re` compiles them when they are first used, most calls use none.
-ADDRESS = r"^[A-Za-z0-9.!$%&*+/?^_{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\Z"
+ADDRESS = r"^(?!-)[A-Za-z0-9.!$%&*+/?^_{|}~-]+@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*\Z"
 HOST_NAME = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?\Z"
 ARRAY_NAME = r"^[A-Za-z0-9][A-Za-z0-9_.-]*\Z"
 SMTP_USER = r"^[^\s#=\x00-\x20\x7f]{1,250}\Z"
+WEBHOOK_URL = r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!#-+\--~]*)?\Z"  # printable, without a comma, quotes and blanks
+WEBHOOK_HEADER = r"^[A-Za-z0-9-]{1,100}: ?[\x20-\x7e]+\Z"
+WEBHOOKS_MAX = 10
 UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
 CHUNK = r"^([1-9][0-9]{0,6})([KMkm])\Z"
 
@@ -89,7 +92,8 @@ def addresses(text):
 @_kind("a mail address", "dom0@example.com")
 def address(text):
     if not re.match(ADDRESS, text) or len(text) > 254:
-        raise ValueError("takes a mail address such as admin@example.com, without blanks, quotes, # or =, not %s" % shown(text))
+        raise ValueError("takes a mail address such as admin@example.com, without blanks, quotes, # or =, and with no - at its beginning, not %s"
+                         % shown(text))
     return text
 
 
@@ -111,6 +115,24 @@ def smtp_user(text):
 def secret_uuid(text):
     if not re.match(UUID, text):
         raise ValueError("takes the uuid of a secret, as `xe secret-create value=...` prints it; what was given is no uuid and is not repeated here")
+    return text
+
+
+@_kind("https addresses, comma separated", "https://hooks.example.com/services/{token}")
+def webhook_urls(text):
+    urls = [part.strip() for part in text.split(",")]
+    wrong = [url for url in urls if not re.match(WEBHOOK_URL, url) or len(url) > TEXT_MAX]
+    if wrong:
+        raise ValueError("takes https addresses with one comma between, such as https://hooks.example.com/services/{token}, not %s" % shown(wrong[0]))
+    if len(urls) > WEBHOOKS_MAX:
+        raise ValueError("takes at most %d addresses, got %d" % (WEBHOOKS_MAX, len(urls)))
+    return ",".join(urls)
+
+
+@_kind("a header of HTTP", "Authorization: Bearer {token}")
+def webhook_header(text):
+    if not re.match(WEBHOOK_HEADER, text) or len(text) > TEXT_MAX:
+        raise ValueError("takes one header, a name, a colon and a value, such as Authorization: Bearer {token}, not %s" % shown(text))
     return text
 
 
@@ -150,4 +172,5 @@ def choice(*words):
 ALERTS = {
     "mail_to": addresses, "mail_from": address, "smtp_host": host_name, "smtp_port": whole_number(1, 65535),
     "smtp_security": choice("starttls", "tls", "none"), "smtp_user": smtp_user, "smtp_password_secret": secret_uuid, "xapi_messages": boolean,
+    "webhook_urls": webhook_urls, "webhook_header": webhook_header, "webhook_token_secret": secret_uuid, "xo_alarms": boolean,
 }

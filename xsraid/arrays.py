@@ -6,36 +6,38 @@ import collections
 import syslog
 import time
 
-from xsraid import initrd, lvm, md, mdadm, monitor, notes, planning, recovery, settings, spool, survey, sysfs, taking, xapi
+from xsraid import clock, initrd, md, mdadm, monitor, notes, planning, recovery, settings, spool, srs, sysfs, taking, xapi
 from xsraid.commands import run
-from xsraid.errors import ArrayInUse, BadArgument, CommandFailed, Timeout, UnknownArray
-from xsraid.levels import is_redundant
+from xsraid.errors import BadArgument, CommandFailed, Timeout, UnknownArray
+from xsraid.levels import is_known, is_redundant
 
 SETTLE_S = 20
+DELETED, DELETED_MAX = "deleted", 16  # the kind of note of an array that was deleted, and how many are kept
 
 
 def create_array(host, session, level, devices, name=None, spares=(), chunk=None, bitmap=None, consistency_policy=None, journal=None, wipe=False,
-                 allow_mixed_sizes=False, allow_4k=False, dry_run=False):
+                 allow_mixed_sizes=False, allow_4k=False, dry_run=False, allow_removable=False):
     """Create an array, its node /dev/mdN and its line in /etc/mdadm.conf.
 
     Return {"array": array record, "commands": [what was run], "unused_bytes": what larger disks have more than the smallest, "warnings"}.
 
     level: a key of LEVELS; devices, spares: lists of what `disks.resolve` takes; chunk: bytes; bitmap: internal or none; consistency_policy: ppl, or
     bitmap for the usual; journal: a disk; wipe: give up what is left on the disks from an earlier life; allow_mixed_sizes: leave more than a tenth of
-    the disks unused; allow_4k: take disks of 4 KiB sectors; dry_run: change nothing, reply the commands and "planned": True. Raises DiskInUse,
+    the disks unused; allow_4k: take disks of 4 KiB sectors; allow_removable: take those that the
+    kernel calls removable; dry_run: change nothing, reply the commands and "planned": True. Raises DiskInUse,
     StaleData, NotEnoughDisks, UnknownDisk, BadArgument, Unsupported, Busy, CommandFailed, Timeout; the disks are then as free as they were. A call
     that was killed after it had made the array can be repeated, too.
     """
     limit_s = settings.load(host).mdadm_timeout_s
     planning.check_options(level, devices, spares, chunk, bitmap, consistency_policy, journal)
     planning.refuse_unsupported(host, consistency_policy, journal)
-    options = planning.Options(level, name, chunk, bitmap or "internal", consistency_policy, wipe, allow_mixed_sizes, allow_4k)
+    options = planning.Options(level, name, chunk, bitmap or "internal", consistency_policy, wipe, allow_mixed_sizes, allow_4k, allow_removable)
     if dry_run:
         plan = planning.plan_array(host, session, planning.choose(host, devices, spares, journal), options)
         reply = _reply(planning.planned_record(plan), planning.commands_of(plan), plan.unused_bytes, [])
         reply["planned"] = True
         return reply
-    with recovery.changing(host, "create_array", limit_s) as lock:
+    with recovery.changing(host, "create_array", limit_s, session) as lock:
         chosen = planning.choose(host, devices, spares, journal)
         uuid = _made_before(host, planning.request_of(chosen, options))
         if uuid is None:
@@ -56,10 +58,10 @@ def adopt_array(host, session, array):
     Return {"array": array record, "changes": [sentence], "warnings"}. Raises UnknownArray, BadArgument, Busy, CommandFailed, and what XAPI raises.
     """
     limit_s = settings.load(host).mdadm_timeout_s
-    with recovery.changing(host, "adopt_array", limit_s):
+    with recovery.changing(host, "adopt_array", limit_s, session):
         record = md.find_array(host, array)
         if record["health"] in md.NOT_THERE or record["uuid"] is None:
-            raise UnknownArray(array, "this array is %s, so it cannot be adopted" % record["health"])
+            raise UnknownArray(array, "this array is %s, so it cannot be adopted" % md.state_in_words(record))
         changes = adopt_line(host, record) + _adopt_sr(host, session, record)
         warnings = _watch(host, record) + (initrd.rebuild(host) if changes else [])
         if host.real_path(record["by_id"]) != record["device"]:
@@ -72,41 +74,67 @@ def adopt_array(host, session, array):
 def delete_array(host, session, array, confirm):
     """Stop an array for good: its line in /etc/mdadm.conf, the superblocks of its members, its alerts that still wait. What was on it is lost.
 
-    Return {"deleted": node, "uuid", "disks": nodes of its members, "warnings"}. confirm: the array's name. Raises ArrayInUse while anything is built
-    on it, BadArgument, UnknownArray, Busy, CommandFailed, Timeout. A call that was cut off is finished by the next one that changes anything.
+    Return {"deleted": node, "uuid", "disks": nodes whose superblocks were cleared, "warnings"}. confirm: the array's name. A repeat of a call
+    that was carried out replies the same, with a warning that says so. Raises ArrayInUse while anything is built on it or kept on it, BadArgument,
+    UnknownArray, Busy, CommandFailed, Timeout. A call that was cut off is finished by the next one that changes anything.
     """
     limit_s = settings.load(host).mdadm_timeout_s
-    with recovery.changing(host, "delete_array", limit_s):
-        record = md.find_array(host, array)
+    with recovery.changing(host, "delete_array", limit_s, session):
+        try:
+            record = md.find_array(host, array)
+        except UnknownArray:
+            reply = _deleted_before(host, array, confirm)
+            if reply is None:
+                raise
+            return reply
         if record["uuid"] is None:
             raise UnknownArray(array, "this array has no uuid by which its superblocks could be told from others")
+        md.refuse_firmware(record, "is deleted")
         if confirm != record["name"]:
             raise BadArgument("confirm", "must be the name of %s: confirm=%s" % (record["device"], record["name"]))
-        _refuse_used(host, session, record)
         members = [member["device"] for member in record["members"] if member["device"]]
         notes.write(host, recovery.DELETING, {"request": {"devices": members}}, record["uuid"])
-        recovery.finish_deletion(host, record["uuid"], limit_s)
+        cleared = recovery.finish_deletion(host, session, record["uuid"], limit_s, is_asked=True)
         spool.forget(host, record["uuid"])
-        host.log("deleted %s, which was on %s" % (record["device"], " ".join(members) or "no disk that is there"), syslog.LOG_NOTICE)
-        return collections.OrderedDict([("deleted", record["device"]), ("uuid", record["uuid"]), ("disks", members),
-                                        ("warnings", initrd.rebuild(host))])
+        host.log("deleted %s, which was on %s" % (record["device"], " ".join(cleared) or "no disk that is there"), syslog.LOG_NOTICE)
+        disks_cleared = members + [device for device in cleared if device not in members]
+        _note_deleted(host, record, disks_cleared)
+        return collections.OrderedDict([("deleted", record["device"]), ("uuid", record["uuid"]), ("disks", disks_cleared),
+                                        ("warnings", _kept_superblocks(record) + _kept_lines(host, record) + initrd.rebuild(host))])
 
 
-def _refuse_used(host, session, record):
-    """Raise ArrayInUse for an array that carries a storage repository, a volume group, a mount or anything else that is built on it."""
-    pbd = md.pbd_of_array(md.pbds_by_device(host, session), record)
-    if pbd is not None:
-        sr = xapi.sr_summary(session, pbd["SR"])
-        raise ArrayInUse(record["device"], "the storage repository %s" % sr["name_label"], "If nobody needs it and the disks of VMs on it: "
-                         "`xe pbd-unplug uuid=%s`, then `xe sr-destroy uuid=%s`." % (pbd["uuid"], sr["uuid"]))
-    if record["health"] in md.NOT_THERE:
-        return
-    group = lvm.volume_groups(host).get(sysfs.attribute(host, sysfs.name_of(record["device"]), "dev"))
-    if group and group.name:
-        raise ArrayInUse(record["device"], "the volume group %s" % group.name, "If nobody needs it: `vgremove %s`." % group.name)
-    mounts, swaps, others = survey.users_of(host, record["device"])
-    for user in ["the mount %s" % place for place in mounts] + ["swap on %s" % device for device in swaps] + others:
-        raise ArrayInUse(record["device"], user)
+def _kept_lines(host, record):
+    """Return what to do about lines of other files than ours that still name a deleted array."""
+    lines = [line for line in md.read_configuration(host).array_lines() if line.uuid and mdadm.same_uuid(line.uuid, record["uuid"])]
+    return ["line %d of %s still names it: take it out by hand" % (line.number, line.path) for line in lines]
+
+
+def _kept_superblocks(record):
+    away = len([member for member in record["members"] if member["state"] == "missing"])
+    return ["%d of its disks are not there and keep their superblocks: clear each with `mdadm --zero-superblock` when it comes back" % away
+            ] if away else []
+
+
+def _note_deleted(host, record, cleared):
+    """Keep in mind what was deleted, so that a repeat of the call does not take another array for it. The oldest notes go."""
+    facts = {"device": record["device"], "name": record["name"], "disks": cleared, "time": int(time.time())}
+    notes.write(host, DELETED, facts, record["uuid"])
+    kept = sorted(notes.uuids(host, DELETED), key=lambda uuid: notes.read(host, DELETED, uuid).get("time", 0))
+    for uuid in kept[:-DELETED_MAX]:
+        notes.remove(host, DELETED, uuid)
+
+
+def _deleted_before(host, array, confirm):
+    """Return the reply of an earlier call that deleted the array with this node, name or uuid, None when there was none."""
+    found = [(notes.read(host, DELETED, uuid), mdadm.md_uuid(uuid)) for uuid in notes.uuids(host, DELETED)]
+    fitting = [(facts["time"], facts, uuid) for facts, uuid in found
+               if facts and confirm == facts["name"] and (array in (facts["name"], facts["device"], facts["device"][len("/dev/"):])
+                                                          or mdadm.same_uuid(array, uuid))]
+    if not fitting:
+        return None
+    seconds, facts, uuid = max(fitting, key=lambda each: each[0])
+    return collections.OrderedDict([("deleted", facts["device"]), ("uuid", uuid), ("disks", facts["disks"]),
+                                    ("warnings", ["it was deleted already, at %s; nothing was changed by this call" % md.iso_time(seconds)])])
 
 
 def _reply(array, commands, unused_bytes, warnings):
@@ -122,24 +150,21 @@ def adopt_line(host, record):
         if uuid and node and host.real_path(node) == record["device"]:
             raise BadArgument("array", "%s has a line that gives %s to another array, %s; remove it if that one is gone for good"
                               % (md.CONFIGURATION, record["device"], mdadm.md_uuid(uuid)))
-    line = configuration.set_array(record["device"], record["uuid"], len([member for member in record["members"] if member["state"] == "spare"]))
+    line = configuration.set_array(record["device"], record["uuid"], md.spare_count(record), instead=md.lines_naming(host, record))
     host.replace(md.CONFIGURATION, configuration.text())
     return ["%s has the line: %s" % (md.CONFIGURATION, line)]
 
 
 def _adopt_sr(host, session, record):
     """Tag the SR that is on an array and have its PBD name the by-id path, which holds whatever the node is; return what was changed."""
-    pbd = md.pbd_of_array(md.pbds_by_device(host, session), record)
-    if pbd is None:
+    found = srs.Finder(host, session).find(record)
+    if found is None:
         return []
-    changes, sr = [], xapi.sr_summary(session, pbd["SR"])
-    config = pbd["device_config"]
-    paths = [record["by_id"] if host.real_path(path) == record["device"] else path for path in config["device"].split(",")]
-    if ",".join(paths) != config["device"]:
-        session.xenapi.PBD.set_device_config(pbd["ref"], dict(config, device=",".join(paths)))
-        changes.append("the storage repository %s is found by %s" % (sr["name_label"], record["by_id"]))
-    if session.xenapi.SR.get_other_config(pbd["SR"]).get(xapi.ARRAY_TAG) != record["uuid"]:
-        xapi.set_other_config(session.xenapi.SR, pbd["SR"], xapi.ARRAY_TAG, record["uuid"])
+    changes, sr = [], xapi.sr_summary(session, found.sr)
+    if found.pbd is not None and srs.mend(host, session, found):
+        changes.append("the storage repository %s is found by %s" % (sr["name_label"], found.path))
+    if session.xenapi.SR.get_other_config(found.sr).get(xapi.ARRAY_TAG) != record["uuid"]:
+        xapi.set_other_config(session.xenapi.SR, found.sr, xapi.ARRAY_TAG, record["uuid"])
         changes.append("the storage repository %s is tagged with the array" % sr["name_label"])
     return changes
 
@@ -148,6 +173,8 @@ def _watch(host, record):
     """Make sure that mdadm's monitor watches an array; return warnings. The array is there and stays there, watched or not."""
     if md.read_configuration(host).first("MAILADDR") is None:
         return ["nobody is alerted when a disk fails: call configure_alerts"]
+    if not is_known(record["level"]):
+        return ["%s is %s, a level that is not known: you are told when one of its disks is gone" % (record["device"], record["level"])]
     if not is_redundant(record["level"]):
         return ["%s has no redundancy: you are told when one of its disks is gone, but nothing is left by then" % record["device"]]
     try:
@@ -180,7 +207,8 @@ def _carry_out(host, plan, limit_s):
     """Do what was planned; on any failure take it back, so that the disks are free and the files as they were."""
     staged = host.stage(md.CONFIGURATION, plan.configuration.text())  # first: a full or read-only /etc shows before a disk is touched
     try:
-        notes.write(host, "creating", {"request": plan.request, "commands": planning.commands_of(plan), "unused_bytes": plan.unused_bytes}, plan.uuid)
+        facts = {"node": plan.node, "request": plan.request, "commands": planning.commands_of(plan), "unused_bytes": plan.unused_bytes}
+        notes.write(host, "creating", facts, plan.uuid)
         try:
             taking.claim(host, plan.chosen)
             taking.wipe(host, plan.wipes, plan.chosen, limit_s)
@@ -197,9 +225,9 @@ def _carry_out(host, plan, limit_s):
 
 def _wait_for_udev(host, plan):
     """Wait until udev has made the new array's by-id link and knows its name. Not `udevadm settle`: that waits for everything else, too."""
-    deadline = time.time() + SETTLE_S
+    deadline = clock.monotonic_s() + SETTLE_S
     link, name = md.BY_ID + plan.uuid, sysfs.name_of(plan.node)
     while host.real_path(link) != plan.node or not sysfs.udev_properties(host, sysfs.attribute(host, name, "dev")).get("MD_UUID"):
-        if time.time() > deadline:
+        if clock.monotonic_s() > deadline:
             raise Timeout("Waiting for udev to make %s" % link, SETTLE_S, "Is systemd-udevd running?")
         time.sleep(0.03)

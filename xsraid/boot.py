@@ -7,12 +7,17 @@ import time
 
 import XenAPI
 
-from xsraid import alerts, arrays, assembly, care, delivery, initrd, md, notes, recovery, sense, settings, spool, xapi
+from xsraid import alerts, arrays, assembly, care, clock, delivery, halves, initrd, md, monitor, notes, recovery, sense, settings, spool, sysfs, xapi
 from xsraid.errors import Busy, XsraidError
 from xsraid.host import Host
+from xsraid.levels import is_redundant
 
 XAPI_WAIT_S = 60
 LOOK_S = 1
+DAY_S = 24 * 3600
+MONITOR_DOWN = "monitor_down"  # the note that it was told that mdadm's monitor cannot run
+DIVERGED = "diverged"  # the note of the arrays that have been told of as being in two versions: {uuid: {"boot": id of the boot, "time"}}
+PLUG_LIMIT_S, PLUGS_AT_ONCE = 300, 4
 
 
 def main(arguments):
@@ -20,7 +25,7 @@ def main(arguments):
     host = Host()
     try:
         {"assemble": assembly.assemble, "attach": attach_locally, "initrd": initrd.make, "monitor": delivery.prepare_monitor,
-         "deliver": delivery.deliver, "settings": settings_locally, "care": look_after}[" ".join(arguments)](host)
+         "deliver": delivery.deliver, "settings": settings_locally, "care": look_after, "late": see_to_late_members}[" ".join(arguments)](host)
     except (XsraidError, XenAPI.Failure, EnvironmentError) as error:
         host.log("at boot: %s" % error, syslog.LOG_ERR)
         return 1
@@ -30,8 +35,73 @@ def main(arguments):
 def look_after(host):
     """Do what is due this hour, and have what it found told."""
     care.look_after(host)
+    try:
+        see_to_late_members(host)
+    except XsraidError as error:
+        host.log("late members: %s" % error, syslog.LOG_WARNING)
+    if "conflicts" in (notes.read(host, "boot") or {}):
+        attach_locally(host)  # the boot's own try met a call that took too long
+    _look_after_the_monitor(host)
+    delivery.start(host)  # which looks at the arrays, whoever else does
+
+
+def _look_after_the_monitor(host):
+    """Start mdadm's monitor where there is an array to watch and it does not run; have it told of once when it cannot run, and when it can again."""
+    if not any(is_redundant(record["level"]) for record in md.read_arrays(host)) or not notes.read(host, "alerts"):
+        return
+    try:
+        monitor.ensure_running(host)
+        is_down = monitor.state(host) != "running"
+    except XsraidError as error:
+        host.log("mdadm's monitor: %s" % error, syslog.LOG_ERR)
+        is_down = True
+    if is_down != bool(notes.read(host, MONITOR_DOWN)):
+        spool.add_event(host, "MonitorDown" if is_down else "MonitorBack", monitor.SERVICE, None, time.time())
+        if is_down:
+            notes.write(host, MONITOR_DOWN, {"time": int(time.time())})
+        else:
+            notes.remove(host, MONITOR_DOWN)
+
+
+def see_to_late_members(host):
+    """See to members that have come since the boot, see `_late_members`; have what is wrong told. Raises Busy."""
+    deadline = clock.monotonic_s() + XAPI_WAIT_S
+    while True:
+        try:
+            with host.lock("looking at members that came late", is_brief=True):
+                said, conflicts = _late_members(host, settings.load_or_default(host).mdadm_timeout_s)
+            break
+        except Busy:
+            if clock.monotonic_s() > deadline:
+                raise
+        time.sleep(LOOK_S)
+    for sentence in said:
+        host.log("late: " + sentence, syslog.LOG_WARNING)
+    _tell_of_conflicts(host, conflicts)
     if spool.events(host):
         delivery.start(host)
+
+
+def _late_members(host, limit_s):
+    """Take in members that are as fresh as their array was before it ran without them. Return (what was done, {uuid: sentences on a conflict}).
+
+    A member that may hold what the array lacks is left alone: that is a conflict.
+    """
+    before = (notes.read(host, "boot") or {}).get("before", {})
+    before = {uuid: list(map(halves.unpacked, blocks)) for uuid, blocks in before.items()}
+    records = assembly.lacking(host)
+    said, conflicts = [], {}
+    for record, free in zip(records, assembly.examine_free(host, records, limit_s)):
+        active = [member["device"] for member in record["members"] if member["state"] == "active"]
+        ours = [block for block in assembly.examine_all(host, active, limit_s)[0].values() if block]
+        apart, _ = free.apart(ours, before.get(record["uuid"], []), sysfs.boot_time(host))
+        if apart:
+            conflicts[record["uuid"]] = assembly.conflict(host, record["uuid"], ours, apart)
+        said += free.unread
+    late = [record for record in records if before.get(record["uuid"]) and record["uuid"] not in conflicts]
+    said += assembly.tried_together(host, lambda record: "taking in late members of " + record["device"],
+                                    lambda record: assembly.take_in(host, record, before[record["uuid"]], limit_s), late, 3 * limit_s)[0]
+    return said, conflicts
 
 
 def attach_locally(host):
@@ -46,13 +116,13 @@ def settings_locally(host):
 
 def _locally(host, act):
     """Call act(host, session), again while xapi is being restarted or another call changes this host."""
-    deadline = time.time() + XAPI_WAIT_S
+    deadline = clock.monotonic_s() + XAPI_WAIT_S
     while True:
         try:
             _once(host, act)
             return
         except (EnvironmentError, Busy) as error:  # no socket, or nobody behind it
-            if time.time() > deadline:
+            if clock.monotonic_s() > deadline:
                 raise
             host.log("at boot: not yet: %s" % error)
         time.sleep(LOOK_S)
@@ -70,7 +140,7 @@ def _once(host, act):
 def _apply_settings(host, session):
     if not alerts.is_restorable(host, session):
         return  # without the lock, which a call may need right now
-    with recovery.changing(host, "applying the alert settings", settings.load_or_default(host).mdadm_timeout_s):
+    with recovery.changing(host, "applying the alert settings", settings.load_or_default(host).mdadm_timeout_s, session):
         for sentence in alerts.restore(host, session):
             host.log(sentence, syslog.LOG_WARNING)
 
@@ -78,27 +148,27 @@ def _apply_settings(host, session):
 def attach(host, session):
     """Plug the SRs that xapi could not plug, take in late members, apply alert settings that an upgrade of dom0 dropped, tell what is wrong.
 
-    Raises Busy and what XAPI raises.
+    An array that runs from a part that is not the freshest one there gets nothing added, and its SR is not plugged. Raises Busy and what XAPI raises.
     """
     limit_s = settings.load_or_default(host).mdadm_timeout_s
-    with recovery.changing(host, "attaching storage repositories", limit_s):
-        facts = notes.read(host, "boot")
-        did = []
-        for uuid, events in (facts or {}).get("started_without", []):
-            did += assembly.tried("taking in late members", assembly.take_in, host, uuid, events, limit_s)
-        did += assembly.tried("plugging", _plug, host, session)
+    with recovery.changing(host, "attaching storage repositories", limit_s, session):
+        facts = notes.read(host, "boot") or {}
+        did, conflicts = _late_members(host, limit_s)
+        conflicts = dict(facts.get("conflicts", {}), **conflicts)
+        did += assembly.tried("plugging", _plug, host, session, conflicts)
         did += assembly.tried("applying the alert settings", alerts.restore, host, session)
         for sentence in did:
             host.log("at boot: " + sentence, syslog.LOG_WARNING)
-        if facts is not None:
-            _tell(host, facts)
-            notes.remove(host, "boot")
+        _tell_of_nodes(host, dict(facts.get("left", [])))
+        _tell_of_conflicts(host, conflicts)
+        if facts:
+            notes.write(host, "boot", {"before": facts.get("before", {})})  # for members that come later still
     delivery.start(host)
 
 
-def _plug(host, session):
-    """Plug the PBDs of this host whose SRs are on arrays and which xapi could not plug; return what was done."""
-    did = []
+def _plug(host, session, conflicts):
+    """Plug the PBDs of this host whose SRs are on arrays and which xapi could not plug; return what was done. conflicts: {uuid: why not}."""
+    did, unplugged = [], []
     records = {record["uuid"]: record for record in md.read_arrays(host) if record["health"] not in md.NOT_THERE}
     for pbd in xapi.local_pbds(host, session):
         record = records.get(session.xenapi.SR.get_other_config(pbd["SR"]).get(xapi.ARRAY_TAG))
@@ -106,18 +176,40 @@ def _plug(host, session):
             did += assembly.tried("keeping its node", arrays.adopt_line, host, record)
         if record is not None and not pbd["currently_attached"]:
             name = xapi.sr_summary(session, pbd["SR"])["name_label"]
-            did += assembly.tried("plugging the storage repository " + name, _plug_one, session, pbd, name)
-    return did
+            if record["uuid"] in conflicts:
+                did.append("the storage repository %s was not plugged: %s" % (name, conflicts[record["uuid"]]))
+            else:
+                unplugged.append((pbd, name))
+    said, _ = assembly.tried_together(host, lambda item: "plugging the storage repository " + item[1], lambda item: _plug_one(host, *item), unplugged,
+                                      PLUG_LIMIT_S, PLUGS_AT_ONCE)
+    return did + said
 
 
-def _plug_one(session, pbd, name):
-    session.xenapi.PBD.plug(pbd["ref"])
+def _plug_one(host, pbd, name):
+    """Plug a PBD on a session of this process's own; return what was done."""
+    _once(host, lambda _, session: session.xenapi.PBD.plug(pbd["ref"]))
     return ["plugged the storage repository " + name]
 
 
-def _tell(host, facts):
-    """Have arrays told of that are not as they should be: delivery sees by itself which are not whole, of other nodes it hears here."""
-    left = dict(facts.get("left", []))
+def _tell_of_nodes(host, left):
+    """Have arrays told of that have another node than they should: {uuid: sentence}. Those that are not whole delivery sees by itself."""
     for record in md.read_arrays(host):
         if record["configured"] and record["uuid"] in left:
             spool.add_event(host, sense.MISPLACED, record["device"], left[record["uuid"]] + ".", time.time())
+
+
+def _tell_of_conflicts(host, conflicts):
+    """Have arrays told of that are in two versions, each once in a boot and once a day: {uuid: sentences}."""
+    told, now = notes.read(host, DIVERGED) or {}, time.time()
+    boot_id = host.read("/proc/sys/kernel/random/boot_id").strip()
+    known = {}
+    for record in md.read_arrays(host):
+        uuid = record["uuid"]
+        if record["configured"] and uuid in conflicts:
+            before = told.get(uuid, {})
+            is_told = before.get("boot") == boot_id and 0 <= now - before.get("time", 0) < DAY_S
+            if not is_told:
+                spool.add_event(host, sense.DIVERGED, record["device"], conflicts[uuid], now)
+            known[uuid] = before if is_told else {"boot": boot_id, "time": now}
+    if known != told:
+        notes.write(host, DIVERGED, known)

@@ -10,10 +10,10 @@ import re
 import syslog
 import time
 
-from xsraid import identify, md, notes, recovery, sense, settings, smart, spool, sysfs
+from xsraid import clock, identify, md, members, notes, recovery, sense, settings, smart, spool, sysfs
 from xsraid.commands import run
 from xsraid.errors import ArrayInUse, BadArgument, Busy, UnknownArray, XsraidError
-from xsraid.levels import is_redundant
+from xsraid.levels import is_known, is_redundant
 
 SETTLE_S, LOOK_S = 5, 0.1
 DAY_S = 24 * 3600
@@ -31,19 +31,24 @@ def check_array(host, session, array, action):
     while it is degraded, UnknownArray, Busy, CommandFailed, Timeout.
     """
     limits = settings.load(host)
-    with recovery.changing(host, "check_array", limits.mdadm_timeout_s):
+    with recovery.changing(host, "check_array", limits.mdadm_timeout_s, session):
         record = md.find_array(host, array)
         if record["health"] in md.NOT_THERE:
-            raise UnknownArray(array, "this array is %s, it cannot be checked" % record["health"])
+            raise UnknownArray(array, "this array is %s, it cannot be checked" % md.state_in_words(record))
         if not is_redundant(record["level"]):
-            raise BadArgument("array", "%s is %s, whose members hold nothing twice that could be compared" % (record["device"], record["level"]))
+            why = "whose members hold nothing twice that could be compared" if is_known(record["level"]) else "a level that is not known"
+            raise BadArgument("array", "%s is %s, %s" % (record["device"], record["level"], why))
+        members.refuse_read_only(record)
+        members.wake(host, record, limits.mdadm_timeout_s)
         under_way = record["sync"]["action"] if record["sync"] else None
         if under_way not in (None, "check"):
             raise ArrayInUse(record["device"], "its own %s" % under_way, "Let that end first.")
         if record["health"] == "degraded" and action == "start":
             raise BadArgument("array", "%s is degraded: what is missing cannot be compared, repair it first" % record["device"])
         if action == "start" and under_way is None:
+            members.thaw(host, record)
             _write(host, record, "md/sync_min", "0")
+            _write(host, record, "md/sync_max", "max")  # somebody may have left a check to end early
             _act(host, record, "check", limits)
         elif action == "stop" and under_way == "check":
             _stop(host, record, limits)
@@ -85,8 +90,8 @@ def _look_at_disks(host):
     known, now = notes.read(host, md.CARE) or {}, time.time()
     remembered = {}
     for disk, (record, member) in sorted(_disks(host).items()):
-        key = member["serial"] or member["device"]
-        before = known.get("disks", {}).get(key, {})
+        key = sysfs.disk_key(host, sysfs.node(disk))
+        before = known.get("disks", {}).get(key) or known.get("disks", {}).get(member["serial"], {})  # 0.2 remembered disks by their serial numbers
         seen = smart.examine(host, sysfs.node(disk))
         if seen is None:
             remembered.update({key: before} if before else {})
@@ -101,9 +106,9 @@ def _look_at_disks(host):
 
 
 def _disks(host):
-    """Return {kernel name of a disk: (array record, member record)} of the disks that arrays are on, the first array of each."""
+    """Return {kernel name of a disk: (array record, member record)} of the disks that arrays are on, the first array of each, a container last."""
     found = {}
-    for record in md.read_arrays(host):
+    for record in sorted(md.read_arrays(host), key=lambda record: record["health"] == md.CONTAINER):
         for member in record["members"]:
             if member["device"]:
                 found.setdefault(_disk_of(host, member["device"]), (record, member))
@@ -170,6 +175,7 @@ def _begin(host, records, arrays, now, limits):
             continue
         if not _resumes_at(host, record):
             _write(host, record, "md/sync_min", str(known["at"]))  # it was booted since
+        _write(host, record, "md/sync_max", "max")  # as for a check that is asked for
         _set_speeds(host, record, (limits.check_min_kib_s, limits.check_max_kib_s))
         _act(host, record, "check", limits)
         host.log("checking %s%s" % (record["device"], ", from where it was paused" if known["at"] else ""), syslog.LOG_NOTICE)
@@ -232,8 +238,8 @@ def _set_speeds(host, record, speeds):
 def _act(host, record, action, limits):
     """Have the kernel begin (check) or end (idle) it, and wait until it shows; a check of a small array may be over before it is seen."""
     run(host, ["mdadm", "--misc", "--action=%s" % action, record["device"]], limits.mdadm_timeout_s)
-    deadline = time.time() + SETTLE_S
-    while bool(md.find_array(host, record["uuid"])["sync"]) != (action == "check") and time.time() < deadline:
+    deadline = clock.monotonic_s() + SETTLE_S
+    while bool(md.find_array(host, record["uuid"])["sync"]) != (action == "check") and clock.monotonic_s() < deadline:
         time.sleep(LOOK_S)
 
 

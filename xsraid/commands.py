@@ -15,10 +15,12 @@ import syslog
 import tempfile
 import time
 
+from xsraid import clock
 from xsraid.errors import CommandFailed, Timeout
 from xsraid.text import command_line, native, to_bytes
 
 Result = collections.namedtuple("Result", "status out err")
+IN_MEMORY = "/run"  # a root that is full, or read-only, keeps no command from being run
 OPEN_FILES_MAX = 256
 KILL_GRACE_S = 2  # a process in an uninterruptible sleep cannot be killed: it is left behind rather than waited for
 
@@ -31,7 +33,8 @@ def run(host, argv, timeout_s=60, stdin="", accept=(0,), environment=None):
     the command started.
     """
     host.log("run: %s" % command_line(argv), syslog.LOG_DEBUG)
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
+    folder = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
+    with tempfile.TemporaryFile(dir=folder) as given, tempfile.TemporaryFile(dir=folder) as out, tempfile.TemporaryFile(dir=folder) as err:
         given.write(to_bytes(stdin))
         given.seek(0)
         process = _start(host, argv, given, out, err, environment)
@@ -87,9 +90,9 @@ def _enter(lock_descriptor):
 
 def _wait(process, timeout_s):
     """Return whether the process ended within the limit. Waiting grows from 1 to 20 ms, since Python 2 has no wait with a limit."""
-    deadline, pause_s = time.time() + timeout_s, 0.001
+    deadline, pause_s = clock.monotonic_s() + timeout_s, 0.001
     while process.poll() is None:
-        if time.time() > deadline:
+        if clock.monotonic_s() > deadline:
             return False
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.5, 0.02)

@@ -1,95 +1,148 @@
-"""Delivering alerts: each by mail and as a message of XAPI, tried until it is taken. What is worth an alert is for `sense`, its words for `words`.
+"""Delivering alerts: made of what came, and then tried on each channel until it is taken. What is worth an alert is for `sense`, its words for
+`words`, the channels for `channels`.
 
 Run by xsraid-deliver.service, which the timer of that name starts while something waits.
 """
 
 from __future__ import absolute_import
 
+import collections
 import os
-import socket
 import syslog
 import time
+import traceback
 
-import XenAPI
-
-from xsraid import alerts, care, disks, growth, mail, md, notes, progress, sense, settings, smart, spool, sysfs, words, xapi
+from xsraid import (
+    alarms,
+    by_xapi,
+    care,
+    channels,
+    clock,
+    disks,
+    growth,
+    md,
+    mdadmconf,
+    notes,
+    progress,
+    sense,
+    settings,
+    smart,
+    spool,
+    sysfs,
+    together,
+    words,
+    xapi,
+)
 from xsraid.commands import run
 from xsraid.errors import CommandFailed
-from xsraid.text import PYTHON_2, native, printable
-
-if PYTHON_2:
-    import xmlrpclib
-else:
-    import xmlrpc.client as xmlrpclib
+from xsraid.text import native, printable
 
 TIMER = "xsraid-deliver.timer"
 MONITOR_CONFIGURATION = "/run/xsraid/mdadm.conf"
 HOOK = "/usr/libexec/xsraid/event-hook"
-XAPI_LIMIT_S = 5  # a xapi that hangs must not hold up the mail
-GIVE_UP_S = 7 * 24 * 3600
-GIVE_UP_TRIES = 20  # so a clock that jumps ahead gives up nothing
-GIVEN_UP = "XSRAID_ALERT_UNDELIVERED"
-CHANNELS = ("mail", "xapi")
+ADORN_LIMIT_S = 0.7  # what only adorns an alert keeps it waiting no longer
+LOOK_S = 0.05
+AGAIN_S = 2  # between two looks at the arrays while a channel is at work
 FOLD_LOOK = 20  # of the last alerts
-MESSAGE = "message "  # what XAPI's answer is noted as begins with this, the message's uuid follows
-FIRST_TRY_S = 2
-CLOCKS_APART_S = 3600  # a message has the time of the pool's master
 
 
 def deliver(host):
-    """Make alerts of what the spool holds and deliver all that waits; stop the timer when nothing is left.
+    """Make alerts of what the spool holds and have all that waits delivered; stop the timer when nothing is left.
 
     Where another delivery is at work that does it.
     """
     spool.make_folders(host)
     limits = settings.load_or_default(host)
-    with spool.lock(host) as is_ours:
-        if is_ours:
-            with _Xapi(host) as session:
-                _deliver_all(host, session, limits)
+    with spool.lock(host) as descriptor:
+        if descriptor is not None:
+            _Delivery(host, limits, descriptor).run()
 
 
-def _deliver_all(host, session, limits):
-    """Tell XAPI of all that waits, then mail one after the other; what comes meanwhile goes to XAPI before the next mail.
+class _Delivery(object):
+    """One delivery: it makes alerts of what comes, and has each channel deliver in a process of its own, so that none waits for another's.
 
-    Each alert is tried once on each channel. Where the mail server is out of order no other mail is tried: a time limit for each would add up.
+    Each alert is tried once on each channel. workers: {channel: process id}; tried: {channel: ids of alerts}.
     """
-    spool.recover(host)
-    tried, outage = set(), None
-    while True:
-        records = _collect(host, session, limits)
-        for alert in _untried(host, "xapi", tried):
-            _try(host, session, alert, "xapi", limits)
-        _follow(host, session, records)
-        mails = _untried(host, "mail", tried, 1)
-        for alert in mails:
-            outage = _try(host, session, alert, "mail", limits, outage)
-        if not mails and not spool.events(host):
-            is_needed = sense.needs_looking_after(spool.memory(host), limits.reminder_s) or progress.is_open(host)
-            if is_needed or growth.is_open(host, records) or not spool.is_empty(host):
-                _timer(host, "start")  # what one progress event started alone has to be looked at again, too
+
+    def __init__(self, host, limits, lock_descriptor):
+        self.host, self.limits, self.lock_descriptor = host, limits, lock_descriptor
+        self.workers, self.tried, self.is_first = {}, {name: set() for name in channels.NAMES}, True
+
+    def run(self):
+        """Go on until nothing is at work and nothing has come."""
+        spool.recover(self.host)
+        looked_at = None
+        while True:
+            if looked_at is None or spool.events(self.host) or clock.monotonic_s() - looked_at >= AGAIN_S:
+                records = _collect(self.host, self.limits)
+                self._free_speed(records)
+                looked_at = clock.monotonic_s()
+            self._finish()
+            self._hand_out()
+            if not self.workers and not spool.events(self.host) and self._is_done(records):
                 return
-            _timer(host, "stop")
-            if spool.is_empty(host):
+            self._wait()
+
+    def _hand_out(self):
+        """Have each channel that is idle try what waits on it; each is asked once, as some have more to do than alerts."""
+        waiting = spool.waiting(self.host)
+        for name in channels.NAMES:
+            new = {alert["id"] for alert in waiting if channels.is_waiting(alert, name)} - self.tried[name]
+            if name not in self.workers and (new or self.is_first and channels.CHANNELS[name].follow):
+                self.tried[name] |= new
+                self.workers[name] = self._start(name, new)
+        self.is_first = False
+
+    def _start(self, name, ids):
+        process = os.fork()
+        if process == 0:
+            try:
+                os.close(self.lock_descriptor)
+                channels.deliver(self.host, name, ids, self.limits)
+            except Exception:  # noqa: BLE001 - whatever it is, the other channels go on, and the timer has it tried again
+                self.host.log("delivery by %s: %s" % (name, printable(traceback.format_exc(), 2000)), syslog.LOG_ERR)
+            finally:
+                os._exit(0)
+        return process
+
+    def _wait(self):
+        """Wait until a channel is done, something has come, or it is time to look at the arrays again."""
+        deadline = clock.monotonic_s() + AGAIN_S
+        while self.workers and clock.monotonic_s() < deadline:
+            done = [name for name, process in self.workers.items() if os.waitpid(process, os.WNOHANG)[0]]
+            for name in done:
+                del self.workers[name]
+            if done or spool.events(self.host):
                 return
-            _timer(host, "start")  # something came just now, and its own start of the timer may have come before our stop
+            time.sleep(LOOK_S)
 
+    def _finish(self):
+        """Move what needs no channel any more to the history."""
+        for alert in spool.waiting(self.host):
+            if all(state["state"] != "waiting" for state in alert["channels"].values()):
+                try:
+                    spool.finish(self.host, alert)
+                except CommandFailed as error:  # it stays in the spool, delivered, until the history takes it
+                    self.host.log(str(error), syslog.LOG_WARNING)
 
-def _follow(host, session, records):
-    try:
-        care.free_speed(host, records)
-    except CommandFailed as error:
-        host.log(str(error), syslog.LOG_WARNING)  # the array has just been stopped
-    session.ask(lambda to: progress.follow(host, to, records))
-    session.ask(lambda to: growth.follow(host, to, records))
+    def _is_done(self, records):
+        """Set the timer for what is left, and return whether that is all that can be done now."""
+        host = self.host
+        is_needed = sense.needs_looking_after(spool.memory(host), self.limits.reminder_s) or progress.is_open(host) or alarms.is_open(host, records)
+        if is_needed or growth.is_open(host, records) or not spool.is_empty(host):
+            _timer(host, "start")  # what one progress event started alone has to be looked at again, too
+            return True
+        _timer(host, "stop")
+        if spool.is_empty(host):
+            return True
+        _timer(host, "start")  # something came just now, and its own start of the timer may have come before our stop
+        return False
 
-
-def _untried(host, name, tried, count=None):
-    """Return the alerts, or so many of them, that wait on a channel and have not been tried there yet; from now on they have."""
-    waiting = [alert for alert in sorted(spool.waiting(host), key=lambda alert: (max(_tries(alert)), alert["id"]))
-               if alert["channels"].get(name, {}).get("state") == "waiting" and (alert["id"], name) not in tried][:count]
-    tried.update((alert["id"], name) for alert in waiting)
-    return waiting
+    def _free_speed(self, records):
+        try:
+            care.free_speed(self.host, records)
+        except CommandFailed as error:
+            self.host.log(str(error), syslog.LOG_WARNING)  # the array has just been stopped
 
 
 def start(host):
@@ -101,53 +154,23 @@ def _timer(host, verb):
     run(host, ["systemctl", "--no-block", verb, TIMER], 20, accept=None)
 
 
-class _Xapi(object):
-    """A local session that is there or not: `session` is None while xapi does not answer, and then stays so for this delivery."""
-
-    def __init__(self, host):
-        self.host, self.session = host, None
-
-    def __enter__(self):
-        socket.setdefaulttimeout(XAPI_LIMIT_S)
-        try:
-            session = XenAPI.xapi_local()
-            session.xenapi.login_with_password("root", "", "1.0", "xsraid")
-            self.session = session
-        except Exception as error:  # noqa: BLE001 - whatever xapi's trouble is, the mail goes out and the message is tried again
-            self.host.log("xapi does not answer: %s" % error)
-        return self
-
-    def ask(self, act, otherwise=None):
-        """Return act(session), or `otherwise` while xapi does not answer."""
-        if self.session is None:
-            return otherwise
-        try:
-            return act(self.session)
-        except XenAPI.Failure as error:
-            self.host.log("xapi refuses: %s" % " ".join(error.details))
-        except Exception as error:  # noqa: BLE001 - as above
-            self.host.log("xapi stopped answering: %s" % error)
-            self.session = None
-        return otherwise
-
-    def __exit__(self, *_):
-        self.ask(lambda session: session.xenapi.session.logout())
-
-
-def _collect(host, session, limits):
+def _collect(host, limits):
     """Make alerts of new events and of what has changed on the arrays, and have them on disk; return the records of the arrays."""
     events, memory, now = spool.events(host), spool.memory(host), time.time()
     records = md.read_arrays(host)
     inventory = disks.inventory(host)
+    by_node = {node: disk for disk in inventory for node in _nodes_of(host, disk)}
+    there, serials = sorted(by_node), collections.Counter(disk["serial"] for disk in inventory)
     for record in records:
-        record["described"] = [_described(inventory, member) for member in record["members"] if member["device"]]
+        record["described"] = [_described(by_node, serials, member) for member in record["members"] if member["device"]]
+        record["nodes"], record["there"] = _names_of(host, record), there
         record["last_action"] = sysfs.attribute(host, sysfs.name_of(record["device"]), "md/last_sync_action")
     found, memory_now, folded = sense.decide(events, records, memory, now, limits.reminder_s)
     if not events and not found and memory_now == memory:
         return records
-    known = _known(host, session, records) if found else {}
+    known, verdicts = _adornments(host, records, memory_now, found)
     by_uuid = {record["uuid"]: record for record in records}
-    made = [_made(host, alert, by_uuid.get(alert["uuid"]), memory_now.get(alert["uuid"]), known, now + place * 1e-6)
+    made = [_made(host, alert, by_uuid.get(alert["uuid"]), memory_now.get(alert["uuid"]), known, verdicts, now + place * 1e-6)
             for place, alert in enumerate(found)]  # their ids keep them in this order
     for alert in made:
         host.log(alert["short"], syslog.LOG_WARNING)
@@ -168,15 +191,52 @@ def _note_folded(host, folded, now):
                 host.log(str(error), syslog.LOG_WARNING)  # a full disk keeps no alert from being delivered
 
 
-def _described(inventory, member):
-    """Return what will be told of a member when it can no longer be asked: a partition's disk is told of."""
-    disk = max([disk for disk in inventory if member["device"].startswith(disk["device"])] or [{}], key=lambda disk: len(disk.get("device", "")))
-    return {"device": member["device"], "slot": member["slot"], "serial": member["serial"] or disk.get("serial"), "model": disk.get("model"),
-            "by_id": disk.get("by_id")}
+def _described(by_node, serials, member):
+    """Return what will be told of a member when it can no longer be asked: a partition's disk is told of. path: what names it in a command.
+
+    by_node: {node: record of the disk} of all disks and partitions; serials: how many disks have each serial number.
+    """
+    disk = by_node.get(member["device"], {})
+    serial = member["serial"] or disk.get("serial")
+    is_unique = serials[serial] < 2
+    return {"device": member["device"], "slot": member["slot"], "state": member["state"], "serial": serial, "model": disk.get("model"),
+            "by_id": disk.get("by_id"), "path": disk.get("by_id") or (serial if is_unique else None)}
 
 
-def _known(host, session, records):
-    """Return what XAPI knows of this host and its SRs; what it knew when it last answered where it does not."""
+def _nodes_of(host, disk):
+    """Return the nodes of a disk and its partitions."""
+    return [disk["device"]] + [sysfs.node(name) for name in sysfs.partitions(host, sysfs.name_of(disk["device"]))]
+
+
+def _names_of(host, record):
+    """Return all names that lead to an array: the monitor may call it by the one that its ARRAY line has."""
+    number = sysfs.attribute(host, sysfs.name_of(record["device"]), "dev")
+    return [record["device"]] + sysfs.udev_properties(host, number)["links"]
+
+
+def _adornments(host, records, memory, found):
+    """Return (what XAPI knows of this host and its SRs, {member: SMART's verdict}), for the words of alerts.
+
+    What does not answer at once is left out, or is what was known when it last answered.
+    """
+    if not found:
+        return {}, {}
+    members = [_member_of(alert, memory.get(alert["uuid"])) for alert in found]
+    devices = sorted({member["device"] for member in members if member})
+    outcomes = together.each(host, lambda item: smart.verdict(host, item) if item else _names(host, records), [None] + devices, ADORN_LIMIT_S)
+    known = outcomes[0].value
+    verdicts = {device: outcome.value for device, outcome in zip(devices, outcomes[1:])}
+    if known is None:
+        return notes.read(host, "names") or {}, verdicts
+    try:
+        notes.write(host, "names", known)
+    except CommandFailed as error:
+        host.log(str(error), syslog.LOG_WARNING)  # a full disk keeps no alert from being delivered
+    return known, verdicts
+
+
+def _names(host, records):
+    """Return what XAPI knows of this host and its SRs, None where it does not answer."""
     def ask(session):
         here = xapi.this_host(host, session)
         pool = session.xenapi.pool.get_all()[0]
@@ -184,123 +244,44 @@ def _known(host, session, records):
         srs = {record["uuid"]: dict(record["sr"], vm_count=xapi.vm_count(session, record["sr"]["uuid"])) for record in records if record["sr"]}
         return {"host": session.xenapi.host.get_name_label(here), "host_uuid": session.xenapi.host.get_uuid(here),
                 "pool": session.xenapi.pool.get_name_label(pool) or None, "srs": srs}
-    found = session.ask(ask)
-    if found is None:
-        return notes.read(host, "names") or {}
-    try:
-        notes.write(host, "names", found)
-    except CommandFailed as error:
-        host.log(str(error), syslog.LOG_WARNING)  # a full disk keeps no alert from being delivered
-    return found
+    with by_xapi.opened(host) as way:
+        return way.ask(ask)
 
 
-def _made(host, alert, record, known_array, known, now):
-    """Return an alert with its words and the state of its channels."""
+def _member_of(alert, known_array):
+    """Return what is remembered of the member that an alert is about, None where it is about none."""
     members = known_array["members"] if known_array else []
-    member = next((member for member in members if member["device"] == alert["component"]), None)
+    return next((member for member in members if member["device"] == alert["component"]), None)
+
+
+def _made(host, alert, record, known_array, known, verdicts, now):
+    """Return an alert with its words and the state of its channels."""
+    member = _member_of(alert, known_array)
     sr = known.get("srs", {}).get(alert["uuid"])
     facts = {"host": " ".join(printable(native(known.get("host") or os.uname()[1])).split()), "host_uuid": known.get("host_uuid"),
-             "pool": known.get("pool"), "record": record, "member": member, "sr": sr, "vm_count": sr["vm_count"] if sr else None,
-             "smart": smart.verdict(host, member["device"]) if member else None,
+             "pool": known.get("pool"), "record": record, "member": member,
+             "absent": known_array["absent"] if known_array else None, "sr": sr, "vm_count": sr["vm_count"] if sr else None,
+             "smart": verdicts.get(alert["component"]),
              "mdstat": words.mdstat_lines(host.read_if_there("/proc/mdstat") or "", alert["device"])}
-    return _with_channels(dict(alert, id=spool.new_id(now), created=now, priority=sense.PRIORITIES[alert["name"]],
-                               subject=words.subject(alert, facts), body=words.body(alert, facts), short=words.short(alert, facts),
-                               sr=sr["uuid"] if sr else None), CHANNELS)
-
-
-def _with_channels(alert, channels):
-    alert["channels"] = {channel: {"state": "waiting", "tries": 0, "response": "", "advice": "", "seconds": 0, "time": None} for channel in channels}
-    return alert
-
-
-def _tries(alert):
-    return [channel["tries"] for channel in alert["channels"].values()]
-
-
-def _try(host, session, alert, name, limits, outage=None):
-    """Try one channel and note what was answered; return the Answer of a mail server that is out of order, None of any other.
-
-    outage: such an Answer that an alert before this one got. It is this one's, too, but counts as no try, unless nobody will try it again.
-    """
-    channel, started, is_test = alert["channels"][name], time.time(), alert["name"] == "XSRAID_TEST"
-    if outage is not None and not is_test:
-        return outage
-    state, answer = ("waiting", outage) if outage else SENDERS[name](host, session, alert, limits)
-    is_late = time.time() - alert["created"] > GIVE_UP_S and channel["tries"] >= GIVE_UP_TRIES
-    is_over = state == "waiting" and (is_late or is_test)
-    channel.update(state="given up" if is_over else state, tries=channel["tries"] + 1, response=printable(answer.response, 500),
-                   advice=answer.advice, seconds=round(time.time() - started, 2), time=time.time())
-    if is_over and not is_test and alert["name"] != GIVEN_UP:
-        spool.keep(host, _given_up(alert, name, answer))
-    spool.keep(host, alert)
-    if all(one["state"] != "waiting" for one in alert["channels"].values()):
-        try:
-            spool.finish(host, alert)
-        except CommandFailed as error:  # it stays in the spool, delivered, until the history takes it
-            host.log(str(error), syslog.LOG_WARNING)
-    return answer if name == "mail" and state == "waiting" and not mail.is_about_this_mail(answer) else None
-
-
-def _given_up(alert, name, answer):
-    """Return the alert, for the other channel alone, that this one was given up."""
-    why = printable(answer.response, 300)
-    sentence = "The alert '%s' could not be delivered by %s for a week and was given up: %s" % (alert["subject"], name, why)
-    other = [channel for channel in CHANNELS if channel != name]
-    return _with_channels(dict(alert, name=GIVEN_UP, priority=2, id=spool.new_id(time.time()), created=time.time(), short=sentence,
-                               subject="[xsraid] %s: no %s" % (GIVEN_UP, name), body=sentence + "\n\n" + alert["body"]), other)
-
-
-def _by_xapi(host, session, alert, limits):
-    """Return (state, Answer)."""
-    def post(session):
-        here = xapi.this_host(host, session)
-        if not alerts.wants_messages(session, here):
-            return "off", mail.Answer(False, "xapi_messages=false", "")
-        kind, uuid = ("SR", alert["sr"]) if alert["sr"] else ("Host", session.xenapi.host.get_uuid(here))
-        try:
-            message = _posted_before(host, session, alert, kind, uuid)
-            if message is None:
-                ref = session.xenapi.message.create(alert["name"], str(alert["priority"]), kind, uuid, alert["short"])
-                message = session.xenapi.message.get_record(ref)["uuid"]
-        except XenAPI.Failure as error:
-            return "waiting", mail.Answer(False, " ".join(error.details), "XAPI refuses the message: see its log, /var/log/xensource.log.")
-        return "accepted", mail.Answer(True, MESSAGE + message, "")
-    was_there = session.session is not None
-    gone = mail.Answer(False, "xapi does not answer", "Is xapi running? `systemctl status xapi` tells.")
-    return session.ask(post, ("waiting", gone)) if was_there else ("waiting", gone)
-
-
-def _posted_before(host, session, alert, kind, uuid):
-    """Return the uuid of the message that an earlier try made of an alert without hearing of it, None where it is the first or made none."""
-    if not alert["channels"]["xapi"]["tries"] and time.time() - alert["created"] < FIRST_TRY_S:
-        return None
-    since = xmlrpclib.DateTime(time.strftime("%Y%m%dT%H:%M:%SZ", time.gmtime(alert["created"] - CLOCKS_APART_S)))
-    others = [one["channels"].get("xapi", {}).get("response") for one in spool.history(host, spool.HISTORY_COUNT)]
-    for _, record in sorted(session.xenapi.message.get(kind, uuid, since).items()):
-        if (record["name"], native(record["body"])) == (alert["name"], alert["short"]) and MESSAGE + record["uuid"] not in others:
-            return record["uuid"]
-    return None
-
-
-def _by_mail(host, session, alert, limits):
-    mail_to = md.read_configuration(host).first("MAILADDR")
-    if mail_to is None or not mail.directives(host.read_if_there(mail.CONFIGURATION) or "").get("mailhub"):
-        return "off", mail.Answer(False, "no mail server is configured", "Call configure_alerts.")
-    recipients = mail_to.split(",")
-    sender = md.read_configuration(host).first("MAILFROM") or recipients[0]
-    message = mail.compose(sender, recipients, alert["subject"], alert["body"], alert["time"], alert["id"], alert["uuid"])
-    answer = mail.send(host, message, limits.smtp_timeout_s)
-    return ("accepted" if answer.accepted else "waiting"), answer
-
-
-SENDERS = {"xapi": _by_xapi, "mail": _by_mail}
+    return channels.with_channels(dict(alert, id=spool.new_id(now), created=now, priority=sense.PRIORITIES[alert["name"]],
+                                       subject=words.subject(alert, facts), body=words.body(alert, facts), short=words.short(alert, facts),
+                                       sr=sr["uuid"] if sr else None, host=facts["host"], host_uuid=facts["host_uuid"],
+                                       pool=facts["pool"]), channels.wanted(host))
 
 
 def prepare_monitor(host):
-    """Write the configuration that mdadm's monitor runs with: /etc/mdadm.conf without mail, the hook as PROGRAM; look at the arrays."""
-    configuration = md.read_configuration(host)
+    """Write the configuration that mdadm's monitor runs with: all that mdadm reads, without mail, the hook as PROGRAM; look at the arrays.
+
+    Where a file of it cannot be read the monitor runs without any of its lines: it watches what runs, and misses no spare.
+    """
+    try:
+        configuration = md.read_configuration(host).merged()
+    except EnvironmentError as error:
+        host.log("mdadm's monitor runs without /etc/mdadm.conf: %s" % error, syslog.LOG_ERR)
+        configuration = mdadmconf.Configuration("", path=md.CONFIGURATION)
     for keyword in ("MAILADDR", "MAILFROM", "PROGRAM"):
         configuration.remove_words(keyword)
+    configuration.set_word("PROGRAM", HOOK)
     spool.make_folders(host)
-    host.replace(MONITOR_CONFIGURATION, configuration.text() + "PROGRAM %s\n" % HOOK, 0o600)
+    host.replace(MONITOR_CONFIGURATION, configuration.text(), 0o600)
     start(host)

@@ -13,36 +13,40 @@ import syslog
 
 import XenAPI
 
-from xsraid import lvm, md, mdadm, members, notes, recovery, settings, sysfs
+from xsraid import levels, lvm, md, mdadm, members, notes, recovery, settings, sysfs
 from xsraid.commands import run
 from xsraid.errors import ArrayInUse, BadArgument, CommandFailed, Timeout, UnknownArray, Unsupported
 from xsraid.levels import LEVELS
 
 GROWING = "growing"  # the note of an array whose SR has not yet taken the new room: {"sr": uuid, "size_bytes": the SR's before, "tries"}
-GROWABLE = ("raid1", "raid5", "raid6", "raid10")
+GROWABLE = [name for name, rule in LEVELS.items() if rule.grows]
 UNUSED = r"Unused Space : before=(\d+) sectors"  # mdadm --examine, from 3.3 on
 TRIES_MAX = 6
+ROOM_MIN_BYTES = 100 << 20  # less the storage manager does not take; LVM's own data are in it as well
+FILE_SYSTEM_PART = 20  # at most the twentieth part of a device is a file system's own
 BY_HAND = {  # by type of SR, what its storage manager may not do by itself
     "lvm": "`pvresize %(device)s`",
     "ext": "`pvresize %(device)s`, `lvextend -l +100%%FREE %(volume)s`, `resize2fs %(volume)s`"}
 
 
-def grow_array(host, session, array, devices=None, wipe=False):
+def grow_array(host, session, array, devices=None, wipe=False, allow_removable=False):
     """Add members to an array; once it has more room, offer that to the SR on it. Return {"array", "sr_sees_size", "next": what to do next}.
 
-    devices: names of disks, spares of this array among them; None only asks the SR once more. wipe: give up what is left on the disks.
+    devices: names of disks, spares of this array among them; None only asks the SR once more. wipe: give up what is left on the disks;
+    allow_removable: take those that the kernel calls removable.
     sr_sees_size: None where nothing is on the array that could take room. Raises BadArgument, Unsupported, ArrayInUse while something runs on it, and
     what `add_disk` raises; the array and the disks are then as they were.
     """
     limit_s = settings.load(host).mdadm_timeout_s
-    with recovery.changing(host, "grow_array", limit_s):
+    with recovery.changing(host, "grow_array", limit_s, session):
         record = md.find_array(host, array)
         if record["health"] in md.NOT_THERE or record["uuid"] is None:
-            raise UnknownArray(array, "this array is %s, it cannot grow" % record["health"])
+            raise UnknownArray(array, "this array is %s, it cannot grow" % md.state_in_words(record))
         if devices is not None:
-            _refuse(host, record)
-            _grow(host, session, record, devices, wipe, limit_s)
+            _refuse(host, record, limit_s)
+            _grow(host, session, record, devices, (wipe, allow_removable), limit_s)
         record = md.list_arrays(host, session, record["uuid"])["arrays"][0]
+        _note_room(host, session, record)
         seen = _offer(host, session, record, session.xenapi.SR.scan)
         return collections.OrderedDict([("array", record), ("sr_sees_size", seen), ("next", _next(host, session, record, seen))])
 
@@ -68,19 +72,26 @@ def room_sectors(level, chunk_sectors, count, new_count):
 
     They hold a stripe of the old and one of the new shape: 0 where nothing is moved. RAID10 has no other way, so there mdadm itself refuses.
     """
-    if level not in ("raid5", "raid6"):
+    shape = levels.rule(level)
+    if not shape.parity:
         return 0
-    old, new = LEVELS[level].data_members(count), LEVELS[level].data_members(new_count)
+    old, new = shape.data_members(count), shape.data_members(new_count)
     least = next(rows for rows in range(1, old + 1) if rows * new % old == 0)  # new * least is the least common multiple
     return chunk_sectors * new * least // min(old, new)
 
 
-def _refuse(host, record):
+def _refuse(host, record, limit_s):
     """Raise for an array that cannot be reshaped, or not now."""
+    md.refuse_firmware(record, "grows")
+    members.refuse_read_only(record)
     if record["level"] not in GROWABLE:
         raise BadArgument("array", "%s is %s, which does not grow; it takes one of %s" % (record["device"], record["level"], ", ".join(GROWABLE)))
     if record["sync"]:
+        members.wake(host, record, limit_s)  # what is pending would never end
         raise ArrayInUse(record["device"], "its own %s" % record["sync"]["action"], "Let that end first.")
+    if record.get("frozen"):
+        raise BadArgument("array", "%s is frozen: `echo idle > /sys/block/%s/md/sync_action`, then repeat the call"
+                          % (record["device"], sysfs.name_of(record["device"])))
     if record["health"] != "optimal":
         raise BadArgument("array", "%s is %s: repair it first" % (record["device"], record["health"]))
     if record["consistency_policy"] in ("ppl", "journal"):
@@ -90,12 +101,12 @@ def _refuse(host, record):
         raise Unsupported("Growing %s, whose copies are far or offset" % record["device"], "the layout near: mdadm reshapes no other")
 
 
-def _grow(host, session, record, names, wipe, limit_s):
+def _grow(host, session, record, names, allowed, limit_s):
     """Put the disks in and begin the reshape; on a failure take them out again."""
     md.name_srs(host, session, [record])
     wanted = []
     for name in names:
-        member = members.find(host, record, name)
+        member = members.find(host, record, name, "devices")
         if member is None:
             wanted.append(name)
         elif member["state"] != "spare":
@@ -103,22 +114,32 @@ def _grow(host, session, record, names, wipe, limit_s):
     count = sysfs.number(host, sysfs.name_of(record["device"]), "md/raid_disks")
     new_count = count + len(names)
     _refuse_tight(host, record, count, new_count, limit_s)
-    new = members.choose(host, session, record, wanted, "devices", wipe)
+    new = members.choose(host, session, record, wanted, "devices", *allowed)
     _unpin(host, record)
     try:
         for disk in new:
             members.put_in(host, record, disk, limit_s)
         run(host, ["mdadm", "--grow", record["device"], "--raid-devices=%d" % new_count], limit_s)
     except (CommandFailed, Timeout):
+        members.thaw(host, record)
         for disk in new:
-            run(host, ["mdadm", "--manage", record["device"], "--remove", disk.device], limit_s, accept=None)
-            recovery.clear(host, disk.device, record["uuid"], limit_s)
+            members.take_out_again(host, record, disk.device, limit_s)
+            _clear_again(host, disk.device, record, limit_s)
         raise
     members.wait_until(host, record, lambda now: len([member for member in now["members"] if member["slot"] is not None]) >= new_count)
+    members.count_spares(host, record)
     host.log("%s grows from %d to %d members" % (record["device"], count, new_count), syslog.LOG_NOTICE)
-    if record["sr"] and record["level"] != "raid1":
+    if record["sr"] and levels.rule(record["level"]).chunked:
         size_bytes = int(session.xenapi.SR.get_physical_size(session.xenapi.SR.get_by_uuid(record["sr"]["uuid"])))
         notes.write(host, GROWING, {"sr": record["sr"]["uuid"], "size_bytes": size_bytes, "tries": 0}, record["uuid"])
+
+
+def _clear_again(host, device, record, limit_s):
+    """Clear the superblock of a disk that was taken out again after a failure, which is the one to report."""
+    try:
+        recovery.clear(host, device, record["uuid"], limit_s)
+    except (CommandFailed, Timeout) as error:
+        host.log("%s keeps its superblock: %s" % (device, error), syslog.LOG_WARNING)
 
 
 def _refuse_tight(host, record, count, new_count, limit_s):
@@ -136,8 +157,20 @@ def _unpin(host, record):
     """Have the array's ARRAY line say nothing that will not hold any more: how many members it has, or which."""
     configuration = md.read_configuration(host)
     if configuration.pins_members(record["uuid"]):
-        configuration.set_array(record["device"], record["uuid"], len([member for member in record["members"] if member["state"] == "spare"]))
+        configuration.set_array(record["device"], record["uuid"], md.spare_count(record))
         host.replace(md.CONFIGURATION, configuration.text())
+
+
+def _note_room(host, session, record):
+    """Have the SR on an array be offered the room of one that was made bigger by hand (mdadm --grow --size=max): what it has not taken of it yet."""
+    if record["sr"] is None or notes.read(host, GROWING, record["uuid"]) is not None:
+        return
+    sr = session.xenapi.SR.get_record(session.xenapi.SR.get_by_uuid(record["sr"]["uuid"]))
+    size_bytes, own_bytes = int(sr["physical_size"]), ROOM_MIN_BYTES
+    if sr["type"] != "lvm":
+        own_bytes += record["size_bytes"] // FILE_SYSTEM_PART
+    if 0 < size_bytes < record["size_bytes"] - own_bytes:
+        notes.write(host, GROWING, {"sr": record["sr"]["uuid"], "size_bytes": size_bytes, "tries": 0}, record["uuid"])
 
 
 def _offer(host, session, record, scan):

@@ -10,6 +10,7 @@ import stat
 import syslog
 import time
 
+from xsraid import clock
 from xsraid.errors import Busy, CommandFailed
 from xsraid.text import native, printable, to_bytes
 
@@ -111,7 +112,7 @@ class Host(object):
     def names(self, path):
         """Return the sorted names in a folder, none when it is not there."""
         try:
-            return sorted(os.listdir(self.path(path)))
+            return sorted(native(name) for name in os.listdir(to_bytes(self.path(path))))
         except EnvironmentError as error:
             if error.errno in ABSENT:
                 return []
@@ -119,13 +120,13 @@ class Host(object):
 
     def real_path(self, path):
         """Return where a path leads, as a path of this machine."""
-        return os.path.realpath(self.path(path))[len(self.root):]
+        return native(os.path.realpath(to_bytes(self.path(path))))[len(self.root):]
 
     def device_number(self, path):
         """Return "major:minor" of a block device by any of its names, None for whatever is no block device."""
         try:
-            status = os.stat(self.path(path))
-        except (EnvironmentError, ValueError):  # ValueError: a NUL in the name
+            status = os.stat(to_bytes(self.path(path)))
+        except (EnvironmentError, ValueError, TypeError):  # a NUL in the name is a ValueError, on Python 2 a TypeError
             return None
         if not stat.S_ISBLK(status.st_mode):
             return None
@@ -191,11 +192,11 @@ class Lock(object):
 
     def _wait(self, descriptor):
         """Take the lock, as soon as whoever holds it for a moment has let it go. Raises Busy."""
-        deadline = time.time() + BRIEF_S
+        deadline = clock.monotonic_s() + BRIEF_S
         while not take_lock(descriptor):
             os.lseek(descriptor, 0, os.SEEK_SET)
             holder = native(os.read(descriptor, 200)).strip()
-            if holder and not holder.endswith(BRIEF) or time.time() > deadline:  # none: it has just taken it
+            if holder and not holder.endswith(BRIEF) or clock.monotonic_s() > deadline:  # none: it has just taken it
                 raise Busy(holder or "it did not say which")
             time.sleep(LOOK_S)
 

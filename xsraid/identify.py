@@ -8,7 +8,7 @@ import random
 import syslog
 import time
 
-from xsraid import disks, enclosures, notes, sysfs
+from xsraid import clock, disks, enclosures, notes, sysfs
 from xsraid.commands import find_tool, run
 from xsraid.errors import CommandFailed, Timeout, XsraidError
 from xsraid.text import random_hex
@@ -35,18 +35,18 @@ def identify_disk(host, session, disk, seconds=60):
     its activity light shows. Raises CommandFailed or Timeout for a disk that answers no read, UnknownDisk, BadArgument.
     """
     put_out(host)
-    (record,) = disks.resolve(host, disks.inventory(host), [disk], "disk")
+    (record,) = disks.resolve(host, disks.inventory(host), [disk], "disk", disks.DISK)
     name = sysfs.name_of(record["device"])
     slot = enclosures.slots(host).get(name)
     array = _array_of(host, name)
-    started = time.time()
+    started = clock.monotonic_s()
     way = next((light["way"] for light in _lights(host, record, slot) if _shine(host, light, seconds)), None)
     if way is None:
-        started, way = time.time(), ACTIVITY
+        started, way = clock.monotonic_s(), ACTIVITY
         _flicker(host, record, seconds)
     return collections.OrderedDict([
         ("device", record["device"]), ("serial", record["serial"]), ("by_id", record["by_id"]), ("enclosure_slot", slot.name if slot else None),
-        ("array", array), ("way", way), ("seconds", int(round(time.time() - started))), ("next", _what_next(way, record, array))])
+        ("array", array), ("way", way), ("seconds", int(round(clock.monotonic_s() - started))), ("next", _what_next(way, record, array))])
 
 
 def put_out(host):
@@ -98,9 +98,9 @@ def _shine(host, light, seconds):
 
 def _is_lit(host, light):
     """Return whether the enclosure says that the LED is on: of one that refuses, the kernel tells no error (drivers/misc/enclosure.c)."""
-    deadline = time.time() + SETTLE_S
+    deadline = clock.monotonic_s() + SETTLE_S
     while host.attribute(light["light"]) != "1":
-        if time.time() > deadline:
+        if clock.monotonic_s() > deadline:
             return False
         time.sleep(LOOK_S)
     return True
@@ -123,7 +123,7 @@ def _end(host, key, light):
             _switch(host, light, False)
     except XsraidError as error:
         host.log("a LED may have stayed on: %s" % error, syslog.LOG_WARNING)
-        if os.path.exists(host.path(light["light"])) and time.time() < light["until"] + GIVE_UP_S:
+        if os.path.exists(host.path(light["light"])) and abs(time.time() - light["until"]) < GIVE_UP_S:
             return
     notes.remove(host, IDENTIFYING, key)
 
@@ -135,22 +135,22 @@ def _noted(host):
 
 def _flicker(host, record, seconds):
     """Read for half a second, pause for as long, until the time is over or the disk is gone. Raises CommandFailed, Timeout if it never answers."""
-    deadline, has_answered = time.time() + seconds, False
-    while time.time() < deadline:
+    deadline, has_answered = clock.monotonic_s() + seconds, False
+    while clock.monotonic_s() < deadline:
         failure = _read_for_a_beat(host, record)
         if failure and not has_answered:
             raise _dark(record, failure)
         if failure:
             return
         has_answered = True
-        time.sleep(max(0, min(BEAT_S, deadline - time.time())))
+        time.sleep(max(0, min(BEAT_S, deadline - clock.monotonic_s())))
 
 
 def _read_for_a_beat(host, record):
     """Read here and there, past the kernel's cache and, as no place is like the last, the disk's. Return the last failure if no read was answered."""
-    end, has_answered, failures = time.time() + BEAT_S, False, []
+    end, has_answered, failures = clock.monotonic_s() + BEAT_S, False, []
     places = max(1, record["size_bytes"] // READ_BYTES)
-    while len(failures) < TRIES and (time.time() < end or not has_answered):
+    while len(failures) < TRIES and (clock.monotonic_s() < end or not has_answered):
         place = "skip=%d" % random.randrange(places)
         try:
             run(host, ["dd", "if=" + record["device"], "of=/dev/null", "iflag=direct", "bs=%d" % READ_BYTES, "count=1", place], READ_LIMIT_S)

@@ -1,19 +1,44 @@
-"""The rules of the RAID levels, pure: how many disks, how much capacity, how much redundancy (md(4))."""
+"""The rules of the RAID levels, pure: how many disks, how much capacity, how much redundancy (md(4)). No other module lists levels."""
 
 from __future__ import absolute_import
 
 import collections
 
-# members_min: fewer make no sense or md refuses them; redundant: survives a failure; chunked: has a chunk size;
-# data_members: how many of n members' worth of data it holds (raid10: in its usual layout of two near copies).
-Level = collections.namedtuple("Level", "number members_min redundant chunked data_members")
-LEVELS = collections.OrderedDict([
-    ("raid0", Level(0, 2, False, True, lambda count: count)),
-    ("raid1", Level(1, 2, True, False, lambda count: 1)),
-    ("raid5", Level(5, 3, True, True, lambda count: count - 1)),
-    ("raid6", Level(6, 4, True, True, lambda count: count - 2)),
-    ("raid10", Level(10, 2, True, True, lambda count: count / 2.0)),
+
+def _parity(members):
+    return lambda count, dead, layout: members - len(dead)
+
+
+def _copies(count, dead, layout):
+    return count - len(dead) - 1
+
+
+def _raid10(count, dead, layout):
+    return min([count] + [len(copies - set(dead)) for copies in _raid10_copies(count, layout)]) - 1
+
+
+def _for_certain_none(count, dead, layout):
+    return 0
+
+
+# members_min: fewer make no sense or md refuses them; redundant: survives a failure, None where that is not known; chunked: has a chunk size;
+# data_members: how many of n members' worth of data it holds (raid10: in its usual layout of two near copies); survives: how many further failures,
+# of (members it should have, slots without one, layout); parity: how many members' worth of it; grows: takes more members for its data.
+Level = collections.namedtuple("Level", "number members_min redundant chunked data_members survives parity grows")
+LEVELS = collections.OrderedDict([  # those that arrays are made of
+    ("raid0", Level(0, 2, False, True, lambda count: count, _parity(0), 0, False)),
+    ("raid1", Level(1, 2, True, False, lambda count: 1, _copies, 0, True)),
+    ("raid5", Level(5, 3, True, True, lambda count: count - 1, _parity(1), 1, True)),
+    ("raid6", Level(6, 4, True, True, lambda count: count - 2, _parity(2), 2, True)),
+    ("raid10", Level(10, 2, True, True, lambda count: count / 2.0, _raid10, 0, True)),
 ])
+KNOWN = dict(  # and those that arrays may have which others made, with mdadm's numbers (mdadm.h)
+    LEVELS,
+    raid4=Level(4, 2, True, True, lambda count: count - 1, _parity(1), 1, False),
+    linear=Level(-1, 1, False, False, lambda count: count, _parity(0), 0, False),
+    faulty=Level(-5, 1, False, False, lambda count: 1, _parity(0), 0, False),  # fails on purpose, for tests
+    multipath=Level(-4, 1, None, False, lambda count: 1, _copies, 0, False))  # its members are paths, maybe all to one disk
+UNKNOWN = Level(None, 1, None, False, lambda count: count, _for_certain_none, 0, False)
 
 
 def level_name(text):
@@ -25,7 +50,17 @@ def level_name(text):
 
 def is_redundant(level):
     """Return whether an array of that level survives a failure. level: as sysfs names it, None for an array that has none yet."""
-    return level in LEVELS and LEVELS[level].redundant
+    return bool(rule(level).redundant)
+
+
+def is_known(level):
+    """Return whether it is known if an array of that level survives a failure. level: as for `is_redundant`."""
+    return rule(level).redundant is not None
+
+
+def rule(level):
+    """Return the Level of a level that sysfs names, UNKNOWN for one that is not known."""
+    return KNOWN.get(level, UNKNOWN)
 
 
 def lacks_journal(policy, members):
@@ -44,26 +79,19 @@ def redundancy(level, member_count, dead_slots, layout=0):
     level: as sysfs names it (raid10, but also linear, multipath, ...); member_count: active members it should have;
     dead_slots: slots without a member in sync; layout: sysfs md/layout, for raid10.
     """
-    dead = len(dead_slots)
-    if level in ("raid1", "multipath"):
-        return member_count - dead - 1
-    if level in ("raid4", "raid5"):
-        return 1 - dead
-    if level == "raid6":
-        return 2 - dead
-    if level == "raid10":
-        return min(len(copies - set(dead_slots)) for copies in _raid10_copies(member_count, layout)) - 1
-    return -dead
+    return rule(level).survives(member_count, dead_slots, layout)
 
 
 def _raid10_copies(member_count, layout):
-    """Return, for each place where raid10 puts a chunk, the set of the slots that hold its copies.
+    """Return, for each place where raid10 puts a chunk, the set of the slots that hold its copies; one slot each where md knows no such layout.
 
     layout: near copies in bits 0-7, far copies in bits 8-15, how far copies are kept in sets from bit 17 on (the kernel's raid10.c, setup_geo and
     __raid10_find_phys). Where the copies go repeats after as many chunks as there are members.
     """
     near, far, sets = layout & 255 or 1, layout >> 8 & 255 or 1, layout >> 17
-    set_size = {0: member_count, 1: member_count // far, 2: near * far}[sets]
+    set_size = {0: member_count, 1: member_count // far, 2: near * far}.get(sets, 0)
+    if not 0 < set_size <= member_count:
+        return [{slot} for slot in range(member_count)]
     last_start = (member_count // set_size - 1) * set_size
     places = []
     for chunk in range(member_count):

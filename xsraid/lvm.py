@@ -2,14 +2,12 @@
 
 from __future__ import absolute_import
 
-import collections
-
 from xsraid.commands import run
+from xsraid.physical_volume import Group
 
 LABEL = "LVM2_member"  # libblkid's word for a physical volume
 MASTER = "/etc/lvm/master"  # before 8.1 dom0's own lvm.conf lets nobody change LVM by hand
 LIMIT_S = 60
-Group = collections.namedtuple("Group", "name uuid")  # both are "" for a physical volume that belongs to none
 
 
 def volume_groups(host):

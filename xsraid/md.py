@@ -3,107 +3,247 @@
 from __future__ import absolute_import
 
 import collections
+import errno
+import os
+import re
 import time
 
-from xsraid import enclosures, mdadm, notes, summary, sysfs, xapi
-from xsraid.errors import UnknownArray
-from xsraid.levels import is_redundant, lacks_journal, redundancy
+from xsraid import enclosures, layers, mdadm, mdadmconf, notes, srs, summary, sysfs, xapi
+from xsraid.errors import BadArgument, UnknownArray
+from xsraid.levels import is_known, is_redundant, lacks_journal, redundancy
+from xsraid.text import to_bytes
 
-CONFIGURATION = "/etc/mdadm.conf"
+CONFIGURATION = mdadmconf.OURS
+# The second main file: mdadm reads one of the two, CentOS's ours where it is there, Debian's the second where it is there (mdadm.conf(5), CONFFILE
+# and CONFFILE2 of its Makefile). Beside the one it reads the folder of its name.
+SECOND = "/etc/mdadm/mdadm.conf"
+DEBIAN = "/etc/debian_version"
+FOLDER, PART = ".d", ".conf"
 BY_ID = "/dev/disk/by-id/md-uuid-"
 SYNC_HEALTH = {"resync": "resyncing", "recover": "rebuilding", "reshape": "resyncing", "check": "checking", "repair": "checking"}
 MEMBER_TYPE = "linux_raid_member"  # libblkid's word, whose uuid is the array's
-# The note of what `care` has seen. disks: {serial number or node: {"seen": of `smart.examine`, "time", "told"}}; arrays: {uuid: {"since": when it was
+# The note of what `care` has seen. disks: {sysfs.disk_key: {"seen": of `smart.examine`, "time", "told"}}; arrays: {uuid: {"since": when it was
 # first seen or last checked, "done": when it was last checked, "at": how far a check that was paused is, in sectors, "is_running"}}; left_to.
 CARE = "care"
 KEYS = ("device", "by_id", "name", "uuid", "level", "size_bytes", "chunk_bytes", "health", "summary", "redundancy_left", "members", "sync",
         "mismatch_count", "last_check", "consistency_policy", "configured", "sr")  # of an array record, in this order
+NODE = r"md(\d+|_d\d+)\Z"  # names that the kernel gives to arrays
 STOPPED = ("clear", "inactive")
-NOT_THERE = ("missing", "inactive", "failed")  # healths of arrays that nothing can be read from
+CONTAINER = "container"  # mdadm's level of what holds the volumes of firmware RAID, and its health
+EXTERNAL_KINDS = ("imsm", "ddf")  # the tag metadata= of an ARRAY line for firmware RAID
+IN_CONTAINER = r"external:[/-]([^/]+)/"  # md/metadata_version of a volume in one, with a hyphen while it is read-only
+GONE = (None, "clear")  # array states of a node that has no array
+NOT_THERE = ("missing", "inactive", "failed", CONTAINER)  # healths of arrays that nothing can be read from
 
 
 def list_arrays(host, session, array=None):
     """Return {"arrays": [array record]} of this host, those that are configured but missing included.
 
-    array: a node, name or uuid; None for all. Raises UnknownArray.
+    array: a node, name or uuid; None for all. One that something uses has `used_by`: noun phrases. Raises UnknownArray.
     """
     records = read_arrays(host)
     if array is not None:
         records = [find_array(host, array, records)]
     name_srs(host, session, records)
+    built = layers.read(host) if records else None
+    for record in records:
+        users = layers.in_words(built, record["device"]) if record["health"] not in NOT_THERE else []
+        if users:
+            record["used_by"] = users
     return {"arrays": records}
 
 
+def spare_count(record):
+    """Return how many spares an array has."""
+    return len([member for member in record["members"] if member["state"] == "spare"])
+
+
 def read_configuration(host):
-    """Return the mdadm.Configuration of this host, an empty one where there is no file."""
-    return mdadm.Configuration(host.read_if_there(CONFIGURATION) or "")
+    """Return the mdadmconf.Configuration of this host: our file, all others that mdadm reads, and those that it would read but for another one.
+
+    Raises EnvironmentError for one that is there and cannot be read.
+    """
+    ours, second = host.read_if_there(CONFIGURATION), host.read_if_there(SECOND)
+    is_debian = (ours is None or second is not None) and host.read_if_there(DEBIAN) is not None
+    is_second = ours is None and (is_debian or second is not None) or is_debian and second is not None
+    others = [mdadmconf.ConfFile(SECOND, second, is_second)] if second is not None else []
+    for main, is_read in ((CONFIGURATION, not is_second), (SECOND, is_second)):
+        others += [mdadmconf.ConfFile(path, text, is_read) for path, text in _parts(host, main + FOLDER)]
+    takes_over = is_second and ours is None and not (is_debian and second is not None)
+    return mdadmconf.Configuration(ours or "", others, CONFIGURATION, not is_second, takes_over)
+
+
+def _parts(host, folder):
+    """Return [(path, text)] of the files in a folder that mdadm reads, in its order."""
+    names = [name for name in host.names(folder) if name.endswith(PART) and len(name) > len(PART) and not name.startswith(".")]
+    paths = ["%s/%s" % (folder, name) for name in sorted(names, key=to_bytes)]
+    texts = [(path, _text_of_part(host, path)) for path in paths]
+    return [(path, text) for path, text in texts if text is not None]
+
+
+def _text_of_part(host, path):
+    """Return the text of a file in such a folder, None for a link that leads nowhere and for a folder."""
+    try:
+        return host.read_if_there(path)
+    except EnvironmentError as error:
+        if error.errno == errno.EISDIR:
+            return None
+        raise
 
 
 def read_arrays(host):
     """Return the records of all arrays in the order of their nodes, `sr` still None."""
-    configured = {mdadm.md_uuid(uuid): node or BY_ID + mdadm.md_uuid(uuid) for node, uuid in read_configuration(host).arrays() if uuid}
-    records, slots, care = [], enclosures.slots(host), notes.read(host, CARE) or {}
-    for name in sysfs.block_devices(host):
-        state = sysfs.attribute(host, name, "md/array_state") if name.startswith("md") else None
-        if state not in (None, "clear"):
-            records.append(_read_array(host, name, state, configured, slots, care))
-    running = [record["uuid"] for record in records]
-    records += [_missing(node, uuid) for uuid, node in configured.items() if uuid not in running]
+    configuration = read_configuration(host)
+    lines, home = configuration.array_lines(), configuration.home(os.uname()[1])
+    records, met, slots, care = [], [], enclosures.slots(host), notes.read(host, CARE) or {}
+    for name, state in _names(host):
+        properties = _properties(host, name)
+        facts = _facts(host, name, properties, lines)
+        line = mdadmconf.line_of(facts, lines, home)
+        record = _read_array(host, name, state, properties, facts.uuid, line, slots, care)
+        if sysfs.attribute(host, name, "md/array_state") not in GONE:  # else it was stopped meanwhile, and what was read last of it was nothing
+            records.append(record)
+            met.append(line)
+    told = [record["uuid"] for record in records]
+    wanted = [line for line in configuration.wanted_lines() if line not in met]
+    for line in wanted:
+        if line.uuid is not None and line.uuid not in told:
+            records.append(_missing(line))
+            told.append(line.uuid)
+    records += _stopped(host, [line for line in wanted if line.uuid is None], home, told)
     return sorted(records, key=lambda record: (len(record["device"]), record["device"]))
 
 
+def running_lines(host):
+    """Return the ArrayLines that know an array that the kernel has and that is not inactive."""
+    configuration = read_configuration(host)
+    lines, home = configuration.array_lines(), configuration.home(os.uname()[1])
+    running = [name for name, state in _names(host) if state != "inactive"]
+    return [mdadmconf.line_of(_facts(host, name, _properties(host, name), lines), lines, home) for name in running]
+
+
+def lines_naming(host, record):
+    """Return the ArrayLines that know the array of a record without giving its uuid, or by one that mdadm cannot read."""
+    configuration = read_configuration(host)
+    lines, home = configuration.array_lines(), configuration.home(os.uname()[1])
+    name = sysfs.name_of(record["device"])
+    facts = _facts(host, name, _properties(host, name), lines)
+    return [line for line in lines if line.uuid is None and mdadmconf.line_of(facts, [line], home)]
+
+
+def _names(host):
+    """Return [(kernel name, md/array_state)] of the arrays that the kernel has."""
+    names = [name for name in sysfs.block_devices(host) if name.startswith("md")]
+    states = [(name, sysfs.attribute(host, name, "md/array_state")) for name in names]
+    return [(name, state) for name, state in states if state not in GONE]
+
+
+def _properties(host, name):
+    return sysfs.udev_properties(host, sysfs.attribute(host, name, "dev"))
+
+
+def _facts(host, name, properties, lines):
+    """Return the ArrayFacts of one array that the kernel has; its members are only asked where a line gives no uuid."""
+    version = sysfs.attribute(host, name, "md/metadata_version") or ""
+    labels, devices = [properties.get("MD_NAME")], []
+    for entry in host.names("/sys/block/%s/md" % name) if any(line.uuid is None for line in lines) else []:
+        if entry.startswith("dev-"):
+            member = sysfs.udev_properties(host, sysfs.attribute(host, name, "md/%s/block/dev" % entry))
+            devices += [sysfs.node(entry[len("dev-"):])] + member["links"]
+            labels.append(member.get("ID_FS_LABEL") if member.get("ID_FS_TYPE") == MEMBER_TYPE else None)
+    number = re.match(r"md([0-9]+)\Z", name)
+    return mdadmconf.ArrayFacts(
+        uuid=_uuid(host, name, properties), name=next((label for label in labels if label), None), devices=tuple(devices),
+        super_minor=int(number.group(1)) if number and version == "0.90" else None,
+        level=mdadmconf.LEVELS.get(sysfs.attribute(host, name, "md/level")), device_count=sysfs.number(host, name, "md/raid_disks"),
+        metadata=version or None)
+
+
+def _stopped(host, lines, home, told):
+    """Return records of arrays that do not run and that lines without a uuid ask for; told: uuids of those that have a record already.
+
+    Which array that is, the disks tell, as far as udev has read them.
+    """
+    found = collections.OrderedDict()
+    for device, number in sysfs.disks_and_partitions(host) if lines else []:
+        properties = sysfs.udev_properties(host, number)
+        if properties.get("ID_FS_TYPE") == MEMBER_TYPE and properties.get("ID_FS_UUID"):
+            uuid = mdadm.md_uuid(properties["ID_FS_UUID"])
+            facts = found.get(uuid, mdadmconf.ArrayFacts(uuid=uuid, name=properties.get("ID_FS_LABEL")))
+            found[uuid] = facts._replace(devices=facts.devices + (device,) + tuple(properties["links"]))
+    by_uuid = [(uuid, mdadmconf.line_of(facts, lines, home)) for uuid, facts in found.items()]
+    met = [line for _, line in by_uuid]
+    records = [_missing(line, uuid) for uuid, line in by_uuid if line and uuid not in told]
+    return records + [_missing(line) for line in lines if line not in met and _node_of(line)]
+
+
+def _node_of(line, uuid=None):
+    """Return the node that an array of a line has or will have, None where mdadm chooses it."""
+    if line.node:
+        return line.node
+    if uuid:
+        return BY_ID + uuid
+    return "/dev/md/" + mdadm.array_name(line.name) if line.name else None
+
+
 def find_array(host, wanted, records=None):
-    """Return the record of the array with that node (by any of its links), name or uuid. Raises UnknownArray."""
+    """Return the record of the one array with that node (by any of its links), uuid or name. Raises UnknownArray.
+
+    What looks like a node (`md0`, `/dev/md0`) means the array there, or the one to which an ARRAY line gives that node, and no other of this name.
+    """
     records = read_arrays(host) if records is None else records
-    real = host.real_path(wanted) if wanted.startswith("/") else "/dev/" + wanted
-    for fits in (lambda r: r["device"] == real, lambda r: r["device"] == wanted, lambda r: r["uuid"] and mdadm.same_uuid(r["uuid"], wanted),
-                 lambda r: r["name"] == wanted):
-        found = [record for record in records if fits(record)]
-        if len(found) > 1:
-            raise UnknownArray(wanted, "several arrays have this name: %s; give the node or the uuid" % ", ".join(r["device"] for r in found))
-        if found:
-            return found[0]
-    raise UnknownArray(wanted)
+    node = wanted if wanted.startswith("/") else "/dev/" + wanted
+    real = host.real_path(node)
+    named = [record for record in records if record["name"] == wanted.rsplit("/", 1)[-1]]
+    for record in records:
+        if record["device"] in (real, node) or record["uuid"] and mdadm.same_uuid(record["uuid"], wanted):
+            return record
+    for line_node, uuid in read_configuration(host).arrays():
+        for record in records if line_node == node and uuid else []:
+            if record["uuid"] and mdadm.same_uuid(record["uuid"], uuid):
+                return record
+    if wanted.startswith("/") or re.match(NODE, wanted):
+        others = ", ".join("%s (uuid %s)" % (record["device"], record["uuid"]) for record in named)
+        if others:
+            raise UnknownArray(wanted, "no array of this host has this node; an array of this name has another: %s. If it is meant, give that "
+                                       "node or the uuid" % others)
+        raise UnknownArray(wanted)
+    if len(named) > 1:
+        raise UnknownArray(wanted, "several arrays have this name: %s; give the node or the uuid"
+                           % ", ".join("%s (uuid %s)" % (record["device"], record["uuid"]) for record in named))
+    if not named:
+        raise UnknownArray(wanted)
+    return named[0]
 
 
 def name_srs(host, session, records):
-    """Fill in the SR on each array: the one whose PBD on this host names the array."""
+    """Fill in the SR on each array."""
     if not records:
         return
-    pbds = pbds_by_device(host, session)
+    finder = srs.Finder(host, session)
     for record in records:
-        pbd = pbd_of_array(pbds, record)
-        if pbd:
-            record["sr"] = xapi.sr_summary(session, pbd["SR"])
+        found = finder.find(record)
+        if found:
+            record["sr"] = xapi.sr_summary(session, found.sr)
 
 
-def pbds_by_device(host, session):
-    """Return {path: PBD record} of this host's PBDs, each under the path it names its device by and under the node that this leads to."""
-    found = {}
-    for pbd in xapi.local_pbds(host, session):
-        for device in pbd["device_config"].get("device", "").split(","):
-            if device:
-                found[device] = found[host.real_path(device)] = pbd
-    return found
+def _read_array(host, name, state, properties, uuid, line, slots, care):
+    """Return the record of one array that the kernel has.
 
-
-def pbd_of_array(pbds, record):
-    """Return the PBD record, of `pbds_by_device`, whose device is this array, None when there is none."""
-    return pbds.get(record["by_id"]) or pbds.get(record["device"])
-
-
-def _read_array(host, name, state, configured, slots, care):
-    """Return the record of one array that the kernel has. configured: the uuids with an ARRAY line; slots: of `enclosures`; care: the note CARE."""
-    properties = sysfs.udev_properties(host, sysfs.attribute(host, name, "dev"))
-    uuid = _uuid(host, name, properties)
+    properties: udev's of it; line: the ArrayLine that knows it; slots: of `enclosures`; care: the note CARE.
+    """
     level = sysfs.attribute(host, name, "md/level") or None
     member_count = sysfs.number(host, name, "md/raid_disks") or 0
     members = _members(host, name, level, member_count, slots)
     for member in members:
-        member["smart"] = _smart(care, member)
+        member["smart"] = _smart(host, care, member)
     sync = _sync(host, name, state)
     policy = sysfs.attribute(host, name, "md/consistency_policy") or None  # from Linux 4.12 on
     health, left = ("failed", 0) if lacks_journal(policy, members) else _health(host, name, level, state, members, sync)
+    more = _more(host, name, state, members, sync)
+    level = CONTAINER if health == CONTAINER else level
+    if health in ("optimal", "no_redundancy") and ("read_only" in more or "frozen" in more):
+        health = "read_only" if "read_only" in more else "frozen"
     return _with_summary([
         ("device", sysfs.node(name)),
         ("by_id", BY_ID + uuid if uuid else None),
@@ -120,9 +260,53 @@ def _read_array(host, name, state, configured, slots, care):
         ("mismatch_count", sysfs.number(host, name, "md/mismatch_cnt")),
         ("last_check", iso_time(care.get("arrays", {}).get(uuid, {}).get("done"))),
         ("consistency_policy", policy),
-        ("configured", uuid in configured),
+        ("configured", line is not None),
         ("sr", None),
-    ])
+    ] + sorted(more.items()))
+
+
+def _more(host, name, state, members, sync):
+    """Return what is told of an array only where it is out of the ordinary.
+
+    read_only, frozen, sync_held, sync_pending: True; bad_blocks: nodes of members; container: the node of that which a volume of firmware RAID is in.
+    """
+    found, within = {}, re.match(IN_CONTAINER, sysfs.attribute(host, name, "md/metadata_version") or "")
+    if within:
+        found["container"] = sysfs.node(within.group(1))
+    if state == "readonly":
+        found["read_only"] = True
+    if state == "read-auto" and sync:
+        found["sync_pending"] = True
+    if sysfs.attribute(host, name, "md/sync_action") == "frozen":
+        found["frozen"] = True
+    if sync and sync["action"] != "reshape" and (sysfs.attribute(host, name, "md/sync_max") or "max") != "max":
+        found["sync_held"] = True  # of a reshape mdadm itself moves it on
+    there = [member["device"] for member in members if member["device"]]
+    bad = [device for device in there if sysfs.attribute(host, name, "md/dev-%s/bad_blocks" % sysfs.name_of(device))]
+    if bad:
+        found["bad_blocks"] = bad
+    return found
+
+
+def is_container(host, name):
+    """Return whether an array is the container of firmware RAID."""
+    return re.match(r"external:[^/-]", sysfs.attribute(host, name, "md/metadata_version") or "") is not None
+
+
+def state_in_words(record):
+    """Return what an array record's health is called in a sentence on why something cannot be done."""
+    return "the container of firmware RAID" if record["health"] == CONTAINER else record["health"]
+
+
+def refuse_firmware(record, what):
+    """Raise BadArgument for firmware RAID, a container or a volume in one: its metadata are the firmware's and of all its volumes together.
+
+    what: what is refused, such as `is deleted`.
+    """
+    if record["level"] == CONTAINER or record.get("container"):
+        container = record.get("container") or record["device"]
+        raise BadArgument("array", "%s is firmware RAID, which %s in the setup of the firmware or with mdadm, in its container %s"
+                          % (record["device"], what, container))
 
 
 def _with_summary(fields):
@@ -131,11 +315,17 @@ def _with_summary(fields):
     return record
 
 
-def _missing(node, uuid):
+def _missing(line, uuid=None):
+    """Return the record of an array that does not run; uuid: where it is known though the line does not give it."""
+    uuid = line.uuid or uuid
+    node = _node_of(line, uuid)
     unknown = dict.fromkeys(("level", "size_bytes", "chunk_bytes", "summary", "sync", "mismatch_count", "last_check", "consistency_policy", "sr"))
-    known = dict(unknown, device=node, by_id=BY_ID + uuid, name=node.rsplit("/", 1)[-1], uuid=uuid, health="missing", redundancy_left=0, members=[],
-                 configured=True)
-    return _with_summary([(key, known[key]) for key in KEYS])
+    known = dict(unknown, device=node, by_id=BY_ID + uuid if uuid else None, name=node.rsplit("/", 1)[-1], uuid=uuid, health="missing",
+                 redundancy_left=0, members=[], configured=True)
+    if line.metadata in EXTERNAL_KINDS and line.container is None:
+        known["level"] = CONTAINER
+    more = [("container", line.container)] if line.container else []
+    return _with_summary([(key, known[key]) for key in KEYS] + more)
 
 
 def _uuid(host, name, properties):
@@ -150,7 +340,7 @@ def _uuid(host, name, properties):
         member = sysfs.udev_properties(host, sysfs.attribute(host, name, "md/%s/block/dev" % entry)) if entry.startswith("dev-") else {}
         if member.get("ID_FS_TYPE") == MEMBER_TYPE:
             known = member.get("ID_FS_UUID")
-    return mdadm.md_uuid(known) if known else None
+    return mdadm.md_uuid(known) if (known or "").strip("0-:") else None
 
 
 def _members(host, name, level, member_count, slots):
@@ -160,8 +350,9 @@ def _members(host, name, level, member_count, slots):
         if not entry.startswith("dev-"):
             continue
         state = sysfs.attribute(host, name, "md/%s/state" % entry)
-        if state is not None:  # None: it has just gone
-            members.append(_member(host, name, level, entry, state.split(","), slots))
+        member = None if state is None else _member(host, name, level, entry, state.split(","), slots)
+        if member is not None and member["errors"] is not None:  # None: it has just gone, each that is there has a count
+            members.append(member)
             replacements += [members[-1]["slot"]] if "replacement" in state.split(",") else []
     for member in members:  # after a reboot md knows the replacement, but marks the one that it replaces no more
         member["being_replaced"] = member["being_replaced"] or member["state"] == "active" and member["slot"] in replacements
@@ -203,9 +394,10 @@ def _member_record(device, serial, slot, state, errors, being_replaced=False, en
                                     ("being_replaced", being_replaced), ("enclosure_slot", enclosure_slot)])
 
 
-def _smart(care, member):
+def _smart(host, care, member):
     """Return what a member's disk said of its health when it was last asked, None where that is not known."""
-    known = care.get("disks", {}).get(member["serial"] or member["device"])
+    disks = care.get("disks", {})
+    known = disks.get(sysfs.disk_key(host, member["device"])) if disks and member["device"] else None
     return collections.OrderedDict(list(known["seen"].items()) + [("time", iso_time(known["time"]))]) if known else None
 
 
@@ -241,16 +433,19 @@ def _sync(host, name, state):
 def _health(host, name, level, state, members, sync):
     """Return (health, how many more failures are survived for certain); while an array is reshaped, in its old shape as in its new one."""
     if state in STOPPED:
-        return "inactive", 0
+        return (CONTAINER, None) if is_container(host, name) else ("inactive", 0)
     alive = {member["slot"] for member in members if member["state"] == "active"}
     layout = sysfs.number(host, name, "md/layout") if level == "raid10" else 0
     counts = sysfs.numbers(host, name, "md/raid_disks") or [0]
-    dead = [slot for slot in range(counts[0]) if slot not in alive]
+    dead = [slot for slot in range(max(counts)) if slot not in alive]
     left = min(redundancy(level, count, [slot for slot in dead if slot < count], layout or 0) for count in counts)
     if left < 0 or state == "broken":
         return "failed", 0
+    left = left if is_known(level) else 0  # for certain
     if sync and (not dead or sync["action"] == "recover"):
         return SYNC_HEALTH[sync["action"]], left
     if dead:
         return "degraded", left
+    if not is_known(level):
+        return "unknown", left
     return ("optimal" if is_redundant(level) else "no_redundancy"), left

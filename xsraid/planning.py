@@ -14,9 +14,9 @@ from xsraid.text import command_line, random_hex
 
 UNUSED_MAX_PERCENT = 10  # of the disks' bytes; more is rather a slip than a wish
 # What closes the write hole: the versions of mdadm and Linux that it needs. PPL before 4.16 loses what a disk's own write cache holds, and before
-# 4.12 the kernel does not tell of a journal.
-NEEDS = {"ppl": ((4, 0), (4, 16)), "journal": ((3, 4), (4, 12))}
-Options = collections.namedtuple("Options", "level name chunk bitmap consistency_policy wipe allow_mixed_sizes allow_4k")
+# 4.12 the kernel does not tell of a journal. Distributions have given PPL to an mdadm 4.0 as well.
+NEEDS = {"ppl": ((4, 1), (4, 16)), "journal": ((3, 4), (4, 12))}
+Options = collections.namedtuple("Options", "level name chunk bitmap consistency_policy wipe allow_mixed_sizes allow_4k allow_removable")
 Chosen = collections.namedtuple("Chosen", "members spares journals")  # lists of disk records
 # request: of `request_of`; wipes, create: argument lists; configuration: the mdadm.Configuration with the new line, line.
 Plan = collections.namedtuple("Plan", "node name uuid level chosen size_bytes unused_bytes request wipes create configuration line")
@@ -35,7 +35,7 @@ def check_options(level, devices, spares, chunk, bitmap, policy=None, journal=No
         raise BadArgument("spares", "%s has no redundancy that a spare could restore; leave it out" % level)
     if policy == "ppl" and level != "raid5":
         raise BadArgument("consistency_policy", "only raid5 takes ppl, not %s" % level)
-    if journal is not None and level not in ("raid5", "raid6"):
+    if journal is not None and not rule.parity:
         raise BadArgument("journal", "%s has no parity that a journal could keep right; leave it out" % level)
     if policy == "bitmap" and (bitmap == "none" or not rule.redundant):
         raise BadArgument("consistency_policy", "there is no bitmap with bitmap=none, nor on %s; leave it out" % ", ".join(
@@ -63,9 +63,20 @@ def refuse_unsupported(host, policy, journal):
     for way in [word for word, is_asked in (("ppl", policy == "ppl"), ("journal", journal is not None)) if is_asked]:
         said = run(host, ["mdadm", "--version"], accept=None)
         have = version_of(said.out + said.err), version_of(os.uname()[2])
-        if have[0] < NEEDS[way][0] or have[1] < NEEDS[way][1]:
+        has_mdadm = _knows_ppl(host) if way == "ppl" else have[0] >= NEEDS[way][0]
+        if not has_mdadm or have[1] < NEEDS[way][1]:
             needs = ["%s %d.%d (here is %d.%d)" % ((name,) + need + found) for name, need, found in zip(("mdadm", "Linux"), NEEDS[way], have)]
             raise Unsupported("An array with %s" % way, " and ".join(needs))
+
+
+def _knows_ppl(host):
+    """Return whether this mdadm knows the consistency policy ppl, by asking it for an array without a node and disks.
+
+    It gets no further than its options. A policy that it knows it passes over, so that it complains of the same as where none is given.
+    """
+    said = [run(host, ["mdadm", "--create", "--level=5"] + options, accept=None)
+            for options in ([], ["--consistency-policy=ppl"], ["--consistency-policy=no-such-policy"])]
+    return said[1] == said[0] and said[1] != said[2]
 
 
 def version_of(text):
@@ -85,7 +96,7 @@ def plan_array(host, session, chosen, options):
     """Return the Plan of an array on Chosen disks. Raises DiskInUse, StaleData, BadArgument."""
     members, extra, journals = chosen
     everything = members + extra + journals
-    survey.judge(host, session, everything, options.allow_4k)
+    survey.judge(host, session, everything, options.allow_4k, options.allow_removable)
     taking.refuse_used(everything, options.wipe)
     unused_bytes = _unused_bytes(members + extra, options.allow_mixed_sizes)
     configuration = md.read_configuration(host)

@@ -6,6 +6,7 @@ import time
 
 import XenAPI
 
+from xsraid import clock
 from xsraid.text import native
 
 PLUGIN = "xsraid"
@@ -34,8 +35,8 @@ def call(session, hosts, function, limit_s):
             tasks[ref] = session.xenapi.Async.host.call_plugin(ref, PLUGIN, function, {})
         except XenAPI.Failure as error:
             answers[ref] = _in_words(error.details)
-    deadline, pause_s = time.time() + limit_s, LOOK_S
-    while tasks and time.time() < deadline:
+    deadline, pause_s = clock.monotonic_s() + limit_s, LOOK_S
+    while tasks and clock.monotonic_s() < deadline:
         time.sleep(pause_s)
         pause_s = min(pause_s * 1.5, LOOK_MAX_S)
         for ref, task in sorted(tasks.items()):

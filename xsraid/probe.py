@@ -5,6 +5,7 @@ All devices are asked at once, so that the number of commands does not grow with
 
 from __future__ import absolute_import
 
+import binascii
 import collections
 import os
 import re
@@ -13,12 +14,13 @@ import tempfile
 from xsraid import sysfs
 from xsraid.commands import run
 from xsraid.errors import CommandFailed, Timeout
-from xsraid.text import to_bytes
+from xsraid.text import lines_of, native, to_bytes
 
 LIMIT_S = 60
 Signature = collections.namedtuple("Signature", "type offset_bytes uuid label")  # type: libblkid's word; uuid, label: "" where it has none
 PARTITION_TABLES = ("dos", "gpt", "PMBR", "mac", "sun", "sgi", "bsd", "atari", "unixware", "minix", "solaris")
 
+ESCAPED = br"\\x([0-9a-f]{2})"
 # What the libblkid of CentOS 7 (2.23) does not know: type, offset (negative: from the end), magic (libblkid/src/superblocks).
 NEWER = (
     ("bcache", 4096 + 24, b"\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81"),
@@ -88,14 +90,28 @@ def _together(host, names):
 
 
 def _wipefs(host, words):
-    """Return the lines of `wipefs -n -p`, one for each signature: offset, uuid, label, type, special characters as \\xNN (wipefs(8))."""
-    out = run(host, ["wipefs", "-n", "-p"] + words, LIMIT_S).out
-    return [line for line in out.splitlines() if line and not line.startswith("#")]
+    """Return the lines of `wipefs -n -p`, one for each signature.
+
+    A label with more than 255 characters as it is printed (btrfs) lacks its end before util-linux 2.31, and has what stands behind in memory instead.
+    """
+    lines = []
+    for line in lines_of(run(host, ["wipefs", "-n", "-p"] + words, LIMIT_S).out):
+        if re.match("0x[0-9a-f]+,", line):
+            lines.append(line)
+        elif lines and not line.startswith("# offset,"):
+            lines[-1] += "\n" + line
+    return lines
 
 
 def _signature(line):
-    offset, uuid, label, kind = line.split(",")
-    return Signature(kind, int(offset, 16), uuid, re.sub(r"\\x([0-7][0-9a-f])", lambda match: chr(int(match.group(1), 16)), label))
+    """Return the Signature of a line `offset,uuid,label,type`. Raises ValueError.
+
+    Special characters stand there as \\xNN; which are special differs: from util-linux 2.31 on a label's commas stand as they are. There are none in
+    the other three.
+    """
+    offset, uuid, rest = line.split(",", 2)
+    label, kind = rest.rsplit(",", 1)
+    return Signature(kind, int(offset, 16), uuid, native(re.sub(ESCAPED, lambda match: binascii.unhexlify(match.group(1)), to_bytes(label))))
 
 
 def _newer(host, name):

@@ -11,6 +11,7 @@ from xsraid import notes, xapi
 
 KIND = "tasks"  # the note: {uuid of the array: {"ref", "action"}}
 NO_TASK = "OpaqueRef:NULL"
+APPLIES_TO = "applies_to"  # by this key Xen Orchestra shows a task at the object of that reference
 DOING = {"resync": "Synchronising", "recover": "Rebuilding", "check": "Checking", "repair": "Repairing", "reshape": "Reshaping"}
 NOT_WHOLE = ("degraded", "failed", "missing", "inactive")
 
@@ -29,7 +30,7 @@ def follow(host, session, records):
     for uuid, record in sorted(by_uuid.items()):
         if record["sync"] and not (uuid in followed and _advance(session, followed[uuid]["ref"], record)):
             followed.pop(uuid, None)
-            ref = _begin(session, record)
+            ref = _begin(host, session, record)
             if ref is not None:
                 followed[uuid] = {"ref": ref, "action": record["sync"]["action"]}
     if followed != known:
@@ -41,7 +42,7 @@ def is_open(host):
     return bool(notes.read(host, KIND))
 
 
-def _begin(session, record):
+def _begin(host, session, record):
     """Return the task of what runs on an array, one that a delivery left that was cut off or a new one; None where XAPI has no progress to set."""
     title = _title(record)
     for ref, task in session.xenapi.task.get_all_records().items():
@@ -52,6 +53,9 @@ def _begin(session, record):
         return None
     ref = session.xenapi.task.create(title, "%s, %s" % (record["device"], record["level"]))
     session.xenapi.task.add_to_other_config(ref, xapi.ARRAY_TAG, record["uuid"])
+    sr = xapi.sr_of_array(host, session, record["uuid"])
+    if sr is not None:
+        session.xenapi.task.add_to_other_config(ref, APPLIES_TO, sr)
     _advance(session, ref, record)
     return ref
 

@@ -3,76 +3,156 @@
 from __future__ import absolute_import
 
 import contextlib
+import re
+import sys
 import syslog
 
-from xsraid import disks, mail, md, mdadm, notes, probe, survey, sysfs
+from xsraid import disks, mail, md, mdadm, notes, survey, sysfs, taking
 from xsraid.commands import run
 from xsraid.errors import ArrayInUse, XsraidError
 from xsraid.host import ASIDE, STATE_DIR
 
 DELETING = "deleting"  # the kind of note of an array that is being deleted
 SETTLE_S = 20
+NEVER_RUN = 0  # the event count of the superblocks that mdadm writes before an array runs for the first time
 NO_SUPERBLOCK = "No md superblock detected"  # what mdadm --examine says of a disk that it could read
 WRITTEN = (md.CONFIGURATION, mail.CONFIGURATION, mail.REVALIASES)
 
 
 @contextlib.contextmanager
-def changing(host, who, limit_s, is_brief=False):
+def changing(host, who, limit_s, session=None, is_brief=False):
     """Hold the lock that all changing functions share, with what earlier calls left unfinished taken back. Raises Busy, and what taking back raises.
 
-    who: the function, to tell others; limit_s: for each command; is_brief: others wait for it. Gives the Lock.
+    who: the function, to tell others; limit_s: for each command; session: of XAPI, None where it cannot be asked; is_brief: others wait for it. Gives
+    the Lock.
     """
     with host.lock(who, is_brief) as lock:
-        take_back_unfinished(host, limit_s)
+        take_back_unfinished(host, limit_s, session)
         yield lock
 
 
-def take_back_unfinished(host, limit_s):
-    """Take back each array whose note says that it is being made.
+def take_back_unfinished(host, limit_s, session=None):
+    """Take back each array whose note says that it is being made, finish each deletion whose note says that it was begun.
 
-    Not one that has its ARRAY line: it was finished, and now its note says so. Nor one that somebody has begun to use: that one gets its line.
+    A deletion is judged once more, which takes XAPI: without it the note goes, and whoever still wants it asks again.
     """
-    _remove_asides(host)
-    for uuid in notes.uuids(host, "creating"):
-        facts = notes.read(host, "creating", uuid)
-        if facts.get("is_made"):
-            continue
-        configuration = md.read_configuration(host)
-        record = None if configuration.has_array(uuid) else _running(host, uuid, limit_s)
-        if record is not None and _carries_data(host, record):
-            line = configuration.set_array(record["device"], uuid)
-            host.log("somebody uses %s, which a killed call had just made: it stays, with the line %s" % (record["device"], line), syslog.LOG_WARNING)
-            host.replace(md.CONFIGURATION, configuration.text())
-        if configuration.has_array(uuid):
-            notes.write(host, "creating", dict(facts, is_made=True), uuid)
-        else:
-            take_back(host, uuid, limit_s)
+    take_back_creations(host, limit_s, session)
     for uuid in notes.uuids(host, DELETING):
         try:
-            finish_deletion(host, uuid, limit_s)
+            if session is None:
+                _give_up_deletion(host, uuid, limit_s)
+                host.log("the deletion of %s was cut off and is given up, as XAPI cannot be asked whether it is in use" % mdadm.md_uuid(uuid),
+                         syslog.LOG_WARNING)
+            else:
+                finish_deletion(host, session, uuid, limit_s)
         except XsraidError as error:
             host.log("a deletion that was cut off is not finished: %s" % error, syslog.LOG_WARNING)
 
 
-def finish_deletion(host, uuid, limit_s):
-    """Delete the array whose note says so: stop it, take out its line, clear its superblocks, and last the note.
+def take_back_creations(host, limit_s, session=None):
+    """Take back each array whose note says that it is being made."""
+    _remove_asides(host)
+    for uuid in notes.uuids(host, "creating"):
+        facts = notes.read(host, "creating", uuid)
+        if not facts.get("is_made"):
+            _settle_creation(host, session, uuid, facts, limit_s)
 
-    Where it cannot be stopped, as somebody uses it, nothing is changed and the note goes: whoever still wants it asks again. Raises ArrayInUse,
+
+def _settle_creation(host, session, uuid, facts, limit_s):
+    """Take back an array that a killed call was making, if it runs and is empty, or if nothing was ever written to it.
+
+    Not one that has its ARRAY line: it was finished, and now its note says so. Whatever else is found stays and gets its line.
+    """
+    configuration = md.read_configuration(host)
+    if configuration.has_array(uuid):
+        notes.write(host, "creating", dict(facts, is_made=True), uuid)
+        return
+    record = _running(host, uuid, limit_s)
+    if record is not None and record["health"] not in md.NOT_THERE:
+        judged = survey.judge_array(host, session, record)
+        is_idle = not judged.uses and not judged.stale
+    else:
+        is_idle = _events(host, uuid, limit_s) <= facts.get("events", NEVER_RUN)
+    if is_idle:
+        take_back(host, uuid, limit_s)
+        return
+    line = configuration.set_array(record["device"] if record else facts.get("node") or "/dev/md/" + mdadm.bare_uuid(uuid)[:8], uuid)
+    host.log("an array that a killed call was making is in use, holds data or cannot be looked at: it stays, with the line %s" % line,
+             syslog.LOG_WARNING)
+    host.replace(md.CONFIGURATION, configuration.text())
+    notes.remove(host, "creating", uuid)
+
+
+def finish_deletion(host, session, uuid, limit_s, is_asked=False):
+    """Delete the array whose note says so: judge it, stop it, take out its line, clear its superblocks, and last the note. Return the nodes cleared.
+
+    is_asked: somebody names the array in this call, and it need not be running. Of one that does not run although it was not stopped here nothing
+    else is changed. Where somebody uses it, nothing is changed. In both cases the note goes: whoever still wants it asks again. The note has the
+    event count with which it was stopped: a superblock with a higher one has been used since, and stays. Raises ArrayInUse, WouldLoseData,
     CommandFailed, Timeout.
     """
+    facts = notes.read(host, DELETING, uuid) or {}
     record = _running(host, uuid, limit_s)
-    if record is not None:
-        try:
-            for user in [user for users in survey.users_of(host, record["device"]) for user in users]:
-                raise ArrayInUse(record["device"], user)
-            run(host, ["mdadm", "--stop", record["device"]], limit_s)
-        except XsraidError:
-            notes.remove(host, DELETING, uuid)
-            raise
+    runs = record is not None and record["health"] not in md.NOT_THERE
+    try:
+        if not runs and not is_asked and ("events" not in facts or _events(host, uuid, limit_s) > facts["events"]):
+            raise ArrayInUse(mdadm.md_uuid(uuid), "somebody that cannot be found out, as it does not run", "Delete it again if nobody needs it.")
+        if record is not None or is_asked:
+            taking.refuse_array_in_use(host, session, record or md.find_array(host, uuid))
+            _stop(host, record, uuid, DELETING, limit_s)
+    except XsraidError:
+        _give_up_deletion(host, uuid, limit_s)
+        raise
     configuration = md.read_configuration(host)
     if configuration.remove_array(uuid):
         host.replace(md.CONFIGURATION, configuration.text())
-    take_back(host, uuid, limit_s, DELETING)
+    return take_back(host, uuid, limit_s, DELETING)
+
+
+def _give_up_deletion(host, uuid, limit_s):
+    """Forget a deletion of which nothing is done yet, or nothing but that the array is read-only."""
+    facts, record = notes.read(host, DELETING, uuid) or {}, _running(host, uuid, limit_s)
+    if record is not None and "events" in facts:
+        run(host, ["mdadm", "--readwrite", record["device"]], limit_s, accept=None)
+    notes.remove(host, DELETING, uuid)
+
+
+def _stop(host, record, uuid, kind, limit_s):
+    """Stop an array, if it is there, with its event count in its note: of a superblock with a higher one somebody has made use since.
+
+    A read-only array is stopped without another event (the kernel's md.c, md_stop_writes), so that the count is known before. Raises CommandFailed,
+    Timeout; the array then is as it was.
+    """
+    was_writable = record is not None and record["health"] not in md.NOT_THERE and not run(
+        host, ["mdadm", "--readonly", record["device"]], limit_s, accept=None).status
+    try:
+        notes.write(host, kind, dict(notes.read(host, kind, uuid) or {}, events=_events(host, uuid, limit_s)), uuid)
+        if record is not None:
+            run(host, ["mdadm", "--stop", record["device"]], limit_s)
+    except BaseException:
+        if was_writable:
+            run(host, ["mdadm", "--readwrite", record["device"]], limit_s, accept=None)
+        raise
+
+
+def _events(host, uuid, limit_s):
+    """Return the highest event count of the superblocks with a uuid, NEVER_RUN where there is none."""
+    counts = [NEVER_RUN]
+    for device, _ in sysfs.disks_and_partitions(host):
+        examined = _examine(host, device, limit_s)
+        if _has_uuid(examined, uuid):
+            counts.append(_count(examined))
+    return max(counts)
+
+
+def _examine(host, device, limit_s):
+    return run(host, ["mdadm", "--examine", "--export", device], limit_s, accept=None)
+
+
+def _count(examined):
+    """Return the event count that mdadm read in a superblock, one that is too high for any where it tells none."""
+    found = re.search(r"^MD_EVENTS=(\d+)$", examined.out, re.MULTILINE)
+    return int(found.group(1)) if found else sys.maxsize
 
 
 def try_to_take_back(host, uuid, limit_s):
@@ -86,30 +166,46 @@ def try_to_take_back(host, uuid, limit_s):
 def take_back(host, uuid, limit_s, kind="creating"):
     """Stop the array and clear the superblocks that carry a uuid, whatever node and disks are called today; then remove its note, of that kind.
 
-    The note stays while a disk cannot be read: it may carry the uuid, and a later call tries again.
+    Superblocks with a higher event count than it was stopped with stay: somebody has used it since. The note stays while a disk cannot be read: it
+    may carry the uuid, and a later call tries again. Return the nodes of the devices that were cleared.
     """
     host.log("clearing away the array %s (%s)" % (mdadm.md_uuid(uuid), kind), syslog.LOG_WARNING)
     record = _running(host, uuid, limit_s)
-    if record is not None:
-        run(host, ["mdadm", "--stop", record["device"]], limit_s)
-    readable, is_one_unreadable = set(), False
+    if record is not None or "events" not in (notes.read(host, kind, uuid) or {}):
+        _stop(host, record, uuid, kind, limit_s)
+    facts = notes.read(host, kind, uuid)
+    readable, cleared, is_one_unreadable = set(), [], False
     for disk in disks.inventory(host):
         for partition in sysfs.partitions(host, sysfs.name_of(disk["device"])):  # an array that was adopted may have them as members
-            clear(host, sysfs.node(partition), uuid, limit_s)
-        examined = clear(host, disk["device"], uuid, limit_s)
+            cleared += _clear_stopped(host, sysfs.node(partition), uuid, facts["events"], limit_s)[1]
+        examined, here = _clear_stopped(host, disk["device"], uuid, facts["events"], limit_s)
+        cleared += here
         if examined.status == 0 or NO_SUPERBLOCK in examined.err:
             readable.update([disk["by_id"], disk["device"]])
         else:
             is_one_unreadable = True  # udev may have forgotten by now which one it is
-    request = (notes.read(host, kind, uuid) or {}).get("request", {})
+    request = facts.get("request", {})
     if not is_one_unreadable or readable.issuperset(
             [device for part in ("devices", "spares", "journals") for device in request.get(part, [])]):
         notes.remove(host, kind, uuid)
+    return cleared
+
+
+def _clear_stopped(host, device, uuid, events, limit_s):
+    """Clear the superblock of a stopped array on a device; return (what mdadm said of it before, [device] if it was cleared)."""
+    examined = _examine(host, device, limit_s)
+    if not _has_uuid(examined, uuid):
+        return examined, []
+    if _count(examined) > events:
+        host.log("%s stays a member of %s: the array has been used since it was stopped" % (device, mdadm.md_uuid(uuid)), syslog.LOG_WARNING)
+        return examined, []
+    run(host, ["mdadm", "--zero-superblock", device], limit_s)
+    return examined, [device]
 
 
 def clear(host, device, uuid, limit_s):
     """Clear the superblock on a device if it carries that uuid; return what mdadm said of it before."""
-    examined = run(host, ["mdadm", "--examine", "--export", device], limit_s, accept=None)
+    examined = _examine(host, device, limit_s)
     if _has_uuid(examined, uuid):
         run(host, ["mdadm", "--zero-superblock", device], limit_s)
     return examined
@@ -130,14 +226,6 @@ def _running(host, uuid, limit_s):
                 run(host, ["mdadm", "--detail", "--export", record["device"]], limit_s, accept=None), uuid):
             return record
     return None
-
-
-def _carries_data(host, record):
-    if record["health"] == "inactive":
-        return False
-    name = sysfs.name_of(record["device"])
-    found, _ = probe.signatures(host, [name])
-    return bool(found.get(name)) or any(survey.users_of(host, record["device"]))
 
 
 def _has_uuid(answer, uuid):

@@ -6,12 +6,13 @@ import collections
 import tempfile
 import time
 
-from xsraid import alerts, delivery, mail, md, settings, spool
+from xsraid import alerts, channels, clock, delivery, mail, md, settings, spool
 from xsraid.commands import run
 from xsraid.errors import MailRejected, NotConfigured, UnknownArray
 
 TEST_EVENT = "TestMessage"
 LOOK_S = 0.1
+NONE = {"state": "off"}  # of a channel that an alert does not wait on
 
 
 def test_alert(host, session, array=None, timeout_s=60):
@@ -20,8 +21,8 @@ def test_alert(host, session, array=None, timeout_s=60):
 
     timeout_s: for the whole call. Raises MailRejected when no mail was accepted, NotConfigured, UnknownArray, Timeout.
     """
-    started = time.time()
-    deadline = started + timeout_s
+    started, began = time.time(), clock.monotonic_s()
+    deadline = began + timeout_s
     limits = settings.load(host)
     current = alerts.read_settings(host, session)
     if current["mail_to"] is None or current["smtp_host"] is None:
@@ -31,7 +32,7 @@ def test_alert(host, session, array=None, timeout_s=60):
         raise UnknownArray(array or "all", "there is no running array that mdadm could make a test event for")
     spool.make_folders(host)
     _make_events(host, devices, min(limits.mdadm_timeout_s, timeout_s))
-    found = _wait(host, devices, started - 1, deadline)
+    found = _wait(host, devices, lambda: _set_back_to(started, began) - 1, deadline)
     deliveries = [delivered for device in devices for delivered in _deliveries(found.get(device), device)]
     mails = [delivered for delivered in deliveries if delivered["channel"] == "mail"]
     if not any(delivered["accepted"] for delivered in mails):
@@ -48,13 +49,22 @@ def _make_events(host, devices, timeout_s):
         run(host, ["mdadm", "--monitor", "--test", "--oneshot", "--config=" + empty.name, "--program=" + delivery.HOOK] + devices, timeout_s)
 
 
+def _set_back_to(started, began):
+    """Return the time of the start, and an earlier one if the system's clock was set back since: events have the time that it showed.
+
+    started, began: by that clock and by `clock.monotonic_s`.
+    """
+    set_ahead_s = (time.time() - started) - (clock.monotonic_s() - began)
+    return started + min(0, set_ahead_s)
+
+
 def _wait(host, devices, since, deadline):
-    """Return {device: alert} of the tests made since then, as they are when all have been tried or the time is up."""
+    """Return {device: alert} of the tests made since then, as they are when all have been tried or the time is up. since: returns the time."""
     while True:
-        tests = [alert for alert in spool.history(host, 2 * len(devices) + 20) if alert["name"] == "XSRAID_TEST" and alert["time"] >= since]
+        tests = [alert for alert in spool.history(host, 2 * len(devices) + 20) if alert["name"] == "XSRAID_TEST" and alert["time"] >= since()]
         found = {alert["device"]: alert for alert in tests}
         tried = [device for device in devices if device in found and all(c["state"] != "waiting" for c in found[device]["channels"].values())]
-        if len(tried) == len(devices) or time.time() > deadline:
+        if len(tried) == len(devices) or clock.monotonic_s() > deadline:
             return found
         time.sleep(LOOK_S)
 
@@ -63,14 +73,21 @@ def _deliveries(alert, device):
     if alert is None:
         answer = mail.Answer(False, "no test event of mdadm came through in time", "Give a larger timeout_s, or see `journalctl -t xsraid`.")
         return [_tested(device, "mail", {"state": "waiting", "response": answer.response, "seconds": 0, "advice": answer.advice})]
-    return [_tested(device, name, alert["channels"][name]) for name in delivery.CHANNELS if alert["channels"][name]["state"] != "off"]
+    return [_tested(device, name, alert["channels"][name]) for name in channels.NAMES if alert["channels"].get(name, NONE)["state"] != "off"]
 
 
 def _tested(device, name, channel):
     response = channel["response"] or "not tried in time: an earlier delivery is still at work"
     return collections.OrderedDict([
         ("array", device), ("event", TEST_EVENT), ("channel", name), ("accepted", channel["state"] == "accepted"), ("response", response),
-        ("seconds", channel["seconds"]), ("advice", channel["advice"])])
+        ("seconds", channel["seconds"]), ("advice", channel["advice"])] + _recipients(channel))
+
+
+def _recipients(channel):
+    """Return what became of an alert at each recipient, where there are several."""
+    known = channel.get("recipients", {})
+    return [("recipients", [collections.OrderedDict([("address", address), ("state", one["state"]), ("response", one["response"])])
+                            for address, one in sorted(known.items())])] if len(known) > 1 else []
 
 
 def alert_history(host, session, count=50):
@@ -78,11 +95,11 @@ def alert_history(host, session, count=50):
     return {"alerts": [collections.OrderedDict([
         ("time", md.iso_time(alert["time"])), ("name", alert["name"]), ("array", alert["device"]), ("uuid", alert["uuid"]),
         ("disk", alert["component"]), ("events", alert["events"]), ("subject", alert["subject"]),
-        ("deliveries", [_delivered(name, alert["channels"][name]) for name in delivery.CHANNELS if name in alert["channels"]]),
+        ("deliveries", [_delivered(name, alert["channels"][name]) for name in channels.NAMES if name in alert["channels"]]),
     ]) for alert in spool.history(host, count)]}
 
 
 def _delivered(name, channel):
     return collections.OrderedDict([
         ("channel", name), ("state", channel["state"]), ("tries", channel["tries"]), ("response", channel["response"]),
-        ("seconds", channel["seconds"]), ("time", md.iso_time(channel["time"])), ("advice", channel["advice"])])
+        ("seconds", channel["seconds"]), ("time", md.iso_time(channel["time"])), ("advice", channel["advice"])] + _recipients(channel))

@@ -3,16 +3,14 @@
 from __future__ import absolute_import
 
 import collections
-import re
 import syslog
 import time
 
 import XenAPI
 
-from xsraid import lvm, md, notes, probe, recovery, settings, survey, sysfs, usage, xapi
-from xsraid.errors import ArrayInUse, BadArgument, Busy, UnknownArray, Unsupported, WouldLoseData
+from xsraid import lvm, md, notes, recovery, settings, srs, survey, sysfs, taking, usage, xapi
+from xsraid.errors import BadArgument, Busy, UnknownArray, Unsupported, WouldLoseData
 
-LVM_GROUP = "VG_XenStorage-"  # how the storage manager begins the names of the volume groups of its type lvm
 LVM_CONFIG = "use_vhd"  # what SR.create of type lvm leaves in sm_config
 CONFIG_LOOKS, CONFIG_PAUSE_S = 10, 0.2
 METADATA_VOLUME = "MGT"  # what LVMSR makes in it before the first disk
@@ -31,15 +29,16 @@ def create_sr(host, session, array, type=None, name_label=None, name_description
     limit_s = settings.load(host).mdadm_timeout_s
     if reattach and wipe:
         raise BadArgument("wipe", "reattach=true keeps the data and wipe=true gives it up; give one of them")
-    with recovery.changing(host, "create_sr", limit_s):
+    with recovery.changing(host, "create_sr", limit_s, session):
         record = md.find_array(host, array)
         if record["health"] in md.NOT_THERE or record["by_id"] is None:
-            raise UnknownArray(array, "this array is %s, it carries no storage repository" % record["health"])
+            raise UnknownArray(array, "this array is %s, it carries no storage repository" % md.state_in_words(record))
         wish = Wish(type, name_label or "Local %s %s" % (record["level"].upper(), record["name"]), name_description or "", reattach, wipe)
         here = xapi.this_host(host, session)
-        pbd = _finish_or_undo(host, session, record)
-        if pbd is not None:
-            sr, created = _complete(session, record, pbd, type), False
+        found = _finish_or_undo(host, session, record)
+        device = record["by_id"]
+        if found is not None and found.pbd is not None:
+            sr, created, device = _complete(host, session, record, found, wish), False, found.path
         else:
             _refuse_sectors(host, record, allow_4k)
             sr, created = _make(host, session, here, record, wish), not reattach
@@ -48,7 +47,7 @@ def create_sr(host, session, array, type=None, name_label=None, name_description
         if default_sr:
             session.xenapi.pool.set_default_SR(session.xenapi.pool.get_all()[0], sr)
         host.log("SR %s on %s, %s" % (session.xenapi.SR.get_uuid(sr), record["device"], "created" if created else "was there"))
-        return collections.OrderedDict([("sr_uuid", session.xenapi.SR.get_uuid(sr)), ("device", record["by_id"]), ("created", created)])
+        return collections.OrderedDict([("sr_uuid", session.xenapi.SR.get_uuid(sr)), ("device", device), ("created", created)])
 
 
 def _refuse_sectors(host, record, allow_4k):
@@ -59,21 +58,21 @@ def _refuse_sectors(host, record, allow_4k):
 
 
 def _finish_or_undo(host, session, record):
-    """Return the PBD of an array, None when there is none; what a call that was killed left half made of an SR is taken away first."""
+    """Return the srs.Found of an array, None when there is none; what a call that was killed left half made of an SR is taken away first."""
     note = notes.read(host, "registering", record["uuid"])
-    pbd = md.pbd_of_array(md.pbds_by_device(host, session), record)
+    found = srs.Finder(host, session).find(record)
     if note is None:
-        return pbd
+        return found
     if any(task["status"] == "pending" and "SR.create" in task["name_label"] for task in session.xenapi.task.get_all_records().values()):
         raise Busy("xapi still carries out an SR.create that an earlier call began")
-    if pbd is not None and _is_half_made(host, session, pbd):
-        session.xenapi.PBD.unplug(pbd["ref"])
-        session.xenapi.PBD.destroy(pbd["ref"])
-        session.xenapi.SR.forget(pbd["SR"])
-        pbd = None
-    if pbd is None:
+    if found is not None and found.pbd is not None and _is_half_made(host, session, found.pbd):
+        session.xenapi.PBD.unplug(found.pbd["ref"])
+        session.xenapi.PBD.destroy(found.pbd["ref"])
+        session.xenapi.SR.forget(found.pbd["SR"])
+        found = None
+    if found is None:
         _clean(host, session, record, note.get("groups", []), [METADATA_VOLUME])
-    return md.pbd_of_array(md.pbds_by_device(host, session), record)
+    return srs.Finder(host, session).find(record)
 
 
 def _is_half_made(host, session, pbd):
@@ -111,115 +110,105 @@ def _clean(host, session, record, groups_before, volumes):
 
     groups_before: names of volume groups; volumes: names of those that it may hold, None for any. What does not fit this stays.
     """
-    groups, others = _contents(host, record)
-    known = [sr["uuid"] for sr in session.xenapi.SR.get_all_records().values()]
-    for group in groups:
-        sr = re.match(usage.SR_GROUP, group)
-        there = lvm.volumes(host, group)
-        if not sr or sr.group(1) in known or group in groups_before or volumes is not None and set(there) - set(volumes):
+    judged = survey.judge_array(host, session, record)
+    if [use for use in judged.uses if use.reason != "LVM_PV"]:
+        return
+    group = _group(host, record, judged)
+    if group:
+        if not srs.uuid_of_group(group) or group in groups_before or volumes is not None and set(lvm.volumes(host, group)) - set(volumes):
             return
         host.log("taking away the volume group that the failed SR.create left: %s" % group, syslog.LOG_WARNING)
         lvm.remove(host, group)
-    if groups or others == [lvm.LABEL]:
+    if group or [item["type"] for item in judged.stale] == [lvm.LABEL]:
         lvm.remove_label(host, record["device"])
 
 
-def _complete(session, record, pbd, kind):
-    """Return the SR of a PBD that is there already, plugged."""
-    there = session.xenapi.SR.get_type(pbd["SR"])
-    if kind not in (None, there):
+def _group(host, record, judged):
+    """Return the name of the volume group whose physical volume an array is, "" for none."""
+    idle = [item["label"] for item in judged.stale if item["type"] == lvm.LABEL]
+    group = lvm.volume_groups(host).get(sysfs.attribute(host, sysfs.name_of(record["device"]), "dev")) if judged.uses else None
+    return (group.name if group else "") or "".join(idle)
+
+
+def _complete(host, session, record, found, wish):
+    """Return the SR that XAPI knows on an array, plugged; its PBD names the array's lasting path afterwards."""
+    there = session.xenapi.SR.get_type(found.sr)
+    if wish.type not in (None, there):
         raise BadArgument("type", "%s carries a storage repository of type %s already" % (record["device"], there))
-    if not pbd["currently_attached"]:
-        session.xenapi.PBD.plug(pbd["ref"])
-    return pbd["SR"]
+    if not found.pbd["currently_attached"]:
+        srs.mend(host, session, found)
+        session.xenapi.PBD.plug(found.pbd["ref"])
+    return found.sr
 
 
 def _make(host, session, here, record, wish):
-    groups, others = _contents(host, record)
-    old_type, old_uuid = _old_sr(groups)
+    judged = survey.judge_array(host, session, record)
+    group = _group(host, record, judged)
     if wish.reattach:
-        if old_uuid is None:
-            what = _in_words(groups, others) or "nothing at all"
-            raise BadArgument("reattach", "%s carries no storage repository, but %s" % (record["device"], what))
-        if wish.type not in (None, old_type):
-            raise BadArgument("type", "the storage repository on %s is of type %s; leave the argument out" % (record["device"], old_type))
-        return _reattach(session, here, record, old_type, old_uuid, wish)
-    if (groups or others) and not wish.wipe:
-        _refuse_to_lose(record, groups, others, old_uuid)
-    _refuse_in_use(host, record, groups)
-    for group in groups:
+        return _reattach(session, here, _old_sr(host, record, judged, group, wish), wish)
+    own_volumes = [use for use in judged.uses if group and use.reason == "LVM_PV"]
+    others = [use for use in judged.uses if use not in own_volumes]
+    if others and others[0].reason == "SR_DEVICE":
+        _refuse_known(record, others[0], wish)
+    if (own_volumes or judged.stale) and not wish.wipe:
+        _refuse_to_lose(record, judged, group)
+    taking.refuse_uses(record, others)
+    if group:
         host.log("giving up as asked: volume group %s on %s" % (group, record["device"]))
         lvm.deactivate(host, group)
-    notes.write(host, "registering", {"groups": groups}, record["uuid"])
+    notes.write(host, "registering", {"groups": [group] if group else []}, record["uuid"])
     try:
         return session.xenapi.SR.create(here, {"device": record["by_id"]}, "0", wish.label, wish.description, wish.type or "lvm", "user", False, {})
     except XenAPI.Failure:
-        _clean(host, session, record, groups, None)
+        _clean(host, session, record, [group] if group else [], None)
         notes.remove(host, "registering", record["uuid"])
         raise
 
 
-def _contents(host, record):
-    """Return (volume groups on the array, what else is on it in words). What cannot be found out is no reason to overwrite it."""
-    name = sysfs.name_of(record["device"])
-    found, unreadable = probe.signatures(host, [name])
-    if unreadable:
-        why = "may carry data, it cannot be looked at: %s" % unreadable[name]
-        raise WouldLoseData(record["device"], why, "Find out why before it is overwritten.")
-    groups, others = [], []
-    for signature in found[name]:
-        group = lvm.volume_groups(host).get(sysfs.attribute(host, name, "dev")) if signature.type == lvm.LABEL else None
-        if group and group.name:
-            groups.append(group.name)
-        else:
-            others.append(signature.type + (signature.label and " '%s'" % signature.label))
-    return groups, others
+def _old_sr(host, record, judged, group, wish):
+    """Return (type, uuid, lasting path) of the SR to bring back: what the volume group on an array or on one of its partitions is by its name."""
+    for name, path in [(group, record["by_id"])] if srs.uuid_of_group(group) else srs.groups_on(host, record):
+        kind, uuid = srs.type_of_group(name), srs.uuid_of_group(name)
+        if kind is None:
+            raise BadArgument("reattach", "the volume group %s is a storage repository of a type that is not known here: `xe sr-introduce uuid=%s` "
+                              "brings it back by hand" % (name, uuid))
+        if wish.type not in (None, kind):
+            raise BadArgument("type", "the storage repository on %s is of type %s; leave the argument out" % (record["device"], kind))
+        return kind, uuid, path
+    raise BadArgument("reattach", "%s carries no storage repository, but %s" % (record["device"], _in_words(judged, group) or "nothing at all"))
 
 
-def _old_sr(groups):
-    """Return (type, uuid) of the SR that a volume group is, (None, None) where none is one."""
-    for group in groups:
-        match = re.match(usage.SR_GROUP, group)
-        if match:
-            return "lvm" if group.startswith(LVM_GROUP) else "ext", match.group(1)
-    return None, None
+def _refuse_known(record, use, wish):
+    """Refuse to overwrite an SR that XAPI knows, whatever the caller gives up."""
+    if wish.wipe:
+        taking.refuse_uses(record, [use])
+    raise WouldLoseData(record["device"], "carries %s, which XAPI knows" % use.what, "reattach=true brings it back with its data.")
 
 
-def _in_words(groups, others):
-    return ", ".join(["the volume group %s" % group for group in groups] + others)
+def _in_words(judged, group):
+    others = [item["type"] + (item["label"] and " '%s'" % item["label"]) for item in judged.stale if item["label"] != group or not group]
+    return ", ".join((["the volume group %s" % group] if group else []) + others)
 
 
-def _refuse_to_lose(record, groups, others, old_uuid):
+def _refuse_to_lose(record, judged, group):
+    old_uuid = srs.uuid_of_group(group)
     if old_uuid is None:
         advice = "If nobody needs that, repeat the call with wipe=true."
     else:
         advice = "That is the storage repository %s: reattach=true brings it back with its data, wipe=true gives it up." % old_uuid
-    raise WouldLoseData(record["device"], "carries %s, which SR.create would overwrite without asking" % _in_words(groups, others), advice)
+    raise WouldLoseData(record["device"], "carries %s, which SR.create would overwrite without asking" % _in_words(judged, group), advice)
 
 
-def _refuse_in_use(host, record, groups):
-    """Refuse an array that something uses other than the volume groups on it, which are deactivated before they are overwritten."""
-    mounts, swaps, others = survey.users_of(host, record["device"])
-    for place in mounts:
-        raise ArrayInUse(record["device"], "the mount %s" % place, "Unmount it first: `umount %s`." % place)
-    for device in swaps:
-        raise ArrayInUse(record["device"], "swap on %s" % device, "Switch it off first: `swapoff %s`." % device)
-    if others and not groups:
-        raise ArrayInUse(record["device"], ", ".join(others))
-
-
-def _reattach(session, here, record, kind, uuid, wish):
-    """Bring an SR back under its own uuid; where this fails, XAPI is left as it was."""
+def _reattach(session, here, old_sr, wish):
+    """Bring an SR back under its own uuid; where this fails, XAPI is left as it was. old_sr: of `_old_sr`."""
+    kind, uuid, path = old_sr
     introduced = None
-    try:
-        sr = session.xenapi.SR.get_by_uuid(uuid)
-    except XenAPI.Failure as error:
-        if error.details[0] != "UUID_INVALID":
-            raise
+    sr = xapi.sr_if_known(session, uuid)
+    if sr is None:
         sr = introduced = session.xenapi.SR.introduce(uuid, wish.label, wish.description, kind, "user", False, {})
     pbd = None
     try:
-        pbd = session.xenapi.PBD.create({"host": here, "SR": sr, "device_config": {"device": record["by_id"]}, "other_config": {}})
+        pbd = session.xenapi.PBD.create({"host": here, "SR": sr, "device_config": {"device": path}, "other_config": {}})
         session.xenapi.PBD.plug(pbd)
     except XenAPI.Failure:
         _undo(session, pbd, introduced)

@@ -9,11 +9,24 @@ DOING = {"resync": "its redundancy is being made", "recover": "%s is being fille
 BY_WORD = {
     "missing": "It has a line in /etc/mdadm.conf, but it is not running.",
     "inactive": "It does not run: it waits for members.",
+    "container": "It is the container of firmware RAID: its volumes are arrays of their own, and nothing needs to be done with it.",
     "no_redundancy": "All its members serve; the failure of any one of them loses data."}
+READ_ONLY = "it is read-only: `mdadm --readwrite %s` ends that"
+FROZEN = "md has stopped all rebuilding and checking on it (frozen): `echo idle > /sys/block/%s/md/sync_action` lets it go on"
+PENDING = "that begins with the first write to the array, or with `mdadm --readwrite %s`"
+HELD = "somebody has had md stop at a part of it: `echo max > /sys/block/%s/md/sync_max` lets it go on"
+BAD = " The kernel knows of bad blocks on members (%s), which hold no data that could be read."
 
 
 def sentence(record):
-    """Return the sentence of an array record. record: of `md`, with health, redundancy_left, consistency_policy, members and sync."""
+    """Return the sentence of an array record, and another of bad blocks that are known.
+
+    record: of `md`, with health, level, redundancy_left, consistency_policy, members and sync.
+    """
+    return _of_health(record) + (BAD % ", ".join(record["bad_blocks"]) if record.get("bad_blocks") else "")
+
+
+def _of_health(record):
     health = record["health"]
     if health in BY_WORD:
         return BY_WORD[health]
@@ -22,11 +35,21 @@ def sentence(record):
         is_unwritable = lacks_journal(record["consistency_policy"], record["members"])
         why = "its journal is gone" if is_unwritable else "too many members are gone (%s)" % ", ".join(gone)
         return "It cannot serve: %s." % why
+    if health == "unknown":
+        return "All its members serve; how many failures an array of the level %s survives is not known here." % record["level"]
     parts = []
+    if record.get("read_only"):
+        parts.append(READ_ONLY % record["device"])
+    if record.get("frozen"):
+        parts.append(FROZEN % record["device"].rsplit("/", 1)[-1])
     if health == "degraded":
         parts.append("members are gone: %s" % ", ".join(gone) if gone else "it lacks a member")
     if record["sync"]:
         parts.append(_under_way(record))
+    if record.get("sync_pending"):
+        parts.append(PENDING % record["device"])
+    if record.get("sync_held"):
+        parts.append(HELD % record["device"].rsplit("/", 1)[-1])
     left = record["redundancy_left"]
     count = "no further failure is" if left < 1 else "one more failure is" if left == 1 else "%d more failures are" % left
     text = "; ".join((parts or ["all its members serve"]) + [count + " survived"])

@@ -1,20 +1,35 @@
-"""Looks at this host and says of each disk whether it may be used: takes the Snapshot that `usage` decides from."""
+"""Looks at this host: takes the Graph from which the judge in `usage` decides on disks and arrays, at that moment."""
 
 from __future__ import absolute_import
 
+import collections
 import errno
 import os
 
-from xsraid import lvm, md, probe, sysfs, usage, xapi
+from xsraid import layers, lvm, md, paths, physical_volume, probe, sysfs, usage, xapi
+from xsraid.text import natively
+
+Judged = collections.namedtuple("Judged", "uses stale")  # of an array, see usage.decide_array
 
 
-def judge(host, session, disks, allow_4k=False):
-    """Fill in `usable`, `refusals` and `stale` of disk records."""
+def judge(host, session, disks, allow_4k=False, allow_removable=False):
+    """Fill in `usable`, `refusals` and `stale` of disk records; in `paths`, those that are other disks by what is on them are left out."""
+    for disk in disks:
+        paths.leave_out_others(host, disk)
     facts = [_facts(host, disk) for disk in disks]
-    snapshot = _snapshot(host, facts, xapi.local_pbds(host, session), session.xenapi.SR.get_all_records())
+    names = [name for about in facts if about.scsi_type != usage.OPTICAL_TYPE and about.size_bytes for name in [about.name] + about.partitions]
+    graph = _graph(host, session, names, {about.name: _other_names(disk) for disk, about in zip(disks, facts)})
     for disk, about in zip(disks, facts):
-        disk["refusals"], disk["stale"] = usage.decide(about, snapshot, allow_4k)
+        disk["refusals"], disk["stale"] = usage.decide(about, graph, allow_4k, allow_removable)
         disk["usable"] = not disk["refusals"]
+
+
+def judge_array(host, session, record):
+    """Return what uses an array that is there, and what is on it, as Judged. Without a session what XAPI knows is left out."""
+    name = sysfs.name_of(record["device"])
+    names = [name] + sysfs.partitions(host, name)
+    graph = _graph(host, session, names, {})
+    return Judged(*usage.decide_array(name, graph, _held(host, name, names[1:]) if not graph.above[name] else {}))
 
 
 def wipe_commands(host, disks):
@@ -31,69 +46,64 @@ def wipe_commands(host, disks):
     return commands
 
 
-def users_of(host, device):
-    """Return what uses a device or what is built on it: (mount points, swap devices, devices built on it, its own partitions left out)."""
-    name = sysfs.name_of(device)
-    numbers, above, _ = _layers(host)
-    mounted, swapped = _mounts(host), _swaps(host)
-    family = usage.family_of(name, above)
-    mounts = [place for member in family for place in mounted.get(numbers.get(member), [])]
-    swaps = [sysfs.node(member) for member in family if numbers.get(member) in swapped]
-    own = [name] + sysfs.partitions(host, name)
-    return mounts, swaps, [sysfs.node(member) for member in family if member not in own]
-
-
 def _facts(host, disk):
-    name = sysfs.name_of(disk["device"])
-    scsi_type = sysfs.attribute(host, name, "device/type")
+    """Return the DiskFacts of a disk, or of a partition that has a disk's record."""
+    name, whole = sysfs.name_of(disk["device"]), sysfs.name_of(disk.get("whole_disk", disk["device"]))
+    partitions = sysfs.partitions(host, name)
+    scsi_type = sysfs.attribute(host, whole, "device/type")
+    held = {} if scsi_type == usage.OPTICAL_TYPE else _held(host, name, partitions)
+    for path in _other_names(disk):
+        held.update(_held(host, path, sysfs.partitions(host, path)))
     return usage.DiskFacts(
-        name=name, size_bytes=disk["size_bytes"], sector_bytes=disk["logical_sector_bytes"], read_only=sysfs.number(host, name, "ro") == 1,
-        removable=sysfs.number(host, name, "removable") == 1, scsi_type=scsi_type, partitions=sysfs.partitions(host, name),
-        held={} if scsi_type == usage.OPTICAL_TYPE else _held(host, name))
+        name=name, size_bytes=disk["size_bytes"], sector_bytes=disk["logical_sector_bytes"], read_only=sysfs.number(host, whole, "ro") == 1,
+        removable=sysfs.number(host, whole, "removable") == 1, scsi_type=scsi_type, transport=disk["transport"], partitions=partitions,
+        held=held)
 
 
-def _snapshot(host, facts, pbds, srs):
-    """Return the Snapshot of this host. facts: DiskFacts of the disks asked about, the only ones whose content is read; srs: records of XAPI."""
-    numbers, above, dm_uuids = _layers(host)
-    names = [name for about in facts if about.scsi_type != usage.OPTICAL_TYPE and about.size_bytes for name in [about.name] + about.partitions]
+def _other_names(disk):
+    """Return the kernel names of the other paths that a disk may have."""
+    return [sysfs.name_of(path) for path in disk["paths"] if path != disk["device"]]
+
+
+def _graph(host, session, names, other_paths):
+    """Return the Graph of this host. names: kernel names of the devices asked about, the only ones whose content is read; other_paths:
+    {name: other names of the same disk}."""
+    found = layers.read(host)
     contents, unreadable = probe.signatures(host, names)
-    has_lvm = any(signature.type == lvm.LABEL for found in contents.values() for signature in found)
-    return usage.Snapshot(
-        numbers=numbers, above=above, mounts=_mounts(host), swaps=_swaps(host), dm_uuids=dm_uuids, arrays=md.read_arrays(host),
-        sr_devices=_sr_devices(host, pbds, srs), srs={sr["uuid"]: sr["name_label"] for sr in srs.values()},
-        contents=contents, unreadable=unreadable, groups=lvm.volume_groups(host) if has_lvm else {})
+    srs, sr_devices = _srs(host, session) if session is not None else ({}, {})
+    groups, copies = _groups(host, contents, found.numbers)
+    links = {name: sysfs.udev_properties(host, number)["links"] for name, number in found.numbers.items()}
+    shared = paths.shared_links(links.values())
+    lasting = {name: paths.lasting(host, sysfs.node(name), links.get(name, []), shared) for name in names}
+    return usage.Graph(
+        numbers=found.numbers, above=found.above, partitions=found.partitions, paths=other_paths,
+        links={name: link for name, link in lasting.items() if link}, names=links, mounts=found.mounts, swaps=found.swaps, dm_uuids=found.dm_uuids,
+        dm_names=found.dm_names, arrays=md.read_arrays(host), lines=md.read_configuration(host).array_lines(), sr_devices=sr_devices, srs=srs,
+        contents=contents, unreadable=unreadable, groups=groups, copies=copies)
 
 
-def _layers(host):
-    """Return (numbers, above, dm_uuids) of the Snapshot. A loop device on a disk is no holder of it for the kernel, but uses it all the same."""
-    numbers, above, dm_uuids, loops = {}, {}, {}, []
-    for name in sysfs.block_devices(host):
-        partitions = sysfs.partitions(host, name)
-        numbers[name] = sysfs.attribute(host, name, "dev")
-        above[name] = partitions + sysfs.holders(host, name)
-        for partition in partitions:
-            numbers[partition] = sysfs.attribute(host, name, partition + "/dev")
-            above[partition] = sysfs.holders(host, name, partition)
-        dm_uuid = sysfs.attribute(host, name, "dm/uuid")
-        if dm_uuid is not None:
-            dm_uuids[name] = dm_uuid
-        backing_file = sysfs.attribute(host, name, "loop/backing_file")
-        if backing_file:
-            loops.append((name, host.device_number(backing_file)))
-    names = {number: name for name, number in numbers.items()}
-    for loop, number in loops:
-        if number in names:
-            above[names[number]].append(loop)
-    return numbers, above, dm_uuids
+def _groups(host, contents, numbers):
+    """Return ({"major:minor": lvm.Group}, copies) of LVM's physical volumes: as LVM says, else as their own metadata does.
+
+    LVM shows one of several copies only, and none that its filters leave out or that is a member of an array.
+    """
+    labelled = [name for name, found in sorted(contents.items()) if any(signature.type == lvm.LABEL for signature in found)]
+    groups, copies = lvm.volume_groups(host) if labelled else {}, set()
+    for name in labelled:
+        group = physical_volume.group_on(host, sysfs.node(name)) if numbers[name] not in groups else None
+        if group is not None:
+            groups[numbers[name]] = group
+            copies.add(numbers[name])
+    return groups, copies
 
 
-def _held(host, name):
-    """Return {kernel name: sentence} of a disk and its partitions that somebody holds exclusively; a held partition keeps its disk held.
+def _held(host, name, partitions):
+    """Return {kernel name: sentence} of a device and its partitions that somebody holds exclusively; a held partition keeps its disk held.
 
     Opening to read changes nothing and wakes nobody.
     """
     held = {}
-    for device in [name] + sysfs.partitions(host, name):
+    for device in [name] + partitions:
         try:
             os.close(os.open(host.path(sysfs.node(device)), os.O_RDONLY | os.O_EXCL))
         except EnvironmentError as error:
@@ -104,32 +114,23 @@ def _held(host, name):
     return held
 
 
-def _mounts(host):
-    """Return {"major:minor": [mount points]} from mountinfo (proc(5)), whose third field it is and whose fifth is the mount point."""
-    mounts = {}
-    for line in host.read("/proc/self/mountinfo").splitlines():
-        fields = line.split(" ")
-        mounts.setdefault(fields[2], []).append(fields[4])
-        source = fields[fields.index("-") + 2]
-        number = host.device_number(source) if source.startswith("/") else None  # btrfs counts its own device numbers
-        if number not in (None, fields[2]):
-            mounts.setdefault(number, []).append(fields[4])
-    return mounts
+def _srs(host, session):
+    """Return ({uuid: usage.Sr}, {"major:minor": uuid}) of all SRs that XAPI knows, and of the devices that this host's PBDs name.
 
-
-def _swaps(host):
-    lines = host.read("/proc/swaps").splitlines()[1:]
-    return {number for number in (host.device_number(line.split()[0]) for line in lines) if number}
-
-
-def _sr_devices(host, pbds, srs):
-    """Return {"major:minor": SR name} of the devices that PBDs name, plugged or not: as device, or in the folder that a udev SR offers to VMs."""
+    A PBD names them, plugged or not, as its device or by the folder that a udev SR offers to VMs.
+    """
+    records = natively(session.xenapi.SR.get_all_records())
+    srs = {sr["uuid"]: usage.Sr(sr["name_label"], None) for sr in records.values()}
     devices = {}
-    for pbd in pbds:
-        config = pbd["device_config"]
-        paths = [path for path in config.get("device", "").split(",") if path.startswith("/")]
-        folder = config.get("location", "")
-        paths += ["%s/%s" % (folder, name) for name in host.names(folder)] if folder.startswith("/") else []
-        for number in filter(None, map(host.device_number, paths)):
-            devices[number] = srs.get(pbd["SR"], {}).get("name_label", "that was just forgotten")
-    return devices
+    for pbd in natively(xapi.local_pbds(host, session)):
+        uuid = records[pbd["SR"]]["uuid"] if pbd["SR"] in records else pbd["SR"]
+        srs[uuid] = usage.Sr(srs[uuid].name if uuid in srs else "that was just forgotten", pbd["uuid"])
+        for number in filter(None, map(host.device_number, _paths_of_pbd(host, pbd["device_config"]))):
+            devices[number] = uuid
+    return srs, devices
+
+
+def _paths_of_pbd(host, config):
+    paths = [path for path in config.get("device", "").split(",") if path.startswith("/")]
+    folder = config.get("location", "")
+    return paths + ["%s/%s" % (folder, name) for name in host.names(folder)] if folder.startswith("/") else paths

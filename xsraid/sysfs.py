@@ -5,14 +5,24 @@ A device here is its kernel name (`sda`, `md0`, `cciss!c0d0`); what cannot be kn
 
 from __future__ import absolute_import
 
-from xsraid.text import native
+import errno
+import re
+import time
+
+from xsraid.text import lines_of, native
 
 SECTOR_BYTES = 512  # sysfs counts in these, whatever the device's own sectors (Documentation/ABI)
+LET_GO_LOOKS, LET_GO_PAUSE_S = 10, 0.02
 
 
 def block_devices(host):
     """Return the kernel names of all whole block devices."""
     return host.names("/sys/block")
+
+
+def boot_time(host):
+    """Return when this boot began, in seconds since 1970 by the clock as it is set now (the kernel's filesystems/proc.rst, btime)."""
+    return int(re.search(r"^btime (\d+)$", host.read("/proc/stat"), re.MULTILINE).group(1))
 
 
 def node(name):
@@ -26,8 +36,19 @@ def name_of(device):
 
 
 def attribute(host, name, path):
-    """Return an attribute of a whole device, such as `queue/rotational`."""
-    return host.attribute("/sys/block/%s/%s" % (name, path))
+    """Return an attribute of a whole device, such as `queue/rotational`, None when it is not there. Raises EnvironmentError.
+
+    EBUSY is md's answer for a member that it has unbound (drivers/md/md.c: rdev_attr_show, before 5.3) or an array that it has given up
+    (md_attr_show, still): its folder goes in a moment, so it is looked for again, and counts as gone in the end. Of others EBUSY says no such thing.
+    """
+    for _ in range(LET_GO_LOOKS):
+        try:
+            return host.attribute("/sys/block/%s/%s" % (name, path))
+        except EnvironmentError as error:
+            if error.errno != errno.EBUSY or not path.startswith("md/"):
+                raise
+        time.sleep(LET_GO_PAUSE_S)
+    return None
 
 
 def number(host, name, path):
@@ -49,7 +70,8 @@ def size_bytes(host, name):
 
 def partitions(host, name):
     """Return the kernel names of a device's partitions."""
-    return [entry for entry in host.names("/sys/block/%s" % name) if host.attribute("/sys/block/%s/%s/partition" % (name, entry)) is not None]
+    entries = [entry for entry in host.names("/sys/block/%s" % name) if entry.startswith(name)]
+    return [entry for entry in entries if host.attribute("/sys/block/%s/%s/partition" % (name, entry)) is not None]
 
 
 def disks_and_partitions(host):
@@ -73,7 +95,7 @@ def udev_properties(host, device_number):
     """
     text = host.read_if_there("/run/udev/data/b%s" % device_number) if device_number else None
     properties, links = {}, []
-    for line in (text or "").splitlines():
+    for line in lines_of(text or ""):
         if line.startswith("E:") and "=" in line:
             key, value = line[2:].split("=", 1)
             properties[key] = value
@@ -87,6 +109,20 @@ def serial(host, name, properties):
     """Return a disk's serial number as its label says: the SCSI unit serial, ATA's or NVMe's own; not the WWN that ID_SERIAL_SHORT is for SAS."""
     found = properties.get("ID_SCSI_SERIAL") or properties.get("SCSI_IDENT_SERIAL") or properties.get("ID_SERIAL_SHORT")
     return (found or attribute(host, name, "device/serial") or _unit_serial_page(host, name) or "").strip() or None
+
+
+def disk_key(host, device):
+    """Return what a disk is remembered by: all that it says of itself, and its place, as some makers give many disks one number.
+
+    device: the node of a disk or of a partition of it.
+    """
+    name = name_of(device)
+    if attribute(host, name, "dev") is None:
+        name = re.sub(r"(?<=\d)p\d+\Z|(?<=[a-z])\d+\Z", "", name)
+    properties = udev_properties(host, attribute(host, name, "dev"))
+    wwid = attribute(host, name, "wwid") or attribute(host, name, "device/wwid") or properties.get("ID_WWN")
+    parts = [attribute(host, name, "device/model"), serial(host, name, properties), wwid, properties.get("ID_PATH") or name]
+    return " ".join(part.strip() for part in parts if part)
 
 
 def _unit_serial_page(host, name):

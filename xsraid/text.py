@@ -34,6 +34,12 @@ def natively(value):
     return native(value) if isinstance(value, type(u"")) else value
 
 
+def lines_of(text):
+    """Return the lines of what a tool or the kernel tells. str.splitlines would part them at a \\r or U+2028 in a name, too."""
+    lines = text.split("\n")
+    return lines if lines[-1] else lines[:-1]
+
+
 def to_bytes(value):
     """Return a `str` as the bytes to write to a file."""
     return value if isinstance(value, bytes) else value.encode("utf-8", "surrogateescape")

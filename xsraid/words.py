@@ -12,7 +12,13 @@ WHAT = {  # the subject's words, and the first sentence of the body
     "XSRAID_ARRAY_FAILED": ("array FAILED", "The array %(array)s has failed: too many of its disks, or its journal, are gone; it cannot serve."),
     "XSRAID_ARRAY_MISSING": ("array missing", "The array %(array)s is configured, but it is not running."),
     "XSRAID_ARRAY_MISPLACED": ("array under another name", "%(meaning)s"),
+    "XSRAID_ARRAY_FROZEN": ("array frozen", "All rebuilding and checking on the array %(array)s has been stopped for more than ten minutes "
+                            "(%(kept)s): a disk that fails now is not replaced by a spare."),
+    "XSRAID_ARRAY_DIVERGED": ("array in two versions", "%(meaning)s"),
     "XSRAID_DISK_WEAK": ("disk %(disk)s is likely to fail", "The disk %(disk)s of array %(array)s still serves, but SMART tells: %(meaning)s."),
+    "XSRAID_MONITOR_DOWN": ("mdadm's monitor does not run", "mdadm's monitor does not run and cannot be started: a fault is told of within an hour "
+                            "only."),
+    "XSRAID_MONITOR_BACK": ("mdadm's monitor runs again", "mdadm's monitor runs again: faults are told of at once."),
     "XSRAID_REBUILD_FINISHED": ("array whole again", "The array %(array)s has all its disks again."),
     "XSRAID_SPARE_MISSING": ("spare missing", "The array %(array)s has fewer spares than its line in /etc/mdadm.conf asks for."),
     "XSRAID_MISMATCHES": ("check found mismatches",
@@ -20,15 +26,21 @@ WHAT = {  # the subject's words, and the first sentence of the body
     "XSRAID_TEST": ("test alert", "This is a test. mdadm made a test event for the array %(array)s."),
 }
 NEXT = {
-    "XSRAID_DISK_FAILED": "Put a new disk in, then: %(call)s fn=replace_disk args:array=%(node)s args:disk=%(disk)s args:new_disk=/dev/<new disk>",
-    "XSRAID_DISK_WEAK": "Replace it while it serves: %(call)s fn=replace_disk args:array=%(node)s args:disk=%(disk)s args:new_disk=/dev/<new disk>",
+    "XSRAID_DISK_FAILED": "Put a new disk in, then: %(call)s fn=replace_disk args:array=%(node)s args:disk=%(disk_path)s "
+                          "args:new_disk=/dev/disk/by-id/<new disk>",
+    "XSRAID_DISK_WEAK": "Replace it while it serves: %(call)s fn=replace_disk args:array=%(node)s args:disk=%(disk_path)s "
+                          "args:new_disk=/dev/disk/by-id/<new disk>",
     "XSRAID_ARRAY_DEGRADED": "See which disk is missing: %(call)s fn=list_arrays",
     "XSRAID_ARRAY_FAILED": "Shut down what runs on it and write nothing. Then see which disks are gone: %(call)s fn=list_arrays",
     "XSRAID_ARRAY_MISSING": "See which disks are there: %(call)s fn=list_arrays; then: mdadm --assemble --scan",
+    "XSRAID_ARRAY_DIVERGED": "Shut down what runs on it and write nothing until you have chosen. See what there is: %(call)s fn=list_arrays",
     "XSRAID_ARRAY_MISPLACED": "It works all the same: its storage repository names another path. Reboot when it suits you.",
-    "XSRAID_SPARE_MISSING": "Add one: %(call)s fn=add_disk args:array=%(node)s args:disk=/dev/<new disk>",
+    "XSRAID_ARRAY_FROZEN": "Unless somebody works on it with mdadm right now: %(let_go)s",
+    "XSRAID_MONITOR_DOWN": "See why: systemctl status mdmonitor.service",
+    "XSRAID_SPARE_MISSING": "Add one: %(call)s fn=add_disk args:array=%(node)s args:disk=/dev/disk/by-id/<new disk>",
     "XSRAID_MISMATCHES": "See /sys/block/%(node)s/md/mismatch_cnt; on RAID1 and RAID10 with swap on them some may be harmless.",
 }
+LET_GO = {"frozen": "echo idle > /sys/block/%s/md/sync_action", "sync_held": "echo max > /sys/block/%s/md/sync_max"}
 CALL = "xe host-call-plugin host-uuid=%s plugin=xsraid"
 
 
@@ -42,17 +54,17 @@ def subject(alert, facts):
 def short(alert, facts):
     """Return the body of XAPI's message: a line or two."""
     values = _values(alert, facts)
-    parts = [WHAT[alert["name"]][1] % values] + _redundancy(alert, facts)
+    parts = [WHAT[alert["name"]][1] % values] + _absent(alert, facts) + _redundancy(alert, facts)
     return _line(" ".join(parts + ([NEXT[alert["name"]] % values] if alert["name"] in NEXT else [])))
 
 
 def body(alert, facts):
     """Return the mail's text.
 
-    facts: {"host", "host_uuid", "pool", "record", "member", "sr", "vm_count", "smart", "mdstat"}, what is not known None.
+    facts: {"host", "host_uuid", "pool", "record", "member", "absent", "sr", "vm_count", "smart", "mdstat"}, what is not known None.
     """
     values, record, member = _values(alert, facts), facts["record"], facts["member"]
-    lines = [WHAT[alert["name"]][1] % values] + _redundancy(alert, facts)
+    lines = [WHAT[alert["name"]][1] % values] + _absent(alert, facts) + _redundancy(alert, facts)
     if alert["is_reminder"]:
         lines.append("You were told before; this reminds you once a day until it is repaired.")
     if alert["folded"]:
@@ -67,7 +79,7 @@ def body(alert, facts):
                   _row("path", member["by_id"]), _row("SMART", facts["smart"])]
     if alert["name"] in NEXT:
         lines += ["", "What to do:", "    " + NEXT[alert["name"]] % values]
-    elif alert["name"] in ("XSRAID_TEST", "XSRAID_REBUILD_FINISHED"):
+    elif alert["name"] in ("XSRAID_TEST", "XSRAID_REBUILD_FINISHED", "XSRAID_MONITOR_BACK"):
         lines += ["", "Nothing needs to be done."]
     if facts["mdstat"]:
         lines += ["", "/proc/mdstat:"] + ["    " + line.strip() for line in facts["mdstat"]]
@@ -87,15 +99,34 @@ def mdstat_lines(mdstat, device):
 
 def _values(alert, facts):
     record = facts["record"]
-    return {"array": alert["device"], "node": alert["device"].rsplit("/", 1)[-1], "disk": alert["component"] or "(not named)",
-            "meaning": alert.get("meaning"),
+    member = facts["member"] or {}
+    is_held = record is not None and record.get("sync_held") and not record.get("frozen")
+    node = alert["device"].rsplit("/", 1)[-1]
+    return {"array": alert["device"], "node": node, "disk": alert["component"] or "(not named)",
+            "disk_path": member.get("path") or member.get("by_id") or alert["component"],  # a letter may be another disk's after a reboot
+            "meaning": alert.get("meaning"), "kept": "sync_max" if is_held else "frozen",
+            "let_go": LET_GO["sync_held" if is_held else "frozen"] % node,
             "call": CALL % (facts["host_uuid"] or "<uuid>"), "mismatches": record["mismatch_count"] if record else "some"}
+
+
+def _absent(alert, facts):
+    """Return [sentence] on each member that an array runs without, as it was last seen, for alerts that do not name one."""
+    if alert["name"] not in ("XSRAID_ARRAY_DEGRADED", "XSRAID_ARRAY_FAILED") or alert["component"]:
+        return []
+    return ["It is without the disk of slot %s: %s." % (member["slot"], _named(member)) for member in facts["absent"] or []]
+
+
+def _named(member):
+    """Return what a disk is known by wherever it is now: not its node, which a boot may give to another."""
+    serial = "serial number " + member["serial"] if member.get("serial") else None
+    parts = [part for part in (member.get("model"), serial, member.get("by_id")) if part]
+    return ", ".join(parts) or "it was %s when it was last seen" % member["device"]
 
 
 def _redundancy(alert, facts):
     """Return [sentence] on what is left, for alerts that something is wrong."""
     record = facts["record"]
-    if alert["name"] not in ("XSRAID_DISK_FAILED", "XSRAID_ARRAY_DEGRADED") or not record or record["health"] == "failed":
+    if alert["name"] not in ("XSRAID_DISK_FAILED", "XSRAID_ARRAY_DEGRADED") or not record or record["health"] in ("failed", "container"):
         return []
     left = record["redundancy_left"]
     if left == 0:

@@ -3,8 +3,17 @@
 from __future__ import absolute_import
 
 import collections
+import time
+
+import XenAPI
 
 from xsraid.errors import NotConfigured
+from xsraid.text import PYTHON_2
+
+if PYTHON_2:
+    import xmlrpclib
+else:
+    import xmlrpc.client as xmlrpclib
 
 INVENTORY = "/etc/xensource-inventory"
 ARRAY_TAG = "xsraid-array"  # in an SR's other_config: the uuid of the array that carries it
@@ -21,6 +30,11 @@ def this_host(host, session):
     raise NotConfigured("%s names no INSTALLATION_UUID" % INVENTORY, "Every XenServer and XCP-ng host has it there: is this one?")
 
 
+def date(seconds):
+    """Return a time, in seconds since 1970, as XAPI takes it."""
+    return xmlrpclib.DateTime(time.strftime("%Y%m%dT%H:%M:%SZ", time.gmtime(seconds)))
+
+
 def pool(session):
     """Return the record of the pool, with its own reference under `ref`. A host alone is a pool, too."""
     (ref, record), = session.xenapi.pool.get_all_records().items()
@@ -34,6 +48,24 @@ def local_pbds(host, session):
     return [dict(pbd, ref=ref) for ref, pbd in sorted(pbds.items()) if pbd["host"] == here]
 
 
+def sr_of_array(host, session, array_uuid):
+    """Return the reference of the SR of this host that is tagged with an array, None where there is none."""
+    for pbd in local_pbds(host, session):
+        if array_uuid and session.xenapi.SR.get_other_config(pbd["SR"]).get(ARRAY_TAG) == array_uuid:
+            return pbd["SR"]
+    return None
+
+
+def sr_if_known(session, uuid):
+    """Return the reference of an SR, None where XAPI knows none of this uuid."""
+    try:
+        return session.xenapi.SR.get_by_uuid(uuid)
+    except XenAPI.Failure as error:
+        if error.details[0] != "UUID_INVALID":
+            raise
+        return None
+
+
 def sr_summary(session, sr):
     """Return {"uuid", "name_label"} of an SR."""
     return collections.OrderedDict([("uuid", session.xenapi.SR.get_uuid(sr)), ("name_label", session.xenapi.SR.get_name_label(sr))])
@@ -41,12 +73,13 @@ def sr_summary(session, sr):
 
 def vm_count(session, sr_uuid):
     """Return how many VMs have disks on an SR; templates, snapshots and dom0 itself are none."""
-    vms = set()
-    for vdi in session.xenapi.SR.get_VDIs(session.xenapi.SR.get_by_uuid(sr_uuid)):
-        vms.update(session.xenapi.VBD.get_VM(vbd) for vbd in session.xenapi.VDI.get_VBDs(vdi))
+    vdis = set(session.xenapi.SR.get_VDIs(session.xenapi.SR.get_by_uuid(sr_uuid)))
+    if not vdis:
+        return 0
+    vms = {vbd["VM"] for vbd in session.xenapi.VBD.get_all_records().values() if vbd["VDI"] in vdis}
     kinds = ("is_a_template", "is_a_snapshot", "is_control_domain")
-    records = [session.xenapi.VM.get_record(vm) for vm in vms]
-    return len([record for record in records if not any(record[kind] for kind in kinds)])
+    records = session.xenapi.VM.get_all_records() if vms else {}
+    return len([vm for vm in vms if vm in records and not any(records[vm][kind] for kind in kinds)])
 
 
 def set_other_config(module, ref, key, value):

@@ -5,6 +5,7 @@ from __future__ import absolute_import
 import threading
 import time
 
+from xsraid import clock
 from xsraid_cli import advice, connecting, everywhere, pool, together
 
 GRACE_S = 2  # how long the end waits for a login that is under way
@@ -31,8 +32,8 @@ class Fleet(object):
             self._is_closed = True
             opened, self._open = self._open, []
         together.ask([one.close for one in opened], pool.LOGOUT_S)
-        deadline = time.time() + GRACE_S
-        while self._coming and time.time() < deadline:
+        deadline = clock.monotonic_s() + GRACE_S
+        while self._coming and clock.monotonic_s() < deadline:
             time.sleep(0.01)
 
     def _call(self, entry, questions, limit_s, typed):

@@ -74,7 +74,7 @@ Wrong usage: nothing was done.
 .TP
 .B 3
 .B xsraid status
-shows an array in any other health, such as rebuilding, degraded, failed, inactive or missing.
+shows an array in any other health, such as rebuilding, degraded, frozen, failed, inactive or missing.
 .TP
 .B 130
 Interrupted. What a host has begun goes on there.

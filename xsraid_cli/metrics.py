@@ -10,9 +10,9 @@ import collections
 from xsraid_cli import health, words
 
 QUESTIONS = (("list_arrays", {}), ("get_alerts", {}))
-HEALTHS = health.WELL + ("rebuilding", "degraded", "failed", "inactive", "missing")
+HEALTHS = health.WELL + ("rebuilding", "degraded", "failed", "inactive", "missing", "read_only", "frozen", "unknown")
 STATES = health.MEMBERS_WELL + ("rebuilding", "faulty", "missing")
-HOST = ("pool", "host")
+HOST = ("pool", "host", "host_uuid")  # several hosts may have one name
 ARRAY = HOST + ("array", "uuid")
 MEMBER = ARRAY + ("disk", "serial")
 # labels: their names; help: one sentence.
@@ -42,7 +42,7 @@ def of_answers(answers, names):
         samples["xsraid_pool_up"].append(((name or "",), 0 if name in dead else 1))
     for each in answers:
         if each.host is not None:
-            _add_host(samples, (each.pool or "", each.host.name), each)
+            _add_host(samples, (each.pool or "", each.host.name, each.host.uuid or ""), each)
     return samples
 
 

@@ -117,7 +117,7 @@ def arguments_of(command, options):
             value = u",".join(value)
         elif value is True:
             value = u"false" if argument.default == "true" else u"true"
-        if value:
+        if value and not argument.is_default(value):  # a host with an older xsraid may not know the word
             given[argument.name] = value
     return given
 

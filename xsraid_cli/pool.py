@@ -5,6 +5,7 @@ from __future__ import absolute_import
 import collections
 import json
 import os
+import re
 
 import XenAPI
 
@@ -18,6 +19,7 @@ from xsraid_cli.problems import USAGE, Problem
 PLUGIN = "xsraid"
 VERSION = "1.0"  # of the API that the login asks for; xapi's own clients say so, too
 ROOT = "root"
+ADDRESS = r"[A-Za-z0-9.:\[\]-]{1,260}\Z"  # of a host: a name, IPv4 or IPv6, maybe with a port
 LOGIN_S, LOGOUT_S = 60, 10  # a login may ask a directory server somewhere
 
 # ref: reference; name, uuid: text; release: product version, such as 8.3.0.
@@ -99,6 +101,9 @@ def log_in(address, user, password, trust=AUTHORITIES, limit_s=LOGIN_S):
     except XenAPI.Failure as failure:
         if failure.details[0] != "HOST_IS_SLAVE":
             raise
+        if not re.match(ADDRESS, failure.details[1]):
+            raise Problem("The host at %s names its master by what is no address: %s." % (address, words.plain(failure.details[1])),
+                          "Give the master's own address.")
         address = "%s://%s" % (transport.url(address)[0], failure.details[1])
         session = _logged_in_at_master(address, user, password, trust, limit_s)
     return Pool(session, address, user)

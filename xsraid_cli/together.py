@@ -4,8 +4,8 @@ from __future__ import absolute_import
 
 import collections
 import threading
-import time
 
+from xsraid import clock
 from xsraid.text import PYTHON_2
 
 if PYTHON_2:
@@ -27,10 +27,10 @@ def ask(calls, limit_s):
         thread = threading.Thread(target=_run, args=(at, call, results))
         thread.daemon = True
         thread.start()
-    deadline = time.time() + limit_s
+    deadline = clock.monotonic_s() + limit_s
     while len(ended) < len(calls):
         try:
-            at, outcome = results.get(True, max(0.0, deadline - time.time()))
+            at, outcome = results.get(True, max(0.0, deadline - clock.monotonic_s()))
         except Empty:
             break
         ended[at] = outcome

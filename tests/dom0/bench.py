@@ -35,8 +35,8 @@ COUNT_PROCESSES = ["unshare", "--pid", "--fork", "sh", "-c", "\"$@\" >/dev/null;
 TURNS_BY_ARRAY_COUNT = {1: 16, 8: 5, 24: 4}  # few where `mdadm --detail` for each takes seconds
 TURNS_BY_DISK_COUNT = {8: 6, 64: 4, 200: 3}
 OLD_DISK_COUNT, DISK_MIB = 2, 16
-VERSION_TURNS, CREATE_TURNS, ALERT_TURNS = 12, 5, 20
-LOOP_MIB = 8
+VERSION_TURNS, CREATE_TURNS, ALERT_TURNS, BROKEN_TURNS = 12, 5, 20, 10
+LOOP_MIB, FAULTS = 8, 20
 HOOK, HOOK_TURNS = "/usr/libexec/xsraid/event-hook", 20
 MILESTONES = {"spool": "`--set-faulty` to the event in the spool", "message": "`--set-faulty` to the message in XAPI",
               "mail": "`--set-faulty` to mail accepted"}
@@ -47,7 +47,8 @@ while not any(name.endswith(".event") for name in os.listdir("/var/lib/xsraid/sp
 print(time.time())' {WATCHER}"""
 # An array that fails again and again would soon alarm no more.
 FORGET = "systemctl stop xsraid-deliver.timer xsraid-deliver.service; rm -f /var/lib/xsraid/spool/*"
-POSTED = "journalctl --no-pager -o short-unix -u xapi.service | grep 'dispatch: message.create' | tail -n 1 | cut -d' ' -f1"
+ALL_POSTED = "journalctl --no-pager -o short-unix -u xapi.service | grep 'dispatch: message.create' | cut -d' ' -f1"
+POSTED = ALL_POSTED + " | tail -n 1"
 MONITOR_LOOKS_S = 3  # a monitor that has just been started sees a fault only after its first look
 COLUMNS = ("Python", "what", "ms", "against", "ms", "ratio", "min–max", "difference, ms", "turns", "limit")
 
@@ -210,9 +211,39 @@ class Bench:
         ours, plain = [one for one, _ in times], [other["mail"] for _, other in times]
         for milestone, limit in (("mail", 2200), ("message", 1000), ("spool", 400)):
             self.rows.append(Row(MILESTONES[milestone], [one[milestone] for one in ours], "to the mail, with mdadm's own", plain, f"≤ {limit} ms"))
+        self.beside_a_broken_channel(service)
+        self.faults_in_a_row(*service)
         self.hook()
         resident_kib = self.dom0.run("ps -eo rss=,args= | awk '/[x]sraid/ && !/mdadm --monitor/ { kib += $1 } END { print kib + 0 }'")
         self.rows.append(Row("resident memory of all that xsraid adds while nothing happens, KiB (no ms)", [int(resident_kib.out)], limit="0"))
+
+    def beside_a_broken_channel(self, service):
+        """The same to one channel while the other is mute: the mail server takes the connection and says nothing, xapi is stopped."""
+        self.dom0.smtp("stall")
+        messages = [self.from_fault_ms(*service, awaited="message")["message"] for _ in range(1 + BROKEN_TURNS)][1:]
+        self.dom0.smtp("accept")
+        start = service[0] + "; systemctl kill --signal=STOP xapi.service", service[1] + "; systemctl kill --signal=CONT xapi.service"
+        mails = [self.from_fault_ms(*start)["mail"] for _ in range(1 + BROKEN_TURNS)][1:]
+        for milestone, taken, limit, how in (("message", messages, 1000, "the mail server mute"), ("mail", mails, 2200, "xapi mute")):
+            self.rows.append(Row(f"{MILESTONES[milestone]}, {how}; at worst {max(taken):.0f} ms", taken, limit=f"≤ {limit} ms"))
+
+    def faults_in_a_row(self, start, stop):
+        """FAULTS arrays lose a disk, one a second; a message is told by its place, as they are made in the order of the faults."""
+        dom0, numbers = self.dom0, range(1, 1 + FAULTS)
+        dom0.run("cp -p /etc/mdadm.conf /run/kept.conf")
+        self.make_arrays(numbers)
+        dom0.run(f"cat /run/kept.conf >>/etc/mdadm.conf; {start} && sleep {MONITOR_LOOKS_S}")
+        failed = [float(at) for at in dom0.run("".join(
+            f"echo $EPOCHREALTIME; mdadm -q --manage /dev/md{number} --set-faulty /dev/$(ls /sys/block/md{number}/slaves | head -n 1); sleep 1\n"
+            for number in numbers), timeout_s=200).out.split()]
+        mails = [dom0.wait_for_mail(lambda mail, node=f"failed, /dev/md{number} ": node in mail.headers["Subject"]).arrived for number in numbers]
+        posted = [float(at) for at in dom0.run(ALL_POSTED).out.split() if float(at) > failed[0]]
+        for milestone, arrived, limit in (("message", posted, 1000), ("mail", mails, 2200)):
+            taken = [(at - began) * 1000 for began, at in zip(failed, arrived, strict=True)]
+            what = f"{MILESTONES[milestone]}, {FAULTS} faults, one a second; at worst {max(taken):.0f} ms"
+            self.rows.append(Row(what, taken, limit=f"≤ {limit} ms"))
+        nodes = " ".join(f"/dev/md{number}" for number in numbers)
+        dom0.run(f"{stop}; mdadm --stop {nodes} && losetup -D && rm -r /tmp/loops && mv /run/kept.conf /etc/mdadm.conf && udevadm settle")
 
     def hook(self):
         """What mdadm waits for, on an event that no alert comes of, against a start of the interpreter."""
@@ -223,16 +254,23 @@ class Bench:
         self.rows.append(Row(name, hooks, "a start of the interpreter", bares, "≤ 1.5"))
         self.dom0.wait_until(lambda: self.dom0.run("systemctl is-active xsraid-deliver.timer", check=False).out == "inactive\n", timeout_s=60)
 
-    def from_fault_ms(self, start, stop):
-        """Return {milestone: ms} from the fault, by the guest's clock: to the spool and XAPI (as far as they hear of it), and to the mail."""
+    def from_fault_ms(self, start, stop, awaited="mail"):
+        """Return {milestone: ms} from the fault, by the guest's clock: to the spool and XAPI (as far as they hear of it), and to the mail.
+
+        awaited: the milestone that ends it.
+        """
         dom0, failing = self.dom0, self._disks[1]
         dom0.wait_until(lambda: dom0.run("cat /sys/block/md0/md/degraded /sys/block/md0/md/sync_action").out == "0\nidle\n")
         dom0.run(f"{start} && sleep {MONITOR_LOOKS_S}; rm -f /run/spooled; {WATCH_SPOOL} </dev/null >/run/spooled 2>/dev/null & sleep 0.2")
         failed = float(dom0.run(f"echo $EPOCHREALTIME; mdadm --manage /dev/md0 --set-faulty {failing}").out)
-        mail = dom0.wait_for_mail(lambda mail: mail.arrived > failed and "fail" in mail.headers["Subject"].lower())
+        mails = []
+        if awaited == "mail":
+            mails.append(dom0.wait_for_mail(lambda mail: mail.arrived > failed and "fail" in mail.headers["Subject"].lower()).arrived)
+        else:
+            dom0.wait_until(lambda: [at for at in dom0.run(POSTED, check=False).out.split() if float(at) > failed])
         spooled, posted = [dom0.run(command, check=False).out.split() for command in ("cat /run/spooled", POSTED)]
         dom0.run(f"{END_WATCHER}; mdadm --manage /dev/md0 --remove {failing} && mdadm --manage /dev/md0 --add {failing} && {stop}", check=False)
-        times = {"spool": spooled, "message": posted[-1:], "mail": [mail.arrived]}
+        times = {"spool": spooled, "message": posted[-1:], "mail": mails}
         return {milestone: (float(at[0]) - failed) * 1000 for milestone, at in times.items() if at}
 
     def list_disks(self):

@@ -2,6 +2,7 @@
 """A miniature dom0 on which all functions are used at random, while disks fail, power is cut and the mail server is out of order.
 
     make soak MINUTES=60 SEED=7
+    make soak MUTE=yes              with a webhook, too, which takes connections and answers nothing: the other channels must not notice
 
 After each operation what list_arrays, list_disks, XAPI, mdadm.conf and the kernel say is compared with a model (soak_model.py), and now and then all
 that was promised. Prints a line for each operation, and the seed; the same seed makes the same choices, as far as timing lets it. Ends with 0 only if
@@ -16,6 +17,7 @@ import time
 
 import soak_operations
 from dom0 import SMTP_PASSWORD, SMTP_USER, Dom0, GuestDied, plugin_text
+from endurance import ALONE
 from kinds import content
 from soak_model import CERTAIN, NONE, POSSIBLE, Model, NotNow, Wrong, key_of_mail, key_of_message
 from steps import ALERTS, DISK_BYTES, limit_sync
@@ -26,16 +28,27 @@ FOREIGN = ["# kept by hand, do not touch", "DEVICE partitions", "# the end of it
 SETTINGS = "[mail]\nsmtp_timeout_s = 3\n[boot]\nwait_s = 4\n"
 TOLD_S, MAILED_S, SETTLED_S = 30, 90, 120
 EVERYTHING_EACH = 12  # operations between two looks at all that was promised
+UNDELIVERED = "XSRAID_ALERT_UNDELIVERED"  # that mail is refused for good, told by XAPI alone
 LOOK = ["/usr/bin/python3.11", "/bed/dom0/guest/soak_look.py"]
 LOOKS = [["list_disks", {}], ["list_arrays", {}]]
+WEBHOOK = "https://smtp.example.com:8443/"
+MUTE_WEBHOOK = f"echo mute >/run/webhook-status; /usr/bin/python3.11 /bed/dom0/guest/webhook_server.py {ALONE}"
+DELAYS = """/usr/bin/python3.11 -c '
+import glob, json
+alerts = [json.load(open(path)) for path in glob.glob("/var/lib/xsraid/history/*.json")]
+print(json.dumps({name: [alert["channels"][name]["time"] - alert["created"] for alert in alerts if alert["channels"].get(name, {}).get("tries") == 1]
+                  for name in ("mail", "xapi")}))'"""
 READY = "systemctl is-active xsraid-attach.service"
 
 
 class Soak:
-    """dom0: with the disks DISKS and KEPT; say: takes each line. devices, serials, by_ids: {disk: as it is called now}; alerts: the settings."""
+    """dom0: with the disks DISKS and KEPT; say: takes each line; is_mute: have a webhook that never answers.
 
-    def __init__(self, dom0, seed, say=print):
-        self.dom0, self.random, self.say = dom0, random.Random(seed), say
+    devices, serials, by_ids: {disk: as it is called now}; alerts: the settings.
+    """
+
+    def __init__(self, dom0, seed, say=print, is_mute=False):
+        self.dom0, self.random, self.say, self.is_mute = dom0, random.Random(seed), say, is_mute
         self.model, self.started_s = Model(DISKS + KEPT, KEPT), time.monotonic()
         self.devices = self.serials = self.by_ids = self.alerts = self.kept = None
         self.number, self.cuts, self.counts, self._words, self._may_return, self._last = 0, 0, collections.Counter(), [], set(), None
@@ -55,7 +68,7 @@ class Soak:
         self.mount()
         self.kept = self.digest()
         secret = self.dom0.xapi("secret.get_uuid", self.dom0.xapi("secret.create", {"value": SMTP_PASSWORD, "other_config": {}}))
-        self.alerts = dict(ALERTS, smtp_user=SMTP_USER, smtp_password_secret=secret)
+        self.alerts = dict(ALERTS, smtp_user=SMTP_USER, smtp_password_secret=secret, **({"webhook_urls": WEBHOOK} if self.is_mute else {}))
         self.look()
         self.call("configure_alerts", **self.alerts)
         self.model.foreign = [*FOREIGN, "MAILADDR " + ALERTS["mail_to"], "MAILFROM " + ALERTS["mail_from"]]
@@ -95,6 +108,13 @@ class Soak:
         self.settle()
         self.finish("the end")
         self.check_everything()
+        if self.is_mute:
+            del self.alerts["webhook_urls"]
+            self.call("configure_alerts", **self.alerts)
+            self.dom0.wait_until(lambda: not self.dom0.run("ls /var/lib/xsraid/spool | grep alert", check=False).out, timeout_s=60)
+        for name, delays in json.loads(self.dom0.run(DELAYS).out).items():
+            taken = sorted(delays) or [0]
+            self.say(f"from alert to {name}, {len(delays)} at the first try: median {taken[len(taken) // 2]:.2f} s, worst {taken[-1]:.2f} s")
         processes = self.dom0.run("ps -eo args | grep -E '/usr/libexec/xsraid/|/plugins/xsraid' | grep -v grep", check=False).out
         if processes or self.dom0.run("flock -n /run/lock/xsraid.lock true", check=False).status:
             raise Wrong(f"resident in the end, or holding the lock: {processes}")
@@ -246,7 +266,8 @@ class Soak:
         """The mail server is in order again; without waiting for the timer's next look."""
         if not self.model.is_mailing:
             self.dom0.smtp("accept")
-            self.run("systemctl restart xsraid-deliver.timer", "all mails must come now")
+            self.call("configure_alerts", **self.alerts)  # what was refused for good is tried again at once
+            self.monitor_starts()
             self.model.is_mailing = True
 
     def tell_again(self):
@@ -294,6 +315,8 @@ class Soak:
     def mount(self):
         """Mount what is kept, in a way that writes nothing."""
         self.dom0.run(f"mkdir -p /srv/kept && mount -o ro,noload {self.dom0.disk('mounted').device} /srv/kept")
+        if self.is_mute:
+            self.dom0.run(MUTE_WEBHOOK)
 
     # what must hold
 
@@ -404,6 +427,7 @@ class Soak:
         deadline = time.monotonic() + MAILED_S
         while True:
             lacking, extra = self.model.ledger.unmailed(self.told(), self.mailed())
+            extra = extra if self.model.is_told else []  # mail waits for no message
             if not extra and not (lacking and self.model.is_mailing):
                 break
             if time.monotonic() > deadline:
@@ -451,7 +475,7 @@ def typed(function, arguments):
 
 
 def keys_of(shown):
-    return [key_of_message(name, body) for name, body in shown["messages"] if name.startswith("XSRAID")]
+    return [key_of_message(name, body) for name, body in shown["messages"] if name.startswith("XSRAID") and name != UNDELIVERED]
 
 
 def moving(kernel):
@@ -468,13 +492,14 @@ def records_in(reply):
     for one in reply if isinstance(reply, list) else [reply]:
         if isinstance(one, dict):
             yield from one.get("arrays", [])
-            if "members" in one.get("array", {}):
+            if "members" in (one.get("array") or {}):
                 yield one["array"]
 
 
 def lasting(record):
-    """Return what a refused call must leave alone of an array, whose resync or rebuild goes on meanwhile."""
-    goes_on = ("sync", "health", "redundancy_left", "members", "mismatch_count") if record["sync"] else ("mismatch_count",)
+    """Return what a refused call must leave alone of an array, whose resync or rebuild goes on meanwhile; SMART is asked in the background."""
+    record = dict(record, members=[dict(member, smart=None) for member in record["members"]])
+    goes_on = ("sync", "summary", "health", "redundancy_left", "members", "mismatch_count") if record["sync"] else ("mismatch_count",)
     return {key: value for key, value in record.items() if key not in goes_on}, [(member["serial"], member["device"]) for member in record["members"]]
 
 
@@ -489,14 +514,14 @@ def what_the_guest_says(dom0):
         return ["the guest is gone; its console:", dom0.console()[-3000:]]
 
 
-def soak(dom0, minutes, seed, say=print):
+def soak(dom0, minutes, seed, say=print, is_mute=False):
     """Soak a dom0; raises whatever was wrong, with the last operations and what the guest has to say."""
     lines = collections.deque(maxlen=30)
 
     def tell(line):
         lines.append(line)
         say(line)
-    one = Soak(dom0, seed, tell)
+    one = Soak(dom0, seed, tell, is_mute)
     try:
         one.run_for(minutes)
     except BaseException as error:
@@ -510,11 +535,12 @@ def main():
     parser.add_argument("--minutes", type=float, default=10)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32))
     parser.add_argument("--python", default="system", choices=("2.7", "3.6", "system"), help="dom0's python (default: Debian's own)")
+    parser.add_argument("--mute", action="store_true", help="with a webhook that never answers")
     options = parser.parse_args()
     say = lambda line: print(line, flush=True)  # noqa: E731
     say(f"seed {options.seed}, {options.minutes:g} minutes")
     with Dom0(options.python, disks=DISKS + KEPT, disk_bytes=DISK_BYTES) as dom0:
-        counts = soak(dom0, options.minutes, options.seed, say)
+        counts = soak(dom0, options.minutes, options.seed, say, options.mute)
     say(f"seed {options.seed}: nothing was wrong with {sum(counts.values())} operations: " +
         ", ".join(f"{count} {name}" for name, count in sorted(counts.items())))
 

@@ -118,6 +118,34 @@ def test_a_member_that_comes_after_the_wait_is_taken_in(fresh_dom0):
     assert fresh_dom0.wait_until(lambda: [name for name in one_of if "No redundancy left" in messages(fresh_dom0).get(name, "")])
 
 
+def test_a_member_that_comes_after_the_defaults_have_passed_is_taken_in(fresh_dom0):
+    """In real time: udev's own timer starts the array 30 s after the other members came, before ours has passed."""
+    _, sr = make_sr(fresh_dom0)
+    fresh_dom0.run("rm -f /etc/xsraid.conf && sync")
+    fresh_dom0.reboot(late={"d1": 40})
+    degraded, = fresh_dom0.call("list_arrays")["arrays"]
+    assert degraded["health"] == "degraded" and attached(fresh_dom0) == "true"
+    assert "mdadm-last-resort@md0" in fresh_dom0.run("journalctl -b --no-pager -u 'mdadm-last-resort@*' -o verbose").out
+    fresh_dom0.wait_until(lambda: "d1" in fresh_dom0.disks(), timeout_s=60)
+    again = fresh_dom0.wait_until(lambda: [one for one in fresh_dom0.call("list_arrays")["arrays"] if one["health"] == "optimal"], timeout_s=60)
+    assert again[0]["sr"]["uuid"] == sr["sr_uuid"] and attached(fresh_dom0) == "true"
+
+
+def test_an_upgrade_of_the_package_starts_and_plugs_nothing(fresh_dom0):
+    """What an administrator has stopped or unplugged stays so; alerts and the hourly care go on."""
+    fresh_dom0.run("printf '[boot]\\nwait_s = 1\\n' >/etc/xsraid.conf")
+    make_sr(fresh_dom0)
+    other = fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d2", "d3"))["array"]
+    settled(fresh_dom0, other["uuid"])
+    pulled = fresh_dom0.disk("d3").device
+    fresh_dom0.run(f"xe pbd-unplug uuid=$(xe pbd-list --minimal); mdadm --stop {other['device']} && wipefs -qa {pulled} && udevadm settle")
+    package = fresh_dom0.run("ls /share/*.rpm").out.strip()
+    fresh_dom0.run(f"rpm --upgrade --force --force-debian {package} && sleep 5 && systemctl is-active xsraid-care.timer xsraid-settings.path && "
+                   "! systemctl is-failed xsraid-assemble.service xsraid-attach.service", timeout_s=120)
+    health = {record["uuid"]: record["health"] for record in fresh_dom0.call("list_arrays")["arrays"]}
+    assert health[other["uuid"]] == "missing" and attached(fresh_dom0) == "false"
+
+
 def test_a_rebuild_that_a_power_cut_interrupted_goes_on_without_a_write(fresh_dom0):
     """md waits with it for the first one: until then the array would be without redundancy, and say that it is degraded."""
     fresh_dom0.call("create_array", level=10, devices=devices(fresh_dom0, "d0", "d1"), spares=devices(fresh_dom0, "d2"))

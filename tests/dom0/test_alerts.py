@@ -4,9 +4,10 @@ import time
 
 import pytest
 
-from steps import DISK_BYTES, devices, limit_sync, refusal, settled
-from watching import FAILED, delivered, fail, heal, history, is_idle, last_deliveries, messages, subjects, watch
+from steps import DISK_BYTES, configure, devices, limit_sync, refusal, settled
+from watching import FAILED, delivered, fail, heal, history, is_idle, last_deliveries, look_for_a_minute, messages, subjects, watch
 
+LOGIN_IS_REFUSED, REFUSED_FOR_GOOD = ("no_auth", "bad_auth"), ("reject_sender", "relay_denied", "reject", "refuse")
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3"), "disk_bytes": DISK_BYTES}
 PREFERRED_PYTHON = "2.7"
 
@@ -50,12 +51,18 @@ def test_a_failed_disk_is_one_alert_and_its_rebuild_another(watched):
 
 
 def test_building_and_checking_alarm_nobody(watched):
-    disks = watched.disks()
-    watched.run(f"mdadm --create /dev/md1 --run --level=5 --raid-devices=2 {disks['d2'].device} {disks['d3'].device}")
-    settled(watched, "md1")
+    """However long it takes: an array that lacks a member is told of after ten seconds."""
+    limit_sync(watched, 2000)
+    watched.run(f"mdadm --create /dev/md1 --run --level=5 --raid-devices=2 {' '.join(devices(watched, 'd2', 'd3'))}")
     watched.run("echo check >/sys/block/md0/md/sync_action")
+    look_for_a_minute(watched)
+    under_way = {record["device"]: record["sync"]["action"] for record in watched.call("list_arrays")["arrays"] if record["sync"]}
+    assert under_way == {"/dev/md0": "check", "/dev/md1": "recover"}
+    assert history(watched) == {} and subjects(watched) == [] and messages(watched) == []
+    limit_sync(watched, 1000000)
+    settled(watched, "md1")
     settled(watched)
-    watched.run("sleep 2")
+    look_for_a_minute(watched)
     assert history(watched) == {} and subjects(watched) == [] and messages(watched) == []
 
 
@@ -78,14 +85,66 @@ def test_a_new_array_on_disks_that_were_not_blank_alarms_nobody(watched):
 def test_a_mail_server_that_is_out_of_order_for_a_while(healed, mode, advice):
     healed.smtp(mode)
     fail(healed)
-    tried = healed.wait_until(lambda: [one for one in last_deliveries(healed) if one["channel"] == "mail" and one["tries"]])[0]
+    tried = healed.wait_until(lambda: [one for one in last_deliveries(healed, "XSRAID_DISK_FAILED") if one["channel"] == "mail" and one["tries"]])[0]
     assert (tried["state"], subjects(healed)) == ("waiting", []) and tried["response"] and advice in tried["advice"]
-    assert history(healed) == {"XSRAID_DISK_FAILED": {"mail": "waiting", "xapi": "accepted"}}
+    told = {"XSRAID_DISK_FAILED": {"mail": "waiting", "xapi": "accepted"}}
+    if mode in LOGIN_IS_REFUSED:
+        told["XSRAID_ALERT_UNDELIVERED"] = {"xapi": "accepted"}
+    healed.wait_until(lambda: history(healed) == told)
     healed.smtp("accept")
-    healed.run("systemctl restart xsraid-deliver.timer")  # sooner than its next look, for which another test waits
+    if mode in LOGIN_IS_REFUSED + REFUSED_FOR_GOOD:
+        configure(healed)  # somebody has mended the settings
+    else:
+        healed.run("systemctl restart xsraid-deliver.timer")  # sooner than its next look, for which another test waits
     delivered(healed, "XSRAID_DISK_FAILED", 60)
-    assert subjects(healed) == [FAILED.format(healed.disk("d1").device)] and messages(healed) == ["XSRAID_DISK_FAILED"]
-    assert last_deliveries(healed)[0]["tries"] >= 2 and last_deliveries(healed)[0]["advice"] == ""
+    assert subjects(healed) == [FAILED.format(healed.disk("d1").device)] and sorted(messages(healed)) == sorted(told)
+    mailed = last_deliveries(healed, "XSRAID_DISK_FAILED")[0]
+    assert mailed["tries"] >= 2 and mailed["advice"] == ""
+
+
+@pytest.mark.parametrize("mode", ["bad_auth", "relay_denied"])
+def test_what_is_refused_for_good_is_tried_once_an_hour(healed, mode):
+    healed.smtp(mode)
+    fail(healed)
+    healed.wait_until(lambda: last_deliveries(healed, "XSRAID_DISK_FAILED")[:1] and last_deliveries(healed, "XSRAID_DISK_FAILED")[0]["tries"] == 1)
+    healed.smtp("accept")
+    for _ in range(3):
+        healed.run("systemctl restart xsraid-deliver.timer; sleep 1.5")
+    assert subjects(healed) == [] and last_deliveries(healed, "XSRAID_DISK_FAILED")[0]["tries"] == 1
+    healed.run("date -s '+61 minutes'; systemctl restart xsraid-deliver.timer")
+    delivered(healed, "XSRAID_DISK_FAILED", 60)
+
+
+def test_a_mute_mail_server_keeps_no_message_waiting(watched):
+    """Faults while a mail is under way: each is in XAPI at once."""
+    watched.run("sed -i 's/^smtp_timeout_s = .*/smtp_timeout_s = 25/' /etc/xsraid.conf")
+    watched.call("create_array", level=1, devices=devices(watched, "d2", "d3"))
+    settled(watched, "md1")
+    watched.run("systemctl restart xsraid-deliver.timer; sleep 2")
+    watched.smtp("stall")
+    fail(watched)
+    watched.wait_until(lambda: messages(watched) == ["XSRAID_DISK_FAILED"], 10)
+    watched.run("sleep 5")
+    fail(watched, "d3", "md1")
+    watched.wait_until(lambda: messages(watched) == ["XSRAID_DISK_FAILED"] * 2, 10)
+    assert subjects(watched) == [] and {one["state"] for one in last_deliveries(watched) if one["channel"] == "mail"} == {"waiting"}
+    watched.smtp("accept")
+    watched.wait_until(lambda: len(subjects(watched)) == 2, 90)
+
+
+def test_one_of_three_addresses_is_refused(watched):
+    """The others have the mail at once, and the history says which is refused."""
+    configure(watched, mail_to="a@example.com,nobody@example.com,c@example.com")
+    watched.smtp("reject_nobody")
+    fail(watched)
+    watched.wait_until(lambda: len(watched.mails()) == 2)
+    mailed = watched.wait_until(lambda: [one for one in last_deliveries(watched) if one["channel"] == "mail" and one["state"] == "accepted"])[0]
+    assert [(one["address"], one["state"]) for one in mailed["recipients"]] == [
+        ("a@example.com", "accepted"), ("c@example.com", "accepted"), ("nobody@example.com", "refused")]
+    assert mailed["response"].startswith("nobody@example.com: ") and "550 5.1.1" in mailed["response"]
+    mail, = [one for one in watched.call("test_alert")["deliveries"] if one["channel"] == "mail"]
+    assert mail["accepted"] and "nobody@example.com" in mail["response"]
+    configure(watched)
 
 
 def test_it_is_tried_again_by_itself(healed):

@@ -50,7 +50,7 @@ def running(dom0):
 def two_on_the_same_disks(dom0):
     """Make /dev/md0 and /dev/md1 on the partitions of d0 and d1, and /dev/md2 on d2 and d3, the quiet hours now."""
     d0, d1 = devices(dom0, "d0", "d1")
-    dom0.run("".join(f"printf '2048,100000\\n,\\n' | sfdisk -q {disk};" for disk in (d0, d1)) + "udevadm settle")
+    dom0.run("".join(f"printf '2048,150000\\n,\\n' | sfdisk -q {disk};" for disk in (d0, d1)) + "udevadm settle")
     for at in (0, 1):
         dom0.run(f"mdadm -q --create /dev/md{at} --run --level=1 --raid-devices=2 --bitmap=internal --homehost=any {d0}{at + 1} {d1}{at + 1}")
     dom0.call("create_array", level=1, devices=devices(dom0, "d2", "d3"), name="md2")

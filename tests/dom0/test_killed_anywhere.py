@@ -134,7 +134,9 @@ def test_each_kind_of_step_is_counted(counted_dom0):
         "os.mkdir('/srv/a')": "mkdir", "os.chmod('/srv/a', 448)": "chmod", "os.symlink('x', '/srv/a/l')": "symlink",
         "open('/srv/a/f', 'w').close()": "open", "io.open('/srv/a/f', mode='a').close()": "open", "open('/srv/a/f').close()": None,
         "os.close(os.open('/srv/a/f', os.O_RDWR))": "open", "os.close(os.open('/srv/a/f', os.O_RDONLY))": None,
-        "open('/tmp/f', 'w').close()": None, "os.remove('/tmp/f')": None, "open('/dev/null', 'w').close()": None,
+        "open('/tmp/f', 'w').close()": None, "os.remove('/tmp/f')": None,
+        "open('/run/tmpx', 'w').close()": None, "open('/run/x', 'w').close()": "open",
+        "open('/dev/null', 'w').close()": None,
         "os.rename('/srv/a/f', '/srv/a/g')": "rename", "os.remove('/srv/a/g')": "remove", "os.unlink('/srv/a/l')": "unlink",
         "os.rmdir('/srv/a')": "rmdir", "subprocess.call(['true', '1'])": "command", "subprocess.call(['wipefs', '-n', '/dev/sda'])": None,
         "subprocess.call(['udevadm', 'settle'])": None}

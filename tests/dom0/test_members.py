@@ -1,4 +1,6 @@
 """The life of an array after its birth: the drill, the repair, the check, the end; on every level, while somebody writes."""
+import re
+
 import pytest
 
 from endurance import ALONE, Volume, wait_until_brought_up
@@ -82,6 +84,20 @@ def test_bad_input_leaves_the_array_as_it_is(fresh_dom0):
     fresh_dom0.call("fail_disk", array="md0", disk=d1.device, confirm=d1.serial)
     record = settled(fresh_dom0)  # the hot spare has taken over
     assert (record["health"], d2.device in [member["device"] for member in record["members"] if member["state"] == "active"]) == ("optimal", True)
+
+
+def test_the_spares_that_are_asked_for_follow_what_is_added_and_removed(fresh_dom0):
+    make(fresh_dom0, "1")
+    asked_for = lambda: "".join(re.findall(r"spares=\d", fresh_dom0.run("cat /etc/mdadm.conf").out))  # noqa: E731
+    d2, d3 = devices(fresh_dom0, "d2", "d3")
+    fresh_dom0.call("add_disk", array="md0", disk=d2)
+    assert asked_for() == "spares=1"
+    fresh_dom0.call("add_disk", array="md0", disk=d3)
+    assert asked_for() == "spares=2"
+    fresh_dom0.call("remove_disk", array="md0", disk=d2, wipe_old=True)
+    assert asked_for() == "spares=1"
+    fresh_dom0.call("remove_disk", array="md0", disk=d3, wipe_old=True)
+    assert asked_for() == ""
 
 
 def test_a_spare_takes_the_place_of_a_member(fresh_dom0):

@@ -74,4 +74,4 @@ def test_what_does_not_go_together(fresh_dom0):
         details = refusal(fresh_dom0, "create_array", level="5", devices=members, consistency_policy="ppl")
     finally:
         fresh_dom0.run("umount $(readlink -f $(which mdadm))")
-    assert details[0] == "XSRAID_UNSUPPORTED" and "mdadm 4.0 (here is 3.3)" in details[2]
+    assert details[0] == "XSRAID_UNSUPPORTED" and "mdadm 4.1 (here is 3.3)" in details[2]

@@ -17,7 +17,7 @@ def heal(dom0):
     """Make md0 whole again and have nothing told or remembered of it."""
     dom0.smtp("accept")
     dom0.run("systemctl stop xsraid-deliver.timer xsraid-deliver.service mdmonitor; rm -rf /run/xapi-faults; "
-             "rm -f /var/lib/xsraid/spool/* /var/lib/xsraid/history/* /run/xsraid/spool/* /share/mail/*; "
+             "rm -f /var/lib/xsraid/mail_login /var/lib/xsraid/spool/* /var/lib/xsraid/history/* /run/xsraid/spool/* /share/mail/*; "
              f"mdadm -q --manage /dev/md0 --remove faulty; mdadm -q --manage /dev/md0 --add {dom0.disk('d1').device}; true")
     settled(dom0)
     for message in dom0.xapi("message.get_all_records"):
@@ -35,6 +35,11 @@ def is_idle(dom0):
     return dom0.run("systemctl is-active xsraid-deliver.timer xsraid-deliver.service", check=False).out.split() == ["inactive", "inactive"]
 
 
+def look_for_a_minute(dom0):
+    """Have the arrays looked at now and, by the clock, a minute later: what their state alone is worth an alert is told by then."""
+    dom0.run("systemctl start xsraid-deliver.service && date -s '+60 seconds' && systemctl start xsraid-deliver.service")
+
+
 def fail(dom0, disk="d1", array="md0"):
     dom0.run(f"mdadm --manage /dev/{array} --set-faulty {dom0.disk(disk).device}")
 
@@ -46,9 +51,10 @@ def history(dom0):
     return {alert["name"]: {delivery["channel"]: delivery["state"] for delivery in alert["deliveries"]} for alert in alerts}
 
 
-def last_deliveries(dom0):
-    """Return the deliveries of the last alert, [mail's, XAPI's], [] where there is none."""
-    return [delivery for alert in dom0.call("alert_history", count=1)["alerts"] for delivery in alert["deliveries"]]
+def last_deliveries(dom0, name=None):
+    """Return the deliveries of the last alert, or the last of that name, [mail's, XAPI's], [] where there is none."""
+    alerts = [alert for alert in dom0.call("alert_history")["alerts"] if name in (None, alert["name"])]
+    return alerts[0]["deliveries"] if alerts else []
 
 
 def delivered(dom0, name, timeout_s=30):

@@ -50,7 +50,8 @@ def test_the_three_files_and_the_monitor(machine, login):
     assert stat.S_IMODE(os.stat(machine.path(FILES[0])).st_mode) == 0o640
     assert machine.read("run/systemctl.log").splitlines()[0] == "enable mdmonitor.service"
     assert reply["settings"] == dict(SETTINGS, smtp_port=587, smtp_security="starttls", smtp_user="alerts@example.com", smtp_password_set=True,
-        xapi_messages=True, scope="host")
+        xapi_messages=True, webhook_urls=None, webhook_header=None, webhook_token_set=False, xo_alarms=False,
+        scope="host")
     assert reply["monitor"] == "running" and reply["warnings"] == []
     assert machine.call("get_alerts") == reply
     assert "s3cret" not in machine.read("xapi.log")
@@ -87,7 +88,8 @@ def test_nothing_is_configured_at_first(machine):
 
 @pytest.mark.parametrize("change,name", [
     ({"mail_to": "admin@example.com\nBcc: x@example.com"}, "mail_to"), ({"mail_to": "admin@example.com AUTHPASS=x"}, "mail_to"),
-    ({"mail_from": "a@b\r\nPROGRAM /bin/sh"}, "mail_from"),
+    ({"mail_from": "a@b\r\nPROGRAM /bin/sh"}, "mail_from"), ({"mail_to": "admin@example.com,-C/tmp/x@example.com"}, "mail_to"),
+    ({"mail_from": "-v@example.com"}, "mail_from"),
     ({"smtp_host": "smtp.example.com\nAuthPass=x"}, "smtp_host"), ({"smtp_host": "smtp.example.com:25"}, "smtp_host"),
     ({"smtp_port": "70000"}, "smtp_port"),
     ({"smtp_security": "ssl"}, "smtp_security"), ({"smtp_user": "alerts"}, "smtp_password_secret"), ({"smtp_user": "a b"}, "smtp_user"),
@@ -237,3 +239,55 @@ def test_every_host_of_the_pool(machine, pool, tmpdir, login):
     finally:
         for member in members:
             member.stop()
+
+
+@pytest.fixture
+def token(machine):
+    xenapi = machine.session.xenapi
+    return xenapi.secret.get_uuid(xenapi.secret.create({"value": "t0ken", "other_config": {}}))
+
+
+URL = "https://hooks.example.com/{token}"
+
+
+def test_a_webhook_and_its_token(machine, pool, token):
+    webhook = {"webhook_urls": URL + ",https://other.example.com/x", "webhook_header": "X-Token: {token}"}
+    reply = machine.call("configure_alerts", **dict(SETTINGS, webhook_token_secret=token, **webhook))
+    assert {name: reply["settings"][name] for name in webhook} == webhook and reply["settings"]["webhook_token_set"] is True
+    assert "t0ken" not in json.dumps(reply) and "t0ken" in machine.read("lib/xsraid/webhook")
+    assert stat.S_IMODE(os.stat(machine.path("lib/xsraid/webhook")).st_mode) == 0o600
+    assert "t0ken" not in repr(machine.session.xenapi.host.get_all_records())
+    reply = machine.call("configure_alerts", **SETTINGS)
+    assert reply["settings"]["webhook_urls"] is None and not os.path.exists(machine.path("lib/xsraid/webhook"))
+
+
+@pytest.mark.parametrize("change,name", [
+    ({"webhook_urls": "http://x/{token}"}, "webhook_urls"), ({"webhook_urls": "https://x/ y"}, "webhook_urls"),
+    ({"webhook_urls": "https://user:password@x/{token}"}, "webhook_urls"), ({"webhook_urls": ",".join([URL] * 11)}, "webhook_urls"),
+    ({"webhook_header": "X-Token"}, "webhook_header"), ({"webhook_urls": "https://x/"}, "webhook_token_secret"),
+    ({"webhook_token_secret": None}, "webhook_token_secret"), ({"webhook_urls": None}, "webhook_urls"),
+    ({"webhook_token_secret": "t0ken"}, "webhook_token_secret")])
+def test_a_webhook_that_does_not_fit_changes_nothing(machine, pool, token, change, name):
+    machine.call("configure_alerts", **SETTINGS)
+    before = contents(machine)
+    arguments = dict(SETTINGS, webhook_urls=URL, webhook_token_secret=token)
+    arguments.update(change)
+    details = machine.refusal("configure_alerts", **{key: value for key, value in arguments.items() if value is not None})
+    assert details[:2] == ["XSRAID_BAD_ARGUMENT", name] and "t0ken" not in "".join(details[2:]).replace("{t", "")
+    assert contents(machine) == before and not os.path.exists(machine.path("lib/xsraid/webhook"))
+
+
+@pytest.mark.parametrize("value", ["", "a b", "a\nX: y", u"t\xf6ken", "x" * 501])
+def test_a_token_that_no_header_can_carry_is_refused(machine, pool, value):
+    xenapi = machine.session.xenapi
+    secret = xenapi.secret.get_uuid(xenapi.secret.create({"value": value, "other_config": {}}))
+    details = machine.refusal("configure_alerts", **dict(SETTINGS, webhook_urls=URL, webhook_token_secret=secret))
+    assert details[:2] == ["XSRAID_BAD_ARGUMENT", "webhook_token_secret"]
+
+
+def test_settings_that_an_earlier_release_kept_are_applied(machine, pool):
+    machine.call("configure_alerts", **dict(SETTINGS, scope="pool"))
+    kept = json.loads(machine.session.xenapi.pool.get_other_config(pool)["xsraid-alerts"])
+    old = {key: value for key, value in kept.items() if not key.startswith("webhook")}
+    machine.session.xenapi.pool.set_other_config(pool, {"xsraid-alerts": json.dumps(old)})
+    assert machine.call("apply_alerts")["settings"]["mail_to"] == "admin@example.com"

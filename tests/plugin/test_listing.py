@@ -87,6 +87,54 @@ def test_health_in_one_word(machine, sysfs, health, members, more):
     assert one(machine)["health"] == health
 
 
+@pytest.mark.parametrize("more,health,key,words", [
+    ({"md__array_state": "readonly"}, "read_only", "read_only", "`mdadm --readwrite /dev/md0`"),
+    ({"md__array_state": "readonly", "md__level": "raid0"}, "read_only", "read_only", "`mdadm --readwrite /dev/md0`"),
+    ({"md__sync_action": "frozen"}, "frozen", "frozen", "`echo idle > /sys/block/md0/md/sync_action`"),
+    ({"md__sync_action": "check", "md__sync_max": "1024"}, "checking", "sync_held", "`echo max > /sys/block/md0/md/sync_max`"),
+    ({"md__dev_DASH_sda__bad_blocks": "100 8"}, "optimal", "bad_blocks", "bad blocks on members (/dev/sda)"),
+])
+def test_what_is_out_of_the_ordinary_is_told(machine, sysfs, more, health, key, words):
+    sysfs.array(**more)
+    record = one(machine)
+    assert record["health"] == health and record[key] and words in record["summary"]
+
+
+@pytest.mark.parametrize("version,health", [
+    ("external:ddf", "container"), ("external:imsm", "container"), ("external:/md127/0", "inactive"), ("external:-md127/0", "inactive"),
+    ("1.2", "inactive")])
+def test_a_container_of_firmware_raid_waits_for_nobody(machine, sysfs, version, health):
+    sysfs.array(md__array_state="inactive", md__level="", md__metadata_version=version, members=(("sda", "spare", "none"),))
+    assert one(machine)["health"] == health
+
+
+def test_a_mirror_of_eight_with_two_members(machine, sysfs):
+    sysfs.array(md__raid_disks=8)
+    assert (one(machine)["health"], one(machine)["redundancy_left"]) == ("degraded", 1)
+
+
+@pytest.mark.parametrize(
+    "level,members,health,left,says",
+    [
+        ("raid4", "abc", "optimal", 1, "one more failure is survived"),
+        ("raid4", "ab", "degraded", 0, "no further failure is survived"),
+        ("raid4", "a", "failed", 0, "cannot serve"),
+        ("linear", "abc", "no_redundancy", 0, "the failure of any one of them loses data"),
+        ("linear", "ab", "failed", 0, "cannot serve"),
+        ("faulty", "abc", "no_redundancy", 0, "the failure of any one of them loses data"),
+        ("multipath", "abc", "unknown", 0, "how many failures an array of the level multipath survives is not known"),
+        ("multipath", "ab", "degraded", 0, "no further failure is survived"),
+        ("raid7", "abc", "unknown", 0, "how many failures an array of the level raid7 survives is not known"),
+        ("raid0", "abc", "no_redundancy", 0, "the failure of any one of them loses data"),
+    ],
+)
+def test_levels_that_others_make(machine, sysfs, level, members, health, left, says):
+    slots = [("sd" + letter, "in_sync", slot) for slot, letter in enumerate(members)]
+    sysfs.array(members=slots, md__level=level, md__raid_disks=3)
+    array = one(machine)
+    assert (array["health"], array["redundancy_left"]) == (health, left) and says in array["summary"]
+
+
 def test_configured_and_missing_arrays(machine, sysfs):
     sysfs.array()
     machine.write("etc/mdadm.conf", "ARRAY /dev/md0 UUID=%s\nARRAY /dev/md/gone UUID=99999999-0000-0000-0000-000000000000\n" % UUID)
@@ -176,3 +224,60 @@ def test_a_missing_array_has_all_keys_too(machine, sysfs):
     machine.write("etc/mdadm.conf", "ARRAY /dev/md7 UUID=11111111:22222222:33333333:44444444\n")
     healthy, missing = machine.call("list_arrays")["arrays"]
     assert set(healthy) == set(missing) == set(md.KEYS) and missing["health"] == "missing"
+
+
+MEMBER = ["E:ID_FS_TYPE=linux_raid_member", "E:ID_FS_UUID=" + UUID.replace(":", "-"), "E:ID_FS_LABEL=any:mine", "S:disk/by-id/wwn-0x5000A"]
+
+
+@pytest.mark.parametrize("path,text", [
+    ("mdadm.conf", "ARRAY /dev/md5 name=md0\n"), ("mdadm.conf", "ARRAY devices=/dev/sda,/dev/sdx\n"),
+    ("mdadm.conf", "ARRAY <ignore> UUID=%s\n" % UUID),
+    ("mdadm.conf", "ARRAY /dev/md0\n\n# disks of 2019\n   UUID=%s\n" % UUID), ("mdadm.conf", "ARRAY /dev/md0 UUID=%s\r\n" % UUID),
+    ("mdadm.conf", "ARRAY devices=/dev/disk/by-id/wwn-*\n"), ("mdadm.conf.d/x.conf", "ARRAY /dev/md0 UUID=%s" % UUID),
+    ("mdadm/mdadm.conf", "ARRAY name=any:md0\n"), ("mdadm/mdadm.conf.d/x.conf", "ARRAY name=any:md0\n")])
+def test_an_array_that_any_line_of_any_file_knows_is_configured(machine, sysfs, path, text):
+    sysfs.array()
+    sysfs.udev("8:0", *MEMBER)
+    assert not one(machine)["configured"]
+    folder = os.path.dirname(machine.path("etc/" + path))
+    if not os.path.isdir(folder):
+        os.makedirs(folder)
+    machine.write("etc/" + path, text)
+    try:
+        assert one(machine)["configured"]
+    finally:
+        os.unlink(machine.path("etc/" + path))
+
+
+def test_an_array_with_old_superblocks_is_configured_by_its_number(machine, sysfs):
+    sysfs.array(name="md7", md__metadata_version="0.90")
+    machine.write("etc/mdadm.conf", "ARRAY /dev/md0 super-minor=7\n")
+    assert one(machine)["configured"]
+    machine.write("etc/mdadm.conf", "ARRAY /dev/md7 super-minor=0\n")
+    assert [record["configured"] for record in machine.call("list_arrays")["arrays"]] == [False, True]
+
+
+@pytest.mark.parametrize("words,device", [("/dev/md5 name=any:mine", "/dev/md5"), ("/dev/md/x devices=/dev/sd[ab]", "/dev/md/x"),
+                                          ("name=any:mine", "/dev/disk/by-id/md-uuid-" + UUID)])
+def test_a_stopped_array_that_is_known_without_its_uuid_is_missing(machine, sysfs, words, device):
+    for name, number in (("sda", "8:0"), ("sdb", "8:16")):
+        sysfs.attributes(name, dev=number, size=131072)
+        sysfs.udev(number, *MEMBER)
+    machine.write("etc/mdadm.conf", "ARRAY %s\n" % words)
+    record = one(machine)
+    assert (record["device"], record["uuid"], record["health"], record["configured"]) == (device, UUID, "missing", True)
+    assert record["by_id"] == "/dev/disk/by-id/md-uuid-" + UUID and machine.call("list_arrays", array=UUID)["arrays"] == [record]
+    machine.write("etc/mdadm.conf", "ARRAY %s\nARRAY /dev/md0 UUID=%s\n" % (words, UUID))
+    assert one(machine)["device"] == "/dev/md0"
+    machine.write("etc/mdadm.conf", "ARRAY <ignore> name=any:mine\n")
+    assert machine.call("list_arrays")["arrays"] == []
+
+
+def test_a_line_that_finds_nothing_is_shown_with_its_node(machine, sysfs):
+    sysfs.array()
+    others = "ARRAY /dev/md9 name=gone\nARRAY name=any:lost\nARRAY devices=/dev/sdz\nARRAY /dev/md8\n"
+    machine.write("etc/mdadm.conf", "ARRAY /dev/md0 UUID=%s\n%s" % (UUID, others))
+    records = machine.call("list_arrays")["arrays"]
+    assert [(record["device"], record["name"], record["uuid"], record["by_id"], record["health"]) for record in records[1:]] == [
+        ("/dev/md9", "md9", None, None, "missing"), ("/dev/md/lost", "lost", None, None, "missing")]
+    assert records[0]["device"] == "/dev/md0" and set(records[1]) == set(md.KEYS)

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from conftest import UUID, Machine
+from conftest import HOST_UUID, INVENTORY, UUID, Machine
 from xsraid import progress
 from xsraid.host import Host
 
@@ -12,6 +12,7 @@ from xsraid.host import Host
 @pytest.fixture
 def host(tmpdir):
     os.makedirs(str(tmpdir.join("var/lib/xsraid")))
+    tmpdir.ensure("etc/xensource-inventory").write(INVENTORY % (HOST_UUID, "8.2.1"))
     return Host(str(tmpdir))
 
 

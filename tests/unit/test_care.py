@@ -2,7 +2,7 @@
 
 import pytest
 
-from xsraid import care, smart
+from xsraid import care, settings, smart
 from xsraid.host import Host
 
 # smartctl 6.5 and 7.4 print the same table; left out is what is not asked for.
@@ -123,3 +123,30 @@ def test_the_distributions_own_check(tmpdir, cron, switch, is_active):
 def test_a_timer_that_checks(tmpdir, place):
     tmpdir.ensure("etc/systemd/system/" + place)
     assert care.other_checker(Host(str(tmpdir))) == "/etc/systemd/system/" + place
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_what_a_disk_says_is_told_of_the_array_that_it_serves(tmpdir, mocker, order):
+    """The container of firmware RAID has the disks of all its volumes."""
+    member = {"device": "/dev/sda", "serial": "S"}
+    healths = (("/dev/md126", "container"), ("/dev/md127", "optimal"))
+    records = [{"device": device, "health": health, "members": [member]} for device, health in healths]
+    mocker.patch("xsraid.md.read_arrays", return_value=records[::order])
+    mocker.patch("xsraid.care._disk_of", return_value="sda")
+    assert [record["device"] for record, _ in care._disks(Host(str(tmpdir))).values()] == ["/dev/md127"]
+
+
+@pytest.mark.parametrize("left_by_somebody", ["1024", "max"])
+def test_no_check_ends_where_somebody_had_one_end(tmpdir, mocker, left_by_somebody):
+    """Whoever asked for a part of one may have left md/sync_max there: the check would stand still for ever."""
+    attributes = {"sync_max": left_by_somebody, "sync_min": "0", "sync_speed_min": "", "sync_speed_max": ""}
+    for name, text in attributes.items():
+        tmpdir.ensure("sys/block/md0/md/" + name).write(text)
+    begun = []
+    sync_max = tmpdir.join("sys/block/md0/md/sync_max")
+    mocker.patch("xsraid.care._act", side_effect=lambda host, record, action, limits: begun.append((action, sync_max.read()[:3])))
+    host = Host(str(tmpdir))
+    record = {"device": "/dev/md0", "uuid": "u", "level": "raid1", "health": "optimal", "sync": None, "members": []}
+    known = {"u": {"since": 0, "at": 0, "is_running": False}}
+    care._begin(host, [record], known, 1e9, settings.load_or_default(host))
+    assert begun == [("check", "max")] and known["u"]["is_running"]

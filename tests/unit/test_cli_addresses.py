@@ -1,6 +1,7 @@
 """Addresses of pools, fingerprints, and which host is meant."""
 
 import pytest
+import XenAPI
 
 from xsraid_cli import certificates, pool, transport
 from xsraid_cli.problems import USAGE, Problem
@@ -43,3 +44,11 @@ def test_a_host_that_is_not_clear_names_those_there_are(name, words):
     with pytest.raises(Problem) as caught:
         pool.choose(HOSTS, name)
     assert caught.value.status == USAGE and words in caught.value.advice
+
+
+@pytest.mark.parametrize("named", ["\x1b[31mhost", "a host", "x/y", "", "user@host", "a\nb"])
+def test_a_master_that_is_no_address_is_refused_as_text(mocker, named):
+    mocker.patch("xsraid_cli.pool._logged_in", side_effect=XenAPI.Failure(["HOST_IS_SLAVE", named]))
+    with pytest.raises(Problem) as caught:
+        pool.log_in("member", "root", "x")
+    assert "\x1b" not in caught.value.what and "\n" not in caught.value.what and "member" in caught.value.what

@@ -95,3 +95,14 @@ def test_passwords_are_no_options():
         names = [commands.option(argument) for argument in command.options] + [own[0][0] for own in parser.own_options(command)]
         assert [name for name in names if name.endswith("password")] == []
     assert "--smtp-password-fd" in [own[0][0] for own in parser.own_options(COMMANDS["alerts set"])]
+
+
+DEFAULTS = [(name, argument) for name, command in COMMANDS.items() for argument in command.function.arguments
+            if argument.default is not api.REQUIRED and not commands.is_flag(argument) and " " not in argument.default.split(":")[0]]
+
+
+@pytest.mark.parametrize("name,argument", DEFAULTS, ids=["%s %s" % (name, argument.name) for name, argument in DEFAULTS])
+def test_a_documented_default_is_left_out(name, argument):
+    command, word = COMMANDS[name], argument.default.split(":")[0]
+    needed = {one.name: one.example for one in command.function.arguments if one.default is api.REQUIRED and one.name != "confirm"}
+    assert parse(command.typed(dict(needed, **{argument.name: word}))[1:])[1] == needed

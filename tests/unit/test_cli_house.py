@@ -9,7 +9,7 @@ import test_house
 import xsraid_cli
 
 FOLDER = os.path.dirname(xsraid_cli.__file__)
-PLUGIN_ROOMS = ("api", "arguments", "errors", "host", "levels", "text", "xapi")
+PLUGIN_ROOMS = ("api", "arguments", "clock", "errors", "host", "levels", "text", "xapi")
 # A room may import only rooms before it.
 ORDER = [
     "problems",
@@ -95,3 +95,8 @@ def test_rooms_are_explained_and_short(room):
     assert ast.get_docstring(module)
     with open(os.path.join(FOLDER, room + ".py")) as source:
         assert len(source.readlines()) <= 250
+
+
+@pytest.mark.parametrize("room", ORDER)
+def test_nothing_waits_by_the_time_of_day(room):
+    assert test_house.takers_of_time_of_day(tree(FOLDER, room)) == []

@@ -14,7 +14,7 @@ MEMBERS = [
     {"device": "/dev/sda", "serial": "Z0", "slot": 0, "state": "active", "errors": 3, "smart": {"pending_sectors": 8, "reallocated_sectors": None}},
     {"device": None, "serial": None, "slot": 1, "state": "missing", "errors": None, "smart": None}]
 RECORD = dict(ARRAY, uuid="u0", health="degraded", redundancy_left=0, members=MEMBERS, sync={"action": "recover", "done_ratio": 0.25})
-AT = ("lab", "a", "/dev/md0", "u0")
+AT = ("lab", "a", "uuid-a", "/dev/md0", "u0")
 
 
 def samples(record, **alerts):
@@ -25,13 +25,13 @@ def samples(record, **alerts):
 
 def test_an_array_and_its_members():
     found = samples(RECORD)
-    assert found["xsraid_up"] == [(("lab", "a"), 1)] and found["xsraid_pool_up"] == [(("lab",), 1)]
+    assert found["xsraid_up"] == [(("lab", "a", "uuid-a"), 1)] and found["xsraid_pool_up"] == [(("lab",), 1)]
     assert found["xsraid_array_degraded"] == [(AT, 1)] and found["xsraid_array_redundancy_left"] == [(AT, 0)]
     assert found["xsraid_array_size_bytes"] == [(AT, 1 << 40)] and found["xsraid_sync_ratio"] == [(AT + ("recover",), 0.25)]
-    assert found["xsraid_alert_spool_entries"] == [(("lab", "a"), 2)]
+    assert found["xsraid_alert_spool_entries"] == [(("lab", "a", "uuid-a"), 2)]
     assert found["xsraid_member_errors"] == [(AT + ("/dev/sda", "Z0"), 3)]
     assert found["xsraid_member_pending_sectors"] == [(AT + ("/dev/sda", "Z0"), 8)] and found["xsraid_member_reallocated_sectors"] == []
-    states = [labels[4:] for labels, value in found["xsraid_member_state"] if value == 1]
+    states = [labels[5:] for labels, value in found["xsraid_member_state"] if value == 1]
     assert states == [("/dev/sda", "Z0", "active"), ("slot 1", "", "missing")]
 
 
@@ -49,7 +49,7 @@ def test_what_is_not_known_is_left_out():
 
 def test_who_did_not_answer_is_down():
     found = metrics.of_answers([answer("a", None, ["LATE", "x"], "lab"), answer(None, None, ["NO_ANSWER", "x"], "shop")], ["lab", "shop"])
-    assert found["xsraid_up"] == [(("lab", "a"), 0)] and found["xsraid_pool_up"] == [(("lab",), 1), (("shop",), 0)]
+    assert found["xsraid_up"] == [(("lab", "a", "uuid-a"), 0)] and found["xsraid_pool_up"] == [(("lab",), 1), (("shop",), 0)]
 
 
 def test_labels_and_values_go_together():
@@ -72,3 +72,10 @@ def test_the_dashboard_loads_and_shows_what_is_exported():
     used = set(re.findall(r"\bxsraid_\w+", " ".join(target["expr"] for panel in panels for target in panel["targets"])))
     assert used == {family.name for family in metrics.FAMILIES}
     assert set(re.findall(r"\$(\w+)", json.dumps(dashboard))) - {"__all"} <= set(variables)
+
+
+def test_hosts_of_one_name_have_samples_of_their_own():
+    answers = [answer("a", None, ["LATE", "x"], "lab") for _ in range(2)]
+    answers[1] = answers[1]._replace(host=answers[1].host._replace(uuid="another"))
+    labels = [labels for labels, _ in metrics.of_answers(answers, ["lab"])["xsraid_up"]]
+    assert len(set(labels)) == 2

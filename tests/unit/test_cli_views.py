@@ -112,8 +112,8 @@ def test_nothing_in_a_reply_moves_the_cursor():
 
 @pytest.mark.parametrize("there,older,command", [
     ("0.1.9", "older", "RPM on that host"), ("99.0", "newer", "pip install"), ("0.10.0", "newer", "pip")])
-def test_versions_are_compared_as_numbers(there, older, command, monkeypatch):
-    monkeypatch.setattr(versions, "__version__", "0.2.0")
+def test_versions_are_compared_as_numbers(there, older, command, mocker):
+    mocker.patch.object(versions, "__version__", "0.2.0")
     sentence, advice = versions.compared(there, "h")
     assert older in sentence and there in sentence and "0.2.0" in sentence and command in advice
     assert versions.compared("0.2.0", "h") == ("", "")

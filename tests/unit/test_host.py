@@ -1,3 +1,4 @@
+import errno
 import glob
 import os
 import signal
@@ -8,6 +9,7 @@ import time
 
 import pytest
 
+import system_faults
 from xsraid import settings
 from xsraid.commands import run
 from xsraid.errors import Busy, CommandFailed, NotConfigured, Timeout
@@ -71,6 +73,52 @@ def test_a_file_that_cannot_be_written_is_named():
     assert caught.value.parameters[0] == "write /proc/version" and "as it was" in caught.value.sentence
 
 
+def paths_of(descriptor_or_paths):
+    return [os.readlink("/proc/self/fd/%d" % one) if isinstance(one, int) else one for one in descriptor_or_paths]
+
+
+def test_the_content_of_a_file_is_on_disk_before_its_name_and_then_that(host, mocker):
+    """A power cut leaves the old file or the new one, never an empty one; once the call has returned it is the new one."""
+    calls, reals = [], {"fsync": os.fsync, "rename": os.rename, "unlink": os.unlink}
+
+    def noting(name):
+        def call(*arguments):
+            calls.append((name, os.path.basename(paths_of(arguments)[0])))
+            return reals[name](*arguments)
+        return call
+    for name in reals:
+        mocker.patch("os." + name, side_effect=noting(name))
+    host.replace("/etc/file", "new")
+    host.move("/etc/file", "/etc/moved")
+    host.remove("/etc/moved")
+    written, moved, removed = [call for call in calls if call != ("unlink", "file.xsraid-new")][:3], calls[-5:-2], calls[-2:]
+    assert written == [("fsync", "file.xsraid-new"), ("rename", "file.xsraid-new"), ("fsync", "etc")]
+    assert moved == [("fsync", "file"), ("rename", "file"), ("fsync", "etc")] and removed == [("unlink", "moved"), ("fsync", "etc")]
+
+
+@pytest.mark.parametrize(
+    "call,number", [("os.write", errno.ENOSPC), ("os.write", errno.EDQUOT), ("os.fsync", errno.EIO), ("os.fsync", errno.ENOSPC),
+                    ("os.fchmod", errno.EPERM), ("os.fchown", errno.EPERM), ("os.rename", errno.EIO), ("os.rename", errno.EROFS)]
+)
+@pytest.mark.parametrize("old", [None, "old"])
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(host, tmpdir, mocker, call, number, old):
+    if old:
+        tmpdir.join("etc/file").write(old)
+    system_faults.fails(mocker, call, number)
+    with pytest.raises(CommandFailed) as caught:
+        host.replace("/etc/file", "new")
+    assert caught.value.parameters[1] == errno.errorcode[number] and "as it was" in caught.value.sentence
+    assert [path.basename for path in tmpdir.join("etc").listdir()] == (["file"] if old else [])
+    assert old is None or tmpdir.join("etc/file").read() == old
+
+
+def test_a_write_that_takes_a_part_goes_on(host, tmpdir, mocker):
+    real = os.write
+    mocker.patch("os.write", side_effect=lambda descriptor, content: real(descriptor, content[:3]))
+    host.replace("/etc/file", "more than three bytes")
+    assert tmpdir.join("etc/file").read() == "more than three bytes"
+
+
 def test_lock_names_its_holder_and_ends_with_it(host):
     with host.lock("create_array"):
         with pytest.raises(Busy) as caught, host.lock("create_sr"):
@@ -80,7 +128,7 @@ def test_lock_names_its_holder_and_ends_with_it(host):
         pass
 
 
-def test_a_call_waits_for_what_takes_a_moment(host, monkeypatch):
+def test_a_call_waits_for_what_takes_a_moment(host, mocker):
     """The hourly look at the arrays must make no administrator's call fail."""
     brief = host.lock("the monthly check", is_brief=True)
     with brief:
@@ -90,7 +138,7 @@ def test_a_call_waits_for_what_takes_a_moment(host, monkeypatch):
         with Host(host.root).lock("create_sr"), pytest.raises(Busy) as caught, Host(host.root).lock("create_array"):
             pass
     assert "create_sr" in caught.value.sentence
-    monkeypatch.setattr("xsraid.host.BRIEF_S", 0.2)
+    mocker.patch("xsraid.host.BRIEF_S", 0.2)
     with host.lock("the monthly check", is_brief=True), pytest.raises(Busy) as caught, Host(host.root).lock("create_sr"):
         pass
     assert "the monthly check" in caught.value.sentence
@@ -143,9 +191,8 @@ def test_pieces_of_a_file_from_its_head_and_its_end(host, tmpdir):
     assert host.read_pieces("/disk", [(99, 4), (-99, 4)]) == [(99, b""), (0, b"head")], "an extended partition has 1 KiB"
 
 
-def test_run_gives_a_fixed_environment_and_no_shell(host, monkeypatch):
-    monkeypatch.setenv("LANG", "de_DE.UTF-8")
-    monkeypatch.setenv("SECRET", "x")
+def test_run_gives_a_fixed_environment_and_no_shell(host, mocker):
+    mocker.patch.dict(os.environ, {"LANG": "de_DE.UTF-8", "SECRET": "x"})
     out = run(host, ["env"], environment={"EXTRA": "1"}).out
     assert sorted(line.split("=")[0] for line in out.splitlines()) == ["EXTRA", "LC_ALL", "LVM_SUPPRESS_FD_WARNINGS", "PATH"]
     assert run(host, ["echo", "$HOME; `id`", "a  b"]).out == "$HOME; `id` a  b\n"

@@ -1,6 +1,8 @@
 """The house stands as the README says: imports point one way, stand at the top, and nothing happens when a room is loaded."""
 
 import ast
+import glob
+import io
 import os
 
 import pytest
@@ -11,12 +13,16 @@ FOLDER = os.path.dirname(xsraid.__file__)
 # A room may import only rooms before it.
 ORDER = [
     "text",
+    "clock",
     "errors",
     "host",
     "commands",
+    "together",
     "settings",
     "levels",
+    "mdadmconf",
     "mdadm",
+    "halves",
     "arguments",
     "sysfs",
     "enclosures",
@@ -24,12 +30,17 @@ ORDER = [
     "poolwide",
     "notes",
     "summary",
+    "physical_volume",
+    "layers",
+    "srs",
     "md",
     "lvm",
     "probe",
     "usage",
+    "paths",
     "survey",
     "disks",
+    "taking",
     "mail",
     "smart",
     "progress",
@@ -37,7 +48,6 @@ ORDER = [
     "sense",
     "words",
     "recovery",
-    "taking",
     "planning",
     "initrd",
     "monitor",
@@ -47,6 +57,12 @@ ORDER = [
     "identify",
     "care",
     "alerts",
+    "alarms",
+    "recipients",
+    "by_mail",
+    "by_xapi",
+    "by_webhook",
+    "channels",
     "delivery",
     "reports",
     "storage",
@@ -54,6 +70,21 @@ ORDER = [
     "boot",
     "api",
 ]
+# What takes the time of day, as it is shown or kept. Whatever waits takes `clock`.
+TIME_OF_DAY = {
+    "alerts": ["_note_webhook"],
+    "arrays": ["_note_deleted"],
+    "boot": ["_look_after_the_monitor", "_tell_of_conflicts", "_tell_of_nodes"],
+    "care": ["_look_at_checks", "_look_at_disks"],
+    "by_mail": ["_refused_login", "send"],
+    "by_xapi": ["_posted_before"],
+    "channels": ["_undelivered", "attempt"],
+    "delivery": ["_collect"],
+    "identify": ["_end", "_shine", "put_out"],  # a note says until when a LED is on
+    "members": ["_note_replacing"],
+    "recipients": ["note", "paused", "sent"],
+    "reports": ["_set_back_to", "test_alert"],  # compared with the time that an event has
+}
 
 
 def tree(room):
@@ -99,6 +130,32 @@ def test_public_names_are_explained(room):
     assert ast.get_docstring(module)
     public = [node for node in module.body if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")]
     assert [node.name for node in public if not ast.get_docstring(node) and room != "arguments"] == []
+
+
+def takers_of_time_of_day(module):
+    """The functions that look at the system's clock; an import of its function by itself counts as one of no name."""
+    found = [
+        function.name
+        for function in ast.walk(module)
+        if isinstance(function, ast.FunctionDef)
+        for node in ast.walk(function)
+        if isinstance(node, ast.Attribute) and node.attr == "time" and isinstance(node.value, ast.Name) and node.value.id == "time"
+    ]
+    return sorted(set(found + ["" for node in ast.walk(module) if isinstance(node, ast.ImportFrom) and node.module == "time"]))
+
+
+@pytest.mark.parametrize("room", ORDER)
+def test_nothing_waits_by_the_time_of_day(room):
+    assert takers_of_time_of_day(tree(room)) == TIME_OF_DAY.get(room, [])
+
+
+def test_faults_are_played_in_one_way():
+    """With pytest-mock's `mocker`, those of the system by `system_faults`."""
+    by_hand = []
+    for path in glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "*", "test_*.py")):
+        with io.open(path, encoding="utf-8") as source:
+            by_hand += [path] if "monkey" + "patch" in source.read() else []
+    assert by_hand == []
 
 
 def test_what_only_reads_loads_nothing_that_runs():

@@ -8,9 +8,11 @@ import time
 
 import pytest
 
+import system_faults
 from xsraid import enclosures, identify, md, notes
 from xsraid.errors import CommandFailed, Timeout, UnknownDisk
 from xsraid.host import Host
+from xsraid.text import native
 
 SLOT = "sys/class/enclosure/0:0:8:0/Slot 03"
 LOG = 'echo "$*" >>%s/%s.log\n'
@@ -87,16 +89,10 @@ def machine(tmpdir):
 
 
 @pytest.fixture
-def slept(machine, monkeypatch):
+def slept(machine, mocker):
     """What was slept, and what the LED said meanwhile: [(seconds, locate)]. Time flies."""
-    seen, clock, real = [], [time.time()], time.sleep
-
-    def sleep(seconds):
-        seen.append((seconds, machine.locate if machine.folder.join(SLOT).check() else None))
-        clock[0] += seconds
-        real(0.001)
-    monkeypatch.setattr(time, "sleep", sleep)
-    monkeypatch.setattr(time, "time", lambda: clock[0])
+    seen = []
+    system_faults.time_flies(mocker, lambda seconds: seen.append((seconds, machine.locate if machine.folder.join(SLOT).check() else None)))
     return seen
 
 
@@ -106,11 +102,10 @@ def test_disks_in_slots(machine):
     assert enclosures.slots(machine.host) == {"sda": ("0:0:8:0 Slot 03", "/" + SLOT)}
 
 
-def test_no_enclosure_costs_one_listing(machine, monkeypatch):
-    asked = []
-    monkeypatch.setattr(machine.host, "names", lambda path: asked.append(path) or [])
+def test_no_enclosure_costs_one_listing(machine, mocker):
+    listed = mocker.spy(os, "listdir")
     enclosures.slots(machine.host)
-    assert asked == ["/sys/class/enclosure"]
+    assert [native(call[0][0]) for call in listed.call_args_list] == [machine.host.path("/sys/class/enclosure")]
 
 
 @pytest.mark.parametrize("disk,slots", [("0:0:0:0", ["0:0:8:0 Slot 03", None, None]), ("0:0:1:0", [None, "0:0:8:0 Slot 03", None])])
@@ -141,22 +136,22 @@ def test_a_led_that_was_on_stays_on(machine, slept):
 
 
 @pytest.mark.parametrize("other_seconds", [5, 500])
-def test_two_calls_for_one_disk(machine, monkeypatch, other_seconds):
+def test_two_calls_for_one_disk(machine, mocker, other_seconds):
     """The LED goes out with the one that is to last longer, and is as before either."""
     machine.enclosure()
     seen = []
 
-    def sleep(seconds):
+    def call_another(seconds):
         if not seen:
             seen.append(machine.locate)
             machine.blink(seconds=other_seconds)
         seen.append((seconds, machine.locate))
-    monkeypatch.setattr(time, "sleep", sleep)
+    system_faults.time_flies(mocker, call_another)
     machine.blink(seconds=60)
     assert seen == ["1", (other_seconds, "1"), (60, "1" if other_seconds < 60 else "0")] and (machine.locate, machine.noted) == ("0", [])
 
 
-def test_what_a_killed_call_left_on_is_put_out_when_its_time_is_over(machine, monkeypatch):
+def test_what_a_killed_call_left_on_is_put_out_when_its_time_is_over(machine, mocker):
     machine.enclosure()
     call = subprocess.Popen([sys.executable, "-c", ONE_CALL % (str(machine.folder), machine.host.tools_path)])
     try:
@@ -168,8 +163,7 @@ def test_what_a_killed_call_left_on_is_put_out_when_its_time_is_over(machine, mo
         call.wait()
     identify.put_out(machine.host)
     assert (machine.locate, len(machine.noted)) == ("1", 1)
-    now = time.time()
-    monkeypatch.setattr(time, "time", lambda: now + 100)
+    system_faults.clock_shows(mocker, time.time() + 100)
     identify.put_out(machine.host)
     assert (machine.locate, machine.noted) == ("0", [])
 
@@ -192,7 +186,7 @@ def test_a_note_that_says_nothing_more_goes(machine, facts):
 
 
 @pytest.mark.parametrize("later_s,works", [(100, True), (100000, False)])
-def test_a_led_that_cannot_be_put_out_is_tried_again_for_a_day(machine, monkeypatch, later_s, works):
+def test_a_led_that_cannot_be_put_out_is_tried_again_for_a_day(machine, mocker, later_s, works):
     machine.files("dev/disk/by-id", **{"ata-Z1Z0": ""})
     machine.tool("ledctl", "exit 1")
     now = time.time()
@@ -201,7 +195,7 @@ def test_a_led_that_cannot_be_put_out_is_tried_again_for_a_day(machine, monkeypa
     assert len(machine.noted) == 1
     if works:
         machine.tool("ledctl", "")
-    monkeypatch.setattr(time, "time", lambda: now + later_s)
+    system_faults.clock_shows(mocker, now + later_s)
     identify.put_out(machine.host)
     assert machine.noted == [] and machine.log("ledctl") == ["--listed-only locate_off=/dev/disk/by-id/ata-Z1Z0"] * 2
 
@@ -241,9 +235,14 @@ def test_reads_where_nothing_else_helps(machine):
     assert len(set(places)) > 5 and min(places) >= 0 and max(places) < 65
 
 
-def test_reads_come_in_turns_with_rest(machine, monkeypatch):
+def test_reads_come_in_turns_with_rest(machine, mocker):
     rests, real = [], time.sleep
-    monkeypatch.setattr(time, "sleep", lambda seconds: (rests.append((seconds, len(machine.log("dd")))) if seconds > 0.1 else None, real(seconds)))
+
+    def sleep(seconds):
+        if seconds > 0.1:
+            rests.append((seconds, len(machine.log("dd"))))
+        real(seconds)
+    mocker.patch("time.sleep", side_effect=sleep)
     machine.blink(seconds=2)
     assert [seconds for seconds, _ in rests][:1] == [0.5] and len(rests) == 2 and 0 < rests[0][1] < rests[1][1]
 
@@ -267,9 +266,9 @@ def test_a_disk_that_cannot_be_read(machine):
     assert "Input/output error" in caught.value.parameters[2] and "stays dark" in caught.value.sentence and "says Z1Z0" in caught.value.sentence
 
 
-def test_a_disk_that_hangs(machine, monkeypatch):
+def test_a_disk_that_hangs(machine, mocker):
     machine.tool("dd", "while :; do :; done")
-    monkeypatch.setattr(identify, "READ_LIMIT_S", 0.2)
+    mocker.patch.object(identify, "READ_LIMIT_S", 0.2)
     with pytest.raises(Timeout) as caught:
         machine.blink()
     assert len(machine.log("dd")) == 1 and "dd if=/dev/sda" in caught.value.parameters[0] and "stays dark" in caught.value.sentence

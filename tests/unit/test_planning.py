@@ -3,7 +3,8 @@
 import pytest
 
 from xsraid import planning, taking
-from xsraid.errors import BadArgument, StaleData
+from xsraid.errors import BadArgument, StaleData, Unsupported
+from xsraid.host import Host
 
 
 def disks(*sizes):
@@ -38,3 +39,61 @@ def test_what_is_stale_is_named_on_all_disks():
 )
 def test_versions(text, version):
     assert planning.version_of(text) == version
+
+
+NO_NODE = "mdadm: an md device must be given in this mode"
+NO_OPTION = "/usr/sbin/mdadm: unrecognized option '--consistency-policy"
+NO_POLICY = "mdadm: Invalid consistency policy: "
+
+
+@pytest.mark.parametrize(
+    "version,to_ppl,to_another,linux,is_supported",
+    [
+        ("4.0", NO_OPTION, NO_OPTION, "4.19.0+1", False),
+        ("4.0", NO_POLICY, NO_POLICY, "4.19.0+1", False),
+        ("4.0", NO_NODE, NO_POLICY, "4.19.0+1", True),  # it was given ppl
+        ("4.2", NO_NODE, NO_POLICY, "4.19.0+1", True),
+        ("4.2", NO_NODE, NO_POLICY, "4.4.0+10", False),
+        ("4.2", NO_NODE, NO_NODE, "4.19.0+1", False),  # it is no mdadm that would refuse anything
+        ("4.2", NO_OPTION, NO_OPTION, "4.19.0+1", False),  # nor has a later one to know it
+    ],
+)
+def test_mdadm_itself_is_asked_for_ppl(tmpdir, mocker, version, to_ppl, to_another, linux, is_supported):
+    mocker.patch("os.uname", return_value=("Linux", "dom0", linux))
+    tmpdir.join("mdadm").write("""#!/bin/sh
+echo "$*" >>%s/log
+case $* in
+    --version) echo "mdadm - v%s - 2017" ;;
+    *=ppl) echo "%s" ;;
+    *=*-policy) echo "%s" ;;
+    *) echo "%s" ;;
+esac >&2
+exit 2
+""" % (tmpdir, version, to_ppl, to_another, NO_NODE))
+    tmpdir.join("mdadm").chmod(0o755)
+    host = Host("/", "%s:/bin" % tmpdir)
+    if is_supported:
+        planning.refuse_unsupported(host, "ppl", None)
+    else:
+        with pytest.raises(Unsupported) as caught:
+            planning.refuse_unsupported(host, "ppl", None)
+        assert "mdadm 4.1 (here is %s) and Linux 4.16" % version in caught.value.parameters[1]
+    asked = tmpdir.join("log").read()
+    assert "/dev" not in asked and "devices" not in asked, "nothing that it could touch is named"
+
+
+def test_nobody_is_asked_for_what_nobody_wants(tmpdir):
+    planning.refuse_unsupported(Host("/", str(tmpdir)), "bitmap", None)
+    planning.refuse_unsupported(Host("/", str(tmpdir)), None, None)
+
+
+@pytest.mark.parametrize("version,linux,is_supported", [("3.4", "4.12", True), ("3.3.2", "4.12", False), ("3.4", "4.11.9", False)])
+def test_the_versions_that_a_journal_needs(tmpdir, mocker, version, linux, is_supported):
+    mocker.patch("os.uname", return_value=("Linux", "dom0", linux))
+    tmpdir.join("mdadm").write("#!/bin/sh\necho mdadm - v%s - 2016 >&2\n" % version)
+    tmpdir.join("mdadm").chmod(0o755)
+    if is_supported:
+        planning.refuse_unsupported(Host("/", "%s:/bin" % tmpdir), None, "/dev/sdf")
+    else:
+        with pytest.raises(Unsupported):
+            planning.refuse_unsupported(Host("/", "%s:/bin" % tmpdir), None, "/dev/sdf")

@@ -32,9 +32,9 @@ def machine(tmpdir):
 
 
 @pytest.fixture(autouse=True)
-def dev_is_here(monkeypatch, tmpdir):
-    monkeypatch.setattr(probe.sysfs, "node", lambda name: "%s/dev/%s" % (tmpdir, name))
-    monkeypatch.setattr(Host, "path", lambda self, path: path)
+def dev_is_here(mocker, tmpdir):
+    mocker.patch("xsraid.sysfs.node", side_effect=lambda name: "%s/dev/%s" % (tmpdir, name))
+    mocker.patch.object(Host, "path", side_effect=lambda path: path)
 
 
 def kinds(found):

@@ -4,8 +4,10 @@
 scsi_disks.py [--early] [NAME…]: plugs in disks, without names those of DISKS=a,b,c on the kernel command line. --early: before udevd runs.
 scsi_disks.py --late: plugs in those of LATE=a:4,b:2.5 on the kernel command line, each so many seconds from now.
 scsi_disks.py --list: prints for each disk that is there its name, device, serial number, by-id link and HBA, separated by tabs.
-One HBA for each disk: a LUN above 0 on a shared one is not found again by a rescan. The serial number must be unique hexadecimal digits, since LIO
-builds the WWN from it. A disk whose NAME ends in -4k has logical sectors of 4 KiB.
+scsi_disks.py --path NAME…: leads a second path to each of these disks; --list calls it NAME+path.
+One HBA for each disk: a LUN above 0 on a shared one is not found again by a rescan. The serial number must be hexadecimal digits, since LIO builds
+the WWN from it; disks whose names have a dot share that of all with the same word after it (a.same, b.same). A disk whose NAME ends in -4k has
+logical sectors of 4 KiB.
 """
 import contextlib
 import glob
@@ -22,7 +24,7 @@ MODULES = ["target_core_mod", "target_core_file", "tcm_loop", "sd_mod", "sg", "d
 
 def serial_of(name):
     """Return the serial number that the disk NAME always has."""
-    return hashlib.sha1(name.encode()).hexdigest()[:16]
+    return hashlib.sha1(name.rpartition(".")[2].encode()).hexdigest()[:16]
 
 
 def put(path, text):
@@ -45,7 +47,6 @@ def add_disk(name):
     """Plug the disk NAME into an HBA of its own."""
     image, serial = f"/share/{name}.img", serial_of(name)
     store = f"{new_hba()}/{name}"
-    port = f"{TARGET}/loopback/naa.5{serial[1:]}/tpgt_1"
     os.mkdir(store)
     put(store + "/control", f"fd_dev_name={image},fd_dev_size={os.stat(image).st_size}")
     put(store + "/wwn/vpd_unit_serial", serial)
@@ -54,8 +55,21 @@ def add_disk(name):
     put(store + "/enable", "1")
     if name.endswith("-4k"):
         put(store + "/attrib/block_size", "4096")
+    lead_to(store, name)
+
+
+def add_path(name):
+    """Lead a second path to the disk NAME."""
+    (store,) = glob.glob(f"{TARGET}/core/fileio_*/{name}")
+    lead_to(store, name + "+path")
+
+
+def lead_to(store, name):
+    """Make an HBA whose only LUN is a backing store; the link to it is called as the disk is."""
+    digits = hashlib.sha1(name.encode()).hexdigest()[:15]
+    port = f"{TARGET}/loopback/naa.5{digits}/tpgt_1"
     os.makedirs(port)
-    put(port + "/nexus", "naa.6" + serial[1:])
+    put(port + "/nexus", "naa.6" + digits)
     os.mkdir(port + "/lun/lun_0")
     os.symlink(store, f"{port}/lun/lun_0/{name}")
 
@@ -77,14 +91,21 @@ def add_late_disks():
 
 def list_disks():
     """Yield [name, device, serial number, by-id link, HBA] of each disk that the kernel has."""
-    names = {serial_of(os.path.basename(path)): os.path.basename(path) for path in glob.glob(TARGET + "/core/fileio_*/*") if os.path.isdir(path)}
-    links = {os.path.realpath(link): link for link in sorted(glob.glob("/dev/disk/by-id/scsi-*"))}
+    names = {}
+    for port in glob.glob(TARGET + "/loopback/*/tpgt_*"):
+        links = [path for path in glob.glob(port + "/lun/lun_0/*") if os.path.islink(path)]
+        if links:
+            with open(port + "/address") as address:
+                names[address.read().strip()] = os.path.basename(links[0])
+    by_id = {os.path.realpath(link): link for link in sorted(glob.glob("/dev/disk/by-id/scsi-*"))}
     for block in sorted(glob.glob("/sys/block/sd*")):
+        place = os.path.basename(os.path.realpath(block + "/device"))  # host:channel:target:LUN
         with open(block + "/device/vpd_pg80", "rb") as page:
             serial = page.read()[4:].decode().strip("\0 ")
         device = "/dev/" + os.path.basename(block)
-        if serial in names:
-            yield [names[serial], device, serial, links.get(device, ""), "host" + os.path.basename(os.path.realpath(block + "/device")).split(":")[0]]
+        name = names.get(place.rpartition(":")[0])
+        if name:
+            yield [name, device, serial, by_id.get(device, ""), "host" + place.split(":")[0]]
 
 
 def main(arguments):
@@ -93,6 +114,11 @@ def main(arguments):
         return
     if arguments == ["--late"]:
         add_late_disks()
+        return
+    if arguments[:1] == ["--path"]:
+        for name in arguments[1:]:
+            add_path(name)
+        subprocess.run(["udevadm", "settle"], check=True)
         return
     early = arguments[:1] == ["--early"]
     names = arguments[1:] if early else arguments

@@ -7,7 +7,7 @@ when it is in force, /run/smtp/now has all of the settings. Without a wish the d
 
 Modes: accept; what REFUSALS has, each at its stage; refuse (554 instead of a greeting); no_starttls (454 to STARTTLS); no_auth (offers no login);
 bad_auth (535 to any login); close (hangs up at RCPT); stall (takes connections and says nothing); stall_after_data (never answers to a mail);
-vanish (no port is open).
+vanish (no port is open); reject_nobody (550 to the recipient nobody@…).
 """
 import asyncio
 import email
@@ -15,6 +15,7 @@ import itertools
 import json
 import logging
 import os
+import re
 import signal
 import ssl
 import sys
@@ -32,7 +33,7 @@ REFUSALS = {  # mode: the command that is refused, and how
     "reject": ("DATA", "554 5.7.1 Message refused"),
     "later": ("DATA", "451 4.3.0 Out of order, please try again later"),
 }
-MODES = {"accept", "refuse", "no_starttls", "no_auth", "bad_auth", "close", "stall", "stall_after_data", "vanish", *REFUSALS}
+MODES = {"accept", "refuse", "no_starttls", "no_auth", "bad_auth", "close", "stall", "stall_after_data", "vanish", "reject_nobody", *REFUSALS}
 DEFAULTS = {"mode": "accept", "user": "alerts@example.com", "password": "S3cret-of-the-mail-server"}
 
 
@@ -117,6 +118,8 @@ class Server:
     async def handle_RCPT(self, server, _session, envelope, address, _options):
         if self.settings["mode"] == "close":
             server.transport.close()
+        if self.settings["mode"] == "reject_nobody" and address.startswith("nobody@"):
+            return "550 5.1.1 nobody: user unknown"
         envelope.rcpt_tos.append(address)
         return self._refusal("RCPT") or "250 2.1.5 OK"
 
@@ -135,7 +138,8 @@ class Server:
         message = email.message_from_bytes(envelope.content)
         facts = {"queue_id": queue_id, "arrived": time.time(), "sender": envelope.mail_from, "recipients": envelope.rcpt_tos,
                  "user": session.auth_data, "port": server.transport.get_extra_info("sockname")[1],
-                 "tls": server.transport.get_extra_info("sslcontext") is not None, "headers": [(name, str(value)) for name, value in message.items()]}
+                 "tls": server.transport.get_extra_info("sslcontext") is not None,
+                 "headers": [(name, re.sub(r"\r?\n(?=[ \t])", "", str(value))) for name, value in message.items()]}
         write_whole(f"{self._mailbox}/{queue_id}.eml", envelope.content)
         write_whole(f"{self._mailbox}/{queue_id}.json", json.dumps(facts).encode())
         return queue_id

@@ -33,7 +33,7 @@ NEXT = FOLDER + "/next"  # a fifo: a line in it wakes the command that waits for
 PLUGIN = b"/etc/xapi.d/plugins/xsraid"
 LATE_S = 0.5
 # Where nothing that happens is a step.
-PASSED_OVER = r"/tmp(/|$)|/dev/(null|tty|log)$|/run/lock/|.*\.xsraid-new$|" + FOLDER
+PASSED_OVER = r"/tmp(/|$)|/run/tmp[^/]*$|/dev/(null|tty|log)$|/run/lock/|.*\.xsraid-new$|" + FOLDER
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
 CHANGING = ("rename", "replace", "unlink", "remove", "mkdir", "rmdir", "symlink", "link", "chmod", "chown", "lchown", "truncate", "mknod", "utime")
 REMOVING = ("unlink", "remove", "rmdir")

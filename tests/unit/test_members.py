@@ -1,0 +1,192 @@
+"""What an mdadm leaves behind that was ended, and what is told then: mdadm is a script that freezes the array, as the real one does, and hangs."""
+
+import errno
+import os
+
+import pytest
+
+import system_faults
+from xsraid import assembly, boot, members, notes
+from xsraid.errors import BadArgument, CommandFailed, Timeout
+from xsraid.host import Host
+
+ARRAY = {"device": "/dev/md0", "uuid": "01234567:" * 3 + "01234567", "members": [{"device": None, "state": "missing"}]}
+ACTION = "sys/block/md0/md/sync_action"
+NEW = members.New("/dev/sdc", False, [], {"device": "/dev/sdc"})
+SIGKILL_WAITS = "SigPnd:\t0000000000000100\nShdPnd:\t0000000000000000\n"
+
+
+class Dom0(object):
+    """A host of files below a folder, whose mdadm does what a line of shell says."""
+
+    def __init__(self, folder, action="idle"):
+        self.folder = str(folder)
+        self.host = Host(self.folder, "%s/bin:/bin" % self.folder)
+        self.write(ACTION, action)
+
+    def write(self, path, text):
+        path = os.path.join(self.folder, path)
+        if not os.path.isdir(os.path.dirname(path)):
+            os.makedirs(os.path.dirname(path))
+        with open(path, "w") as target:
+            target.write(text)
+
+    def read(self, path):
+        with open(os.path.join(self.folder, path)) as source:
+            return source.read()
+
+    def mdadm(self, line):
+        self.write("bin/mdadm", "#!/bin/sh\necho \"$*\" >>%s/asked\n%s\n" % (self.folder, line))
+        os.chmod(os.path.join(self.folder, "bin/mdadm"), 0o755)
+
+    def freezing(self, word, then):
+        """mdadm freezes the array where it is asked with a word, and then does something."""
+        self.mdadm("case \"$*\" in *%s*) printf frozen >%s/%s; %s;; esac" % (word, self.folder, ACTION, then))
+
+    def process(self, number, words, status="SigPnd:\t0000000000000000\nShdPnd:\t0000000000000000\n"):
+        self.write("proc/%d/cmdline" % number, "\0".join(words) + "\0")
+        self.write("proc/%d/status" % number, "Name:\tmdadm\n" + status)
+
+
+@pytest.fixture
+def dom0(tmpdir, mocker):
+    mocker.patch("xsraid.taking.claim")
+    return Dom0(tmpdir.realpath())
+
+
+def test_a_disk_that_is_put_into_a_frozen_array_is_rebuilt(dom0, mocker):
+    """mdadm leaves an array frozen that was before, and one that waits for its first write is not rebuilt."""
+    dom0.write(ACTION, "frozen\n")
+    dom0.write("sys/block/md0/md/array_state", "read-auto\n")
+    mocker.patch("xsraid.members.wait_until")
+    dom0.mdadm("cat %s/%s >>%s/asked" % (dom0.folder, ACTION, dom0.folder))
+    members.put_in(dom0.host, ARRAY, NEW, 5)
+    assert dom0.read("asked").splitlines() == ["--readwrite /dev/md0", "frozen", "--manage /dev/md0 --add /dev/sdc", "idleen"]
+
+
+@pytest.mark.parametrize("record,asked", [
+    ({}, ["--readonly /dev/md0", "--manage /dev/md0 --add-journal /dev/sdc"]),
+    ({"read_only": True}, ["--manage /dev/md0 --add-journal /dev/sdc"]),
+])
+def test_a_journal_is_put_in_while_the_array_is_read_only(dom0, mocker, record, asked):
+    """The kernel refuses to make it so that is so already (md.c, md_set_readonly)."""
+    mocker.patch("xsraid.members.wait_until")
+    dom0.mdadm("")
+    members._put_in_journal(dom0.host, dict(ARRAY, **record), None, NEW, 5)
+    assert dom0.read("asked").splitlines() == asked
+
+
+@pytest.mark.parametrize("policy,may_lack,is_refused", [("journal", True, False), ("journal", False, True), ("bitmap", True, True)])
+def test_only_a_journal_is_put_into_an_array_that_is_read_only(dom0, mocker, policy, may_lack, is_refused):
+    """Without its journal md starts one read-only and lets nobody change that (raid5.c)."""
+    record = dict(ARRAY, level="raid5", health="failed", read_only=True, consistency_policy=policy)
+    mocker.patch("xsraid.md.find_array", return_value=record)
+    if is_refused:
+        with pytest.raises(BadArgument):
+            members._redundant(dom0.host, "md0", may_lack)
+    else:
+        assert members._redundant(dom0.host, "md0", may_lack) == record
+
+
+HANGS, FAILS = "exec sleep 5", "echo no >&2; exit 1"
+
+
+@pytest.mark.parametrize("then,error", [(HANGS, Timeout), (FAILS, CommandFailed)])
+@pytest.mark.parametrize("word,act", [
+    ("--add", lambda host: members.put_in(host, ARRAY, NEW, 0.3)),
+    ("--add-journal", lambda host: members._put_in_journal(host, ARRAY, None, NEW, 0.3)),
+    ("--re-add", lambda host: assembly._re_add(host, ARRAY, "/dev/sdc", 0.3)),
+])
+def test_what_an_mdadm_that_was_ended_froze_is_let_go(dom0, then, error, word, act):
+    dom0.freezing(word, then)
+    with pytest.raises(error) as caught:
+        act(dom0.host)
+    assert word in caught.value.parameters[0] and dom0.read(ACTION)[:4] == "idle"
+
+
+def test_a_cleanup_that_hangs_as_well_hides_nothing(dom0):
+    dom0.mdadm("case \"$*\" in *--readonly*) ;; *) %s;; esac" % HANGS)
+    with pytest.raises(Timeout) as caught:
+        members._put_in_journal(dom0.host, ARRAY, None, NEW, 0.3)
+    assert "--add-journal" in caught.value.parameters[0]
+
+
+@pytest.mark.parametrize("words,status,is_freed", [
+    (["/usr/sbin/mdadm", "--grow", "--continue", "/dev/md0"], "", False),
+    (["mdadm", "-G", "/dev/md0", "-n", "4"], "", False),
+    (["mdadm", "--grow", "/dev/md/data", "--raid-devices=4"], "", False),
+    (["mdadm", "--grow", "/dev/md0"], SIGKILL_WAITS, True),
+    (["mdadm", "--grow", "/dev/md0"], SIGKILL_WAITS.replace("1", "0").replace("ShdPnd:\t00000000000000", "ShdPnd:\t00000000000001"), True),
+    (["mdadm", "--grow", "/dev/md1"], "", True),
+    (["mdadm", "--monitor", "--scan"], "", True),
+    (["vi", "--grow", "/dev/md0"], "", True),
+])
+def test_an_mdadm_that_reshapes_an_array_keeps_it_frozen(dom0, words, status, is_freed):
+    dom0.write(ACTION, "frozen\n")
+    dom0.write("dev/md0", "")
+    os.makedirs(os.path.join(dom0.folder, "dev/md"))
+    os.symlink("../md0", os.path.join(dom0.folder, "dev/md/data"))
+    dom0.write("proc/self/cmdline", "mdadm\0--grow\0/dev/md0\0")
+    dom0.process(4711, words, *[status] if status else [])
+    dom0.process(4712, [""])
+    members.thaw(dom0.host, ARRAY)
+    assert (dom0.read(ACTION) != "frozen\n") is is_freed
+
+
+@pytest.mark.parametrize("number", [errno.ESRCH, errno.ENOENT])
+def test_a_process_that_ends_meanwhile_reshapes_nothing(dom0, mocker, number):
+    dom0.write(ACTION, "frozen\n")
+    dom0.process(4711, ["mdadm", "--grow", "/dev/md0"])
+    system_faults.Reads(mocker, lambda path, count: number if "/proc/4711/" in path else None)
+    members.thaw(dom0.host, ARRAY)
+    assert dom0.read(ACTION) != "frozen\n"
+
+
+@pytest.mark.parametrize("action", ["idle", "recover", "reshape", "check"])
+def test_what_is_not_frozen_is_left_alone(dom0, action):
+    dom0.write(ACTION, action + "\n")
+    members.thaw(dom0.host, ARRAY)
+    assert dom0.read(ACTION) == action + "\n"
+
+
+def test_the_arrays_are_looked_at_every_hour_whether_or_not_an_event_has_come(dom0, mocker):
+    for part in ("care.look_after", "boot.see_to_late_members", "boot._look_after_the_monitor"):
+        mocker.patch("xsraid." + part)
+    mocker.patch("xsraid.notes.read", return_value={"before": {}})
+    start = mocker.patch("xsraid.delivery.start")
+    boot.look_after(dom0.host)
+    assert start.call_count == 1
+
+
+def hours_of_the_monitor(dom0, mocker, states, records=({"level": "raid1"},)):
+    """Return the events that the hourly looks make while mdadm's monitor is in these states, None for one that cannot be started."""
+    os.makedirs(dom0.folder + "/var/lib/xsraid")
+    mocker.patch("xsraid.md.read_arrays", return_value=list(records))
+    told = mocker.patch("xsraid.spool.add_event")
+    notes.write(dom0.host, "alerts", {"applied": {}})
+    for state in states:
+        failure = CommandFailed("systemctl start mdmonitor.service", 1, "no") if state is None else None
+        mocker.patch("xsraid.monitor.ensure_running", side_effect=failure)
+        mocker.patch("xsraid.monitor.state", return_value=state)
+        boot._look_after_the_monitor(dom0.host)
+    return [call[0][1] for call in told.call_args_list]
+
+
+def test_a_monitor_that_cannot_run_is_told_of_once_and_once_when_it_runs_again(dom0, mocker):
+    states = ["running", None, None, "failed", "running", "running", "stopped"]
+    assert hours_of_the_monitor(dom0, mocker, states) == ["MonitorDown", "MonitorBack", "MonitorDown"]
+
+
+def test_without_an_array_to_watch_no_monitor_is_missed(dom0, mocker):
+    assert hours_of_the_monitor(dom0, mocker, [None], records=[{"level": "raid0"}]) == []
+
+
+@pytest.mark.parametrize("note,attaches", [(None, False), ({}, False), ({"before": {}}, False), ({"before": {}, "left": [], "conflicts": {}}, True)])
+def test_what_a_boot_could_not_attach_is_attached_within_the_hour(dom0, mocker, note, attaches):
+    """A call held the lock for longer than the unit waits; the note of the boot is as the assembling unit left it."""
+    for part in ("care.look_after", "boot.see_to_late_members", "boot._look_after_the_monitor", "delivery.start"):
+        mocker.patch("xsraid." + part)
+    mocker.patch("xsraid.notes.read", return_value=note)
+    attach = mocker.patch("xsraid.boot.attach_locally")
+    boot.look_after(dom0.host)
+    assert bool(attach.called) is attaches
