@@ -11,16 +11,14 @@ from dom0 import Dom0  # noqa: E402
 from pools import Pool  # noqa: E402
 
 PYTHONS = "2.7,3.6"
+ONE = "one"
 BOOTING = ("dom0", "dom0s")  # the fixtures that boot
 
 
 def pytest_addoption(parser):
     parser.addoption("--dom0-python", default=PYTHONS, metavar="LIST",
-                     help="the Pythons that play dom0's, of 2.7, 3.6 and system (default: %(default)s; system where neither is there)")
-
-
-def pytest_configure(config):
-    config.addinivalue_line("markers", "any_python: what is tried does not depend on dom0's Python, one will do")
+                     help="the Pythons that play dom0's, of 2.7, 3.6 and system (default: %(default)s; system where neither is there); "
+                          "one: for each module the one that it names, PREFERRED_PYTHON")
 
 
 def _booted_for(item):
@@ -31,11 +29,8 @@ def _booted_for(item):
 def pytest_generate_tests(metafunc):
     fixture = _booted_for(metafunc)
     if fixture:
-        choices = _choices(metafunc.config.getoption("--dom0-python", default=PYTHONS).split(","))
-        # What does not depend on Python is tried with one: a module may name which, PREFERRED_PYTHON, and a test be marked with any_python.
-        preferred = getattr(metafunc.module, "PREFERRED_PYTHON", None)
-        if preferred or metafunc.definition.get_closest_marker("any_python"):
-            choices = [preferred if preferred in choices else choices[0]]
+        wanted = metafunc.config.getoption("--dom0-python", default=PYTHONS)
+        choices = _choices([metafunc.module.PREFERRED_PYTHON] if wanted == ONE else wanted.split(","))
         metafunc.parametrize(fixture, choices, indirect=True, scope="module", ids=lambda choice: f"python-{choice}")
 
 

@@ -1,5 +1,7 @@
 """Twenty power cuts at any moment between a fault and its delivery: what was on disk is told, and twice only where the cut hit between hand-over and
 note."""
+import pytest
+
 from endurance import chance, wait_until_brought_up
 from steps import DISK_BYTES
 from watching import delivered, fail, heal, messages, watch
@@ -7,6 +9,7 @@ from watching import delivered, fail, heal, messages, watch
 DOM0_OPTIONS = {"disks": ("d0", "d1"), "disk_bytes": DISK_BYTES}
 IS_LONG = True
 PREFERRED_PYTHON = "3.6"
+pytestmark = pytest.mark.exhaustive
 CUTS = 20
 DELIVERED_S = 2.5  # a bit more than a delivery takes, so that some cuts come after it
 TOLD = {"XSRAID_DISK_FAILED", "XSRAID_ARRAY_DEGRADED"}

@@ -241,6 +241,7 @@ def test_raid0_which_mdadm_does_not_monitor_is_seen(watched, in_use):
     delivered(watched, "XSRAID_ARRAY_FAILED" if in_use else "XSRAID_ARRAY_MISSING")
 
 
+@pytest.mark.exhaustive
 def test_five_hundred_events_in_a_burst(watched):
     fail(watched)
     watched.run(f"for turn in $(seq 500); do /usr/libexec/xsraid/event-hook Fail /dev/md0 {watched.disk('d1').device}; done", timeout_s=300)

@@ -1,4 +1,6 @@
 """Thirty boots after accidents of all kinds: each time the SR is plugged, the data is right, and the array says what has become of it."""
+import pytest
+
 from endurance import ALONE, Volume, chance, wait_until_attached
 from steps import DISK_BYTES
 
@@ -6,6 +8,7 @@ NAMES = ("d0", "d1", "d2", "d3")
 DOM0_OPTIONS = {"disks": NAMES, "disk_bytes": DISK_BYTES}
 IS_LONG = True
 PREFERRED_PYTHON = "2.7"
+pytestmark = pytest.mark.exhaustive
 WAIT_S, LATE_MAX_S = 4, 1.5  # how long a boot waits for a late disk, and how late one is at most: the rest is for a slow machine
 CUT_SHARE = 0.6  # of the boots after another accident than a power cut
 

@@ -5,6 +5,7 @@ from dom0 import SMTP_HOST, SMTP_PASSWORD, SMTP_USER
 from steps import devices, settled
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3", "d4", "d5")}
+PREFERRED_PYTHON = "2.7"
 
 
 def short(dom0, *names):

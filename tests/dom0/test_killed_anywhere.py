@@ -12,6 +12,7 @@ from steps import ALERTS, configure, devices, settled
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2"), "disk_bytes": 24 << 20}
 PREFERRED_PYTHON = "2.7"
+pytestmark = pytest.mark.exhaustive
 KILLED = ["XENAPI_PLUGIN_FAILURE", "signal: SIGKILL"]
 GONE = ["XSRAID_XAPI_GONE"]
 COUNTER = "/bed/dom0/guest/boundaries"

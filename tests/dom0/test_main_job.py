@@ -7,6 +7,7 @@ from dom0 import SMTP_PASSWORD, SMTP_USER
 from steps import DISK_BYTES, configure, devices, refusal, settled
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3"), "disk_bytes": DISK_BYTES}
+PREFERRED_PYTHON = "2.7"
 
 
 # list_disks
@@ -71,7 +72,6 @@ def test_dry_run_changes_nothing_and_its_commands_do_the_job(fresh_dom0):
     assert (array["uuid"], array["configured"]) == (reply["array"]["uuid"], True)
 
 
-@pytest.mark.any_python
 @pytest.mark.parametrize("name", [{}, {"name": "md0"}])
 def test_a_node_whose_array_was_stopped_is_free(fresh_dom0, name):
     """Whoever opens it while md takes it away, such as udev, gets an empty one that stays."""
@@ -80,7 +80,6 @@ def test_a_node_whose_array_was_stopped_is_free(fresh_dom0, name):
     assert settled(fresh_dom0)["health"] == "optimal"
 
 
-@pytest.mark.any_python
 def test_stale_data_is_named_and_wiped_only_when_asked(fresh_dom0):
     members = devices(fresh_dom0, "d0", "d1")
     fresh_dom0.run(f"mkfs.ext4 -q {members[1]}")
@@ -89,7 +88,6 @@ def test_stale_data_is_named_and_wiped_only_when_asked(fresh_dom0):
     assert fresh_dom0.call("create_array", level=1, devices=members, wipe=True)["commands"][0] == f"wipefs -a {members[1]}"
 
 
-@pytest.mark.any_python
 def test_one_disk_by_two_names_and_too_few(fresh_dom0):
     disk = fresh_dom0.disk("d0")
     details = refusal(fresh_dom0, "create_array", level=1, devices=[disk.device, disk.by_id])
@@ -118,7 +116,6 @@ def test_the_mail_servers_own_answer(fresh_dom0):
     assert fresh_dom0.xe("message-list name=XSRAID_TEST params=priority --minimal").strip() == "5,5"
 
 
-@pytest.mark.any_python
 @pytest.mark.parametrize("mode,answer,advice", [("reject", "554", "operator"), ("bad_auth", "535", "app password"),
     ("vanish", "Cannot open", "Nobody answers"),
                                                 ("greylist", "451", "tried again"), ("stall", "no answer within 3 s", "said nothing")])
@@ -132,7 +129,6 @@ def test_a_mail_that_is_not_accepted_says_why(fresh_dom0, mode, answer, advice):
     assert SMTP_PASSWORD not in json.dumps(details) and fresh_dom0.mails() == []
 
 
-@pytest.mark.any_python
 def test_settings_that_do_not_fit_the_server_say_so(fresh_dom0):
     fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"))
     configure(fresh_dom0, password="wrong")
@@ -196,7 +192,6 @@ def forgotten_sr(dom0, kind):
     return uuid, proof
 
 
-@pytest.mark.any_python
 @pytest.mark.parametrize("kind", ["lvm", "ext"])
 def test_a_forgotten_sr_is_refused_named_and_brought_back_with_its_data(fresh_dom0, kind):
     uuid, proof = forgotten_sr(fresh_dom0, kind)
@@ -209,7 +204,6 @@ def test_a_forgotten_sr_is_refused_named_and_brought_back_with_its_data(fresh_do
     assert "Back" in fresh_dom0.xe(f"sr-list uuid={uuid}")
 
 
-@pytest.mark.any_python
 @pytest.mark.parametrize("kind", ["lvm", "ext"])
 def test_a_forgotten_sr_can_be_given_up(fresh_dom0, kind):
     uuid, _proof = forgotten_sr(fresh_dom0, kind)
@@ -218,7 +212,6 @@ def test_a_forgotten_sr_can_be_given_up(fresh_dom0, kind):
     assert uuid not in fresh_dom0.run("vgs --noheadings -o vg_name").out
 
 
-@pytest.mark.any_python
 @pytest.mark.parametrize("command,what", [("mkfs.ext4 -q -L 'old films' /dev/md0", "ext4 'old films'"),
     ("pvcreate -q /dev/md0 && vgcreate -q data /dev/md0", "the volume group data"),
                                           ("mkswap -q /dev/md0 >/dev/null", "swap"), ("printf 'label: dos\\n' | sfdisk -q /dev/md0", "dos")])
@@ -234,7 +227,6 @@ def test_data_on_an_array_is_not_overwritten(fresh_dom0, command, what):
     assert fresh_dom0.call("create_sr", array="md0", wipe=True)["created"]
 
 
-@pytest.mark.any_python
 def test_a_mounted_array_is_refused_whatever_is_asked(fresh_dom0):
     fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"))
     fresh_dom0.run("mkfs.ext4 -q /dev/md0 && mkdir -p /srv/x && mount /dev/md0 /srv/x")

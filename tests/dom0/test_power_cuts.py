@@ -1,10 +1,13 @@
 """Power cuts at any moment while one array is made and another one is written to: what was synced is there, what was begun is whole or gone."""
+import pytest
+
 from endurance import ALONE, Volume, chance, wait_until_attached
 from steps import DISK_BYTES, limit_sync, settled
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3", "d4", "d5"), "disk_bytes": DISK_BYTES}
 IS_LONG = True
 PREFERRED_PYTHON = "3.6"
+pytestmark = pytest.mark.exhaustive
 CUTS = 10
 SLOW_KIB_S = 500  # the first resync goes on through all the cuts
 BY_HAND = "/usr/bin/python3.11 /bed/dom0/guest/plugin_by_hand.py"

@@ -1,6 +1,7 @@
 """The Python that plays dom0's in the miniature dom0: that it is the chosen one, and that rpm is told the truth about it."""
 
 DOM0_OPTIONS = {"rpm": "", "disks": ()}
+PREFERRED_PYTHON = "3.6"
 
 
 def test_python_is_the_chosen_one(dom0):

@@ -7,6 +7,7 @@ from steps import ALERTS, DISK_BYTES, devices, refusal
 from watching import fail, last_deliveries
 
 DOM0_OPTIONS = {"disks": ("d0", "d1"), "disk_bytes": DISK_BYTES}
+PREFERRED_PYTHON = "3.6"
 PASSWORD = "Kn0wn-and-s0ught-f0r"
 SAMPLER = "/usr/bin/python3.11 /bed/dom0/guest/argv_sampler.py /run/sought /run/argv"
 # All that this guest has written since it was made, and what it holds in memory. The mail server's own settings have the password, of course.

@@ -1,10 +1,13 @@
 """One minute of the soak (`make soak` does it for as long as wanted), each time the same."""
+import pytest
+
 from soak import DISKS, KEPT, soak
 from steps import DISK_BYTES
 
 DOM0_OPTIONS = {"disks": DISKS + KEPT, "disk_bytes": DISK_BYTES}
 IS_LONG = True
 PREFERRED_PYTHON = "3.6"
+pytestmark = pytest.mark.exhaustive
 MINUTES, SEED = 1, 5
 
 

@@ -1,9 +1,12 @@
 """One host of the soak of worlds (`make worlds` makes as many as wanted), always the same."""
+import pytest
+
 from soak_worlds import DISK_BYTES, DISKS, soak
 
 DOM0_OPTIONS = {"disks": DISKS, "disk_bytes": DISK_BYTES}
 IS_LONG = True
 PREFERRED_PYTHON = "2.7"
+pytestmark = pytest.mark.exhaustive
 SEED = 4
 
 
