@@ -6,13 +6,15 @@ import pytest
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
-import interpreters  # noqa: E402 - it lies beside this file
+import failed  # noqa: E402 - it lies beside this file
+import interpreters  # noqa: E402
 from dom0 import Dom0  # noqa: E402
 from pools import Pool  # noqa: E402
 
 PYTHONS = "2.7,3.6"
 ONE = "one"
 BOOTING = ("dom0", "dom0s")  # the fixtures that boot
+HAS_FAILED = pytest.StashKey[bool]()
 
 
 def pytest_addoption(parser):
@@ -55,6 +57,8 @@ def pytest_collection_modifyitems(items):
         fixture = _booted_for(item)
         if fixture:
             item.add_marker(pytest.mark.xdist_group(f"{item.module.__name__}-{item.callspec.params[fixture]}"))
+        if str(item.path).startswith(failed.HERE):
+            item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 def _made(kind, request, **options):
@@ -99,10 +103,36 @@ def pytest_collection_finish(session):
 
 @pytest.hookimpl(hookwrapper=True)
 def pytest_runtest_makereport(item):
-    """Show what the guests have to say about a failed test."""
+    """Keep what the guests of a failed test have to say, and show the end of it."""
     report = (yield).get_result()
+    if not report.failed or not str(item.path).startswith(failed.HERE):
+        return
+    item.stash[HAS_FAILED] = True
     machine = getattr(item, "funcargs", {}).get(_booted_for(item))
-    for dom0 in getattr(machine, "all", [machine]) if report.failed and machine else ():
+    machines = getattr(machine, "all", [machine]) if machine else []
+    folder = failed.folder_of(item.nodeid, getattr(item, "execution_count", 1))
+    failed.keep(folder, report, machines)
+    report.sections.append(("kept in", folder))
+    for dom0 in machines:
         if dom0.guest:
             report.sections.append((f"console of the miniature dom0 {dom0.name}", dom0.console()[-4000:]))
             report.sections.append((f"journal of the miniature dom0 {dom0.name}", dom0.journal()))
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_teardown(item):
+    """End the guest of a test that failed, with all that its module has made in it: neither the second try nor the next test inherits it."""
+    if item.stash.get(HAS_FAILED, False):
+        item.stash[HAS_FAILED] = False
+        item.session._setupstate.teardown_exact(None)
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Name every test that needed its second try, and what became of the first."""
+    tries = terminalreporter.stats.get("rerun", [])
+    if tries:
+        terminalreporter.section("passed or failed on a second try only: to be mended at the root")
+    for report in tries:
+        crash = getattr(report.longrepr, "reprcrash", None)
+        terminalreporter.write_line(f"SECOND TRY {report.nodeid} ({report.when}): {crash.message if crash else report.longreprtext[-500:]}")
+        terminalreporter.write_line(f"    kept in {failed.folder_of(report.nodeid, 1)}")

@@ -9,6 +9,8 @@ import os
 import shutil
 import time
 
+LOCKS = "/run/lock/xsraid"  # the machine's: guests of all checkouts share its processors
+
 
 class Slot:
     """cpu: the processor; folder: an empty work folder. The lock is the open file `lock`; a guest inherits it, so that the slot is free
@@ -27,32 +29,70 @@ class Slot:
         self.lock.close()
 
 
-def take(build, timeout_s=1800):
-    """Return a free Slot, waiting for one; build: the folder for work folders. Raises TimeoutError."""
+def take(build, timeout_s=1800, locks=LOCKS):
+    """Return a free Slot; build: the folder for work folders; locks: that of the processors' locks. Raises TimeoutError.
+
+    Who comes first is served first: a checkout that takes a processor as soon as it has given one back would leave none to another.
+    """
     deadline = time.monotonic() + timeout_s
-    while time.monotonic() < deadline:
-        slot = _take_free(build)
-        if slot:
-            return slot
-        time.sleep(0.2)
-    raise TimeoutError(f"every processor has a guest (locks in {build})")
+    with _ticket(locks + "/queue") as ticket:
+        while time.monotonic() < deadline:
+            slot = _take_free(build, locks) if _is_first(ticket) else None
+            if slot:
+                return slot
+            time.sleep(0.2)
+    raise TimeoutError(f"every processor has a guest (locks in {locks})")
 
 
-def take_together(build, count):
+@contextlib.contextmanager
+def _ticket(queue):
+    """Give the path of a file, locked while its owner waits; their names sort by time."""
+    os.makedirs(queue, exist_ok=True)
+    name = f"{time.monotonic_ns():020}-{os.getpid()}"
+    with open(f"{queue}/.{name}", "wb") as ticket:
+        fcntl.flock(ticket, fcntl.LOCK_EX)
+        os.rename(ticket.name, f"{queue}/{name}")
+        try:
+            yield f"{queue}/{name}"
+        finally:
+            os.unlink(f"{queue}/{name}")
+
+
+def _is_first(ticket):
+    """Return whether nobody waits for longer; what a killed owner left is cleared away."""
+    queue, name = os.path.split(ticket)
+    earlier = sorted(other for other in os.listdir(queue) if other < name and not other.startswith("."))
+    for other in earlier:
+        with contextlib.suppress(FileNotFoundError), open(f"{queue}/{other}", "rb") as waiting:
+            if _is_locked(waiting):
+                return False
+            os.unlink(waiting.name)
+    return True
+
+
+def _is_locked(stream):
+    try:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False
+
+
+def take_together(build, count, locks=LOCKS):
     """Return count Slots for guests that belong together: one is waited for; the others are on a second processor if that is free just now.
 
     Two that each held one processor and waited for a second would wait for each other.
     """
-    first = take(build)
-    second = _take_free(build)
+    first = take(build, locks=locks)
+    second = _take_free(build, locks)
     others = [second] if second else []
     return [first, *others, *((second or first).shared(number) for number in range(2, count + 1 - len(others)))]
 
 
-def _take_free(build):
-    os.makedirs(build, exist_ok=True)
+def _take_free(build, locks):
+    os.makedirs(locks, exist_ok=True)
     for cpu in sorted(os.sched_getaffinity(0), reverse=True):
-        lock = open(f"{build}/cpu{cpu}.lock", "wb")
+        lock = open(f"{locks}/cpu{cpu}.lock", "wb")
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             for left_behind in glob.glob(f"{build}/cpu{cpu}-*"):

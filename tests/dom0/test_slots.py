@@ -1,5 +1,7 @@
 """Processors for guests: one each, and for a pool's guests one or two together, so that two pools never wait for each other."""
 import os
+import threading
+import time
 
 import pytest
 
@@ -17,14 +19,14 @@ def free_cpus(build):
     taken = []
     with pytest.raises(TimeoutError):
         while True:
-            taken.append(slots.take(build, timeout_s=0.1))
+            taken.append(slots.take(build, timeout_s=0.1, locks=build))
     for slot in taken:
         slot.release()
     return len(taken)
 
 
 def test_guests_of_a_pool_have_two_processors_where_two_are_free(tmp_path):
-    taken = slots.take_together(str(tmp_path), 3)
+    taken = slots.take_together(str(tmp_path), 3, str(tmp_path))
     assert len({slot.folder for slot in taken}) == 3 and all(os.listdir(slot.folder) == [] for slot in taken)
     assert len(set(cpus_of(taken))) == min(2, CPUS) and cpus_of(taken)[1] == cpus_of(taken)[2]
     assert free_cpus(str(tmp_path)) == CPUS - min(2, CPUS)
@@ -36,6 +38,27 @@ def test_guests_of_a_pool_have_two_processors_where_two_are_free(tmp_path):
 
 
 def test_guests_of_a_pool_share_one_processor_where_one_is_free(tmp_path):
-    others = [slots.take(str(tmp_path)) for _ in range(CPUS - 1)]
-    taken = slots.take_together(str(tmp_path), 3)
+    others = [slots.take(str(tmp_path), locks=str(tmp_path)) for _ in range(CPUS - 1)]
+    taken = slots.take_together(str(tmp_path), 3, str(tmp_path))
     assert len(set(cpus_of(taken))) == 1 and not set(cpus_of(taken)) & set(cpus_of(others)) and len({slot.folder for slot in taken}) == 3
+
+
+def test_who_waits_longest_is_served_first(tmp_path):
+    """Also before one that has just given a processor back and wants the next."""
+    build, served = str(tmp_path), []
+    taken = [slots.take(build, locks=build) for _ in range(CPUS)]
+
+    def wait_for_one(name):
+        slot = slots.take(build, locks=build)
+        served.append(name)
+        slot.release()
+
+    waiting = [threading.Thread(target=wait_for_one, args=[name]) for name in "abc"]
+    for thread in waiting:
+        thread.start()
+        time.sleep(0.3)
+    taken[0].release()
+    wait_for_one("again")
+    for thread in waiting:
+        thread.join()
+    assert served == ["a", "b", "c", "again"]
