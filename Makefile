@@ -12,7 +12,7 @@
 #   make repo        build/repo/: a yum repository of both
 #   make readme      the README's description of the functions, from their table and real replies
 #   make manual      the manual page and the completion of the command line, from the same table
-#   make clean       removes build/
+#   make clean       removes build/; what was fetched stays in ~/.cache/xsraid, for all checkouts
 
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
@@ -48,17 +48,18 @@ RPM_DIR := build/rpm
 RPM_XS7 := $(RPM_DIR)/xsraid-$(VERSION)-$(RELEASE).xs7.noarch.rpm
 RPM_XS8 := $(RPM_DIR)/xsraid-$(VERSION)-$(RELEASE).xs8.noarch.rpm
 
+# What is fetched is made once for all checkouts, see tests/cached: the links in build/ lead there.
+export XSRAID_CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/xsraid
 ROOT_INPUTS := tests/dom0/make-root tests/dom0/finish-root tests/dom0/stand-ins.spec
-# Made anew when what it is made from has changed.
-ROOT_DONE := build/root-done.$(shell cat $(ROOT_INPUTS) | sha256sum | cut -c 1-12)
-GUEST := $(ROOT_DONE) build/xstate.so
+XENAPI_INPUTS := tests/fetch-xenapi tests/requirements-xenapi.txt
+GUEST := build/.root build/xstate.so
 
 .PHONY: help demo test test-all test-fast lint bench soak worlds mutants readme rpm repo clean host-packages units manual
 
 help:
 	sed -n 's/^#   //p' Makefile
 
-demo: rpm build/venv/.done build/xenapi/.done $(GUEST)
+demo: rpm build/.venv $(GUEST)
 	$(AS_ROOT) $(PYTHON) tests/dom0/demo.py
 
 # A failure anywhere ends make; the last line is pytest's.
@@ -69,18 +70,18 @@ test test-all: units repo $(GUEST)
 test-fast: units
 	$(PYTHON) -m pytest tests/xapi tests/cli
 
-units: build/venv/.done build/xenapi/.done
+units: build/.venv
 	$(PYTHON) tests/each_python.py units
 
-readme: rpm build/venv/.done build/xenapi/.done $(GUEST)
+readme: rpm build/.venv $(GUEST)
 	$(AS_ROOT) $(PYTHON) tests/dom0/record.py
 	$(PYTHON) tests/readme.py
 
-manual: build/venv/.done build/xenapi/.done
+manual: build/.venv
 	$(PYTHON) -m xsraid_cli.manual > rpm/usr/share/man/man8/xsraid.8
 	$(PYTHON) -m xsraid_cli.completion > rpm/usr/share/bash-completion/completions/xsraid
 
-bench: rpm build/venv/.done build/xenapi/.done $(GUEST)
+bench: rpm build/.venv $(GUEST)
 	$(PYTHON) tests/cli/bench_pool.py
 	$(AS_ROOT) $(PYTHON) tests/dom0/bench.py
 
@@ -88,14 +89,14 @@ MINUTES := 10
 SEED :=
 MUTE :=
 FAULT :=
-soak: rpm build/venv/.done build/xenapi/.done $(GUEST)
+soak: rpm build/.venv $(GUEST)
 	$(AS_ROOT) $(PYTHON) tests/dom0/soak.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(MUTE),--mute)
 
-worlds: rpm build/venv/.done build/xenapi/.done $(GUEST)
+worlds: rpm build/.venv $(GUEST)
 	$(AS_ROOT) $(PYTHON) tests/dom0/soak_worlds.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--put-back "$(FAULT)")
 
 MODULES :=
-mutants: build/mutants/venv/.done build/xenapi/.done
+mutants: build/.venv-mutants
 	$(PYTHON) tests/mutants.py $(MODULES)
 
 # Files without .py are found by their first line.
@@ -105,7 +106,7 @@ SCRIPTS = $(shell grep -rlI -m1 '^\#!.*python' xapi-plugin rpm/usr/bin rpm/usr/l
 RENAMED := ConfigParser ConfigParser.RawConfigParser Queue queue urllib.parse urlparse xmlrpc.client xmlrpclib
 FLOOR := --quiet --violations --no-tips -t=2.7- -t=3.6- --backport configparser $(addprefix --exclude ,$(RENAMED))
 
-lint: rpm build/venv/.done
+lint: rpm build/.venv
 	build/venv/bin/ruff check --no-cache . $(SCRIPTS)
 	build/venv/bin/vermin $(FLOOR) xsraid xsraid_cli xapi-plugin rpm/usr/bin rpm/usr/libexec
 	$(PYTHON) tests/each_python.py compile
@@ -122,36 +123,29 @@ host-packages:
 		dpkg-query -W -f='$${db:Status-Status}' $$package 2>/dev/null | grep -qx installed || missing="$$missing $$package"
 	done
 	if [ -n "$$missing" ]; then
-		$(SUDO) apt-get update -q
-		$(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing
+		tests/thrice $(SUDO) apt-get update -q
+		tests/thrice $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing
 	fi
 
-# Debian's own interpreter, whatever comes first on PATH: python3-rpm is built for it.
-build/venv/.done: tests/requirements.txt | host-packages
-	rm -rf build/venv
-	/usr/bin/python3 -m venv build/venv
-	build/venv/bin/pip install -qq --no-deps -r $<
-	echo $(CURDIR)/build/xenapi > $$(echo build/venv/lib/python3.*/site-packages)/xenapi.pth
-	touch $@
-
-build/mutants/venv/.done: tests/requirements-mutants.txt | build/venv/.done
-	rm -rf build/mutants/venv
-	build/venv/bin/virtualenv --quiet --python /usr/bin/python3 build/mutants/venv
-	build/mutants/venv/bin/pip install -qq --no-deps -r $<
-	echo $(CURDIR)/build/xenapi > $$(echo build/mutants/venv/lib/python3.*/site-packages)/xenapi.pth
-	touch $@
-
 # What dom0 has in its site-packages: XenAPI.py and XenAPIPlugin.py as published.
-build/xenapi/.done: tests/requirements-xenapi.txt tests/fetch-xenapi build/venv/.done
-	tests/fetch-xenapi build/xenapi
+build/.xenapi: $(XENAPI_INPUTS) | host-packages
+	tests/cached build/xenapi $(XENAPI_INPUTS) -- tests/fetch-xenapi
 	touch $@
 
-$(ROOT_DONE): | host-packages
-	echo "making the miniature dom0's root (about a minute)"
-	rm -f build/root-done.*
-	mkdir -p build
-	$(SUDO) rm -rf build/root
-	$(SUDO) tests/dom0/make-root build/root
+# Debian's own interpreter, whatever comes first on PATH: python3-rpm is built for it.
+build/.venv: tests/requirements.txt tests/make-venv build/.xenapi
+	tests/cached build/venv $< $(XENAPI_INPUTS) tests/make-venv "=$$(/usr/bin/python3 --version)" -- \
+		tests/make-venv "/usr/bin/python3 -m venv" $< $$(readlink build/xenapi)
+	touch $@
+
+build/.venv-mutants: tests/requirements-mutants.txt tests/make-venv build/.venv
+	tests/cached build/venv-mutants $< $(XENAPI_INPUTS) tests/make-venv "=$$(/usr/bin/python3 --version)" -- \
+		tests/make-venv "build/venv/bin/virtualenv --quiet --python /usr/bin/python3" $< $$(readlink build/xenapi)
+	touch $@
+
+build/.root: $(ROOT_INPUTS) | host-packages
+	echo "the miniature dom0's root (about a minute where no checkout has made it yet)"
+	$(SUDO) env XSRAID_CACHE=$(XSRAID_CACHE) tests/cached build/root $(ROOT_INPUTS) -- tests/dom0/make-root
 	touch $@
 
 build/xstate.so: tests/dom0/xstate.c | host-packages

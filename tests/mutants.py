@@ -17,7 +17,7 @@ import sys
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 BUILD = ROOT / "build" / "mutants"
 EQUIVALENT = ROOT / "tests" / "equivalent-mutants.txt"
-TOOL = BUILD / "venv" / "bin"
+TOOL = ROOT / "build/venv-mutants/bin"
 COPIED = ("xsraid", "xsraid_cli", "tests/unit", "tests/system_faults.py", "pyproject.toml", "rpm", "xapi-plugin")
 # The tests that know a module, in tests/unit; the quick ones first.
 TESTS = {

@@ -55,7 +55,7 @@ def test_status_of_a_pool_shows_all_hosts_and_what_is_wrong_with_some(many):
 
 @pytest.mark.parametrize("version", ["2.7", "3.6"])
 def test_the_pythons_of_dom0_show_the_same(many, version):
-    python = pathlib.Path(PROJECT, "build/venvs", version, "bin/python")
+    python = pathlib.Path(PROJECT, f"build/venv-{version}", "bin/python")
     if not os.access(python, os.X_OK):
         pytest.skip("`make units` makes it, where this Python is installed")
     _, command = many(SPOILT, hosts=8, dead={"host5": "offline", "host7": "mute"}, missing=["host6"])

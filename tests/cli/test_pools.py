@@ -67,7 +67,7 @@ def test_a_fingerprint_is_enough_and_another_is_refused(addresses, certificates,
 
 @pytest.mark.parametrize("version", ["2.7", "3.6"])
 def test_certificates_are_judged_alike_by_the_pythons_of_dom0(addresses, certificates, version):
-    python = pathlib.Path(PROJECT, "build/venvs", version, "bin/python")
+    python = pathlib.Path(PROJECT, f"build/venv-{version}", "bin/python")
     if not os.access(python, os.X_OK):
         pytest.skip("`make units` makes it, where this Python is installed")
     command = Xsraid(python=str(python))

@@ -72,7 +72,7 @@ class Dom0:
         self.name, self.host_uuid = name, str(uuid.uuid5(uuid.NAMESPACE_DNS, name + ".example.com"))
         self.disk_names, self.disk_bytes = list(disks), disk_bytes
         self._rpm = _newest_rpm(python) if rpm is None else rpm
-        self._root = os.path.join(BUILD, "root")
+        self._root = os.path.realpath(BUILD + "/root")
         for path in (self._root, BUILD + "/xstate.so", BUILD + "/xenapi/XenAPI.py"):
             if not os.path.exists(path):
                 raise NotBuilt(f"{path} is missing: `make demo` makes it")

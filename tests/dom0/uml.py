@@ -11,6 +11,7 @@ import time
 from typing import NamedTuple, Union
 
 HERE = os.path.dirname(os.path.abspath(__file__))
+XSTATE = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build/xstate.so")
 _numbers = itertools.count(1)
 
 
@@ -37,7 +38,7 @@ class Completed(NamedTuple):
 class Guest:
     """One start of a guest, from power on to power off.
 
-    root: of make-root, with xstate.so beside it; work: the only folder of the host that it may write, with work/share and the boot disk
+    root: of make-root; work: the only folder of the host that it may write, with work/share and the boot disk
     work/boot.img in it; cpu: the
     processor it is pinned to (three times as fast as without); settings: words for guest/init; keep_fds: open files that it inherits.
     The guest ends with the thread that made it: make it in the main thread.
@@ -137,7 +138,7 @@ def _command(root, work, cpu, settings, memory, line_fd):
     """Return the argument list that starts a guest; its serial line is the open file line_fd."""
     umid = f"dom0-{os.getpid()}-{next(_numbers)}"  # unique: a dead guest's id counts as in use for a while
     return ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private",
-            "taskset", "-c", str(cpu), HERE + "/jail", work, os.path.dirname(root) + "/xstate.so", root + "/usr/bin/linux.uml", "mem=" + memory,
+            "taskset", "-c", str(cpu), HERE + "/jail", work, XSTATE, root + "/usr/bin/linux.uml", "mem=" + memory,
             "rootfstype=hostfs", "rootflags=" + root, "ro", "init=/init", "ubda=" + work + "/boot.img",
             *(f"{name}={value}" for name, value in settings.items()),
             "con=null", "con0=null,fd:1", "ssl=null", f"ssl0=fd:{line_fd}", "quiet", "noreboot", "pty.legacy_count=0", "selinux=0", "apparmor=0",
