@@ -3,6 +3,7 @@
 #   make demo        the whole job on a miniature dom0, as a person would see it
 #   make test        each promise once on the real thing: what a change must pass; make test-fast leaves out the RPMs and the miniature dom0
 #   make test-all    every test, with each of dom0's Pythons, also what repeats, goes at random or walks through every step
+#   make steady      the tests of the miniature dom0 on a busy machine that stops guests now and then; or: make steady TESTS=tests/dom0/test_care.py SEED=7
 #   make lint        style, errors, the floor of Python 2.7 and 3.6, the RPMs
 #   make bench       what calls cost against doing the same by hand, and asking 64 hosts against asking the slowest
 #   make soak        everything at random for ten minutes, against a model; or: make soak MINUTES=60 SEED=7
@@ -54,7 +55,7 @@ ROOT_INPUTS := tests/dom0/make-root tests/dom0/finish-root tests/dom0/stand-ins.
 XENAPI_INPUTS := tests/fetch-xenapi tests/requirements-xenapi.txt
 GUEST := build/.root build/xstate.so
 
-.PHONY: help demo test test-all test-fast lint bench soak worlds mutants readme rpm repo clean host-packages units manual
+.PHONY: help demo test test-all steady test-fast lint bench soak worlds mutants readme rpm repo clean host-packages units manual
 
 help:
 	sed -n 's/^#   //p' Makefile
@@ -66,6 +67,11 @@ demo: rpm build/.venv $(GUEST)
 test: GUEST_TESTS := -m "not exhaustive" --dom0-python one
 test test-all: units repo $(GUEST)
 	$(AS_ROOT) $(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 60 $(GUEST_TESTS) tests/xapi tests/cli tests/rpm tests/dom0
+
+TESTS := tests/dom0
+steady: build/.venv repo $(GUEST)
+	$(AS_ROOT) $(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 20 -m "not exhaustive" --dom0-python one --force-reruns 0 \
+		--unrest $(or $(SEED),0) $(TESTS)
 
 test-fast: units
 	$(PYTHON) -m pytest tests/xapi tests/cli

@@ -1,5 +1,6 @@
 """Fixtures of the miniature dom0, and of three as a pool: one boot serves the tests of a module, for each Python that a dom0 can have."""
 import os
+import random
 import sys
 
 import pytest
@@ -8,6 +9,7 @@ sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
 
 import failed  # noqa: E402 - it lies beside this file
 import interpreters  # noqa: E402
+import unrest  # noqa: E402
 from dom0 import Dom0  # noqa: E402
 from pools import Pool  # noqa: E402
 
@@ -15,12 +17,39 @@ PYTHONS = "2.7,3.6"
 ONE = "one"
 BOOTING = ("dom0", "dom0s")  # the fixtures that boot
 HAS_FAILED = pytest.StashKey[bool]()
+BUSY = pytest.StashKey[list]()
+STOPPER = pytest.StashKey[unrest.Stopper]()
 
 
 def pytest_addoption(parser):
     parser.addoption("--dom0-python", default=PYTHONS, metavar="LIST",
                      help="the Pythons that play dom0's, of 2.7, 3.6 and system (default: %(default)s; system where neither is there); "
                           "one: for each module the one that it names, PREFERRED_PYTHON")
+    parser.addoption("--unrest", metavar="SEED", help="keep the processors busy and stop guests for some seconds now and then; 0: by another seed each time")
+
+
+def pytest_configure(config):
+    """Begin to disturb the guests, if that is asked for: the processors once in the run, the guests in each process that has some."""
+    seed = config.getoption("unrest", default=None)
+    if not seed:
+        return
+    worker = getattr(config, "workerinput", None)
+    if worker is None:
+        config.option.unrest = str(random.randrange(1, 10**6)) if seed == "0" else seed
+        config.stash[BUSY] = unrest.keep_busy()
+    config.stash[STOPPER] = unrest.Stopper(f"{config.option.unrest}-{worker['workerid'] if worker else 'only'}")
+
+
+def pytest_report_header(config):
+    return f"unrest by seed {config.option.unrest}" if config.getoption("unrest", default=None) else None
+
+
+def pytest_unconfigure(config):
+    if STOPPER in config.stash:
+        config.stash[STOPPER].close()
+    for process in config.stash.get(BUSY, []):
+        process.kill()
+        process.wait()
 
 
 def _booted_for(item):
@@ -64,11 +93,14 @@ def pytest_collection_modifyitems(items):
 def _made(kind, request, **options):
     """Return kind(Python, **options), or skip the test where the machine lacks that Python."""
     try:
-        return kind(request.param, **options)
+        machine = kind(request.param, **options)
     except interpreters.NoInterpreter as error:
         if os.environ.get("CI") == "true":
             raise
         pytest.skip(str(error))
+    if STOPPER in request.config.stash:
+        request.config.stash[STOPPER].machines[:] = getattr(machine, "all", [machine])
+    return machine
 
 
 @pytest.fixture(scope="module")
