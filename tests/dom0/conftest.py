@@ -25,7 +25,8 @@ def pytest_addoption(parser):
     parser.addoption("--dom0-python", default=PYTHONS, metavar="LIST",
                      help="the Pythons that play dom0's, of 2.7, 3.6 and system (default: %(default)s; system where neither is there); "
                           "one: for each module the one that it names, PREFERRED_PYTHON")
-    parser.addoption("--unrest", metavar="SEED", help="keep the processors busy and stop guests for some seconds now and then; 0: by another seed each time")
+    parser.addoption("--unrest", metavar="SEED",
+                     help="keep the processors busy and stop guests for some seconds now and then; 0: by another seed each time")
 
 
 def pytest_configure(config):

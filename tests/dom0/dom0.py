@@ -9,6 +9,7 @@ import time
 import uuid
 from typing import NamedTuple
 
+import boot_images
 import interpreters
 import slots
 from uml import HERE, CommandFailed, Completed, Guest, GuestDied
@@ -95,24 +96,40 @@ class Dom0:
     # power
 
     def start(self):
-        """Make the disks, boot for the first time and install the RPM."""
-        self.furnish(slots.take(WORK))
+        """Make the disks and boot, for the first time and with the RPM installed then, or from a boot disk that has been made this way before."""
+        image = self._boot_image()
+        is_made = self.furnish(slots.take(WORK), image)
         self.boot()
-        self.install()
+        if is_made:
+            self._settle_in("--boot")
+        else:
+            self.install()
+            self.run("fsfreeze --freeze /boot")
+            image.keep(self.work + "/boot.img")
+            self.run("fsfreeze --unfreeze /boot")
         return self
 
-    def furnish(self, slot):
-        """Make the disks, in the folder of a Slot that is the guest's from now on."""
+    def _boot_image(self):
+        """Return the BootImage for all that a boot disk depends on."""
+        texts = [self._root, *self.python, self.name, self.host_uuid]
+        paths = [HERE + "/guest", os.path.dirname(HERE) + "/xapi", BUILD + "/xenapi"]
+        return boot_images.BootImage(BUILD + "/boot-images", texts, paths + [self._rpm] if self._rpm else paths)
+
+    def furnish(self, slot, image=None):
+        """Make the disks, in the folder of a Slot that is the guest's from now on; return whether the boot disk is that of a BootImage."""
         self._slot = slot
         self.work = self._slot.folder
         self.share = self.work + "/share"
         shutil.copytree(BUILD + "/xenapi", self.share + "/xenapi")
         os.makedirs(self.share + "/mail")
-        with open(self.work + "/boot.img", "wb") as image:
-            image.truncate(BOOT_DISK_BYTES)
-        subprocess.run(["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=1", self.work + "/boot.img"], check=True)
         for disk in self.disk_names:
             self.make_image(disk)
+        if image and image.copy_to(self.work + "/boot.img"):
+            return True
+        with open(self.work + "/boot.img", "wb") as blank:
+            blank.truncate(BOOT_DISK_BYTES)
+        subprocess.run(["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=1", self.work + "/boot.img"], check=True)
+        return False
 
     def boot(self, disks=None, late=None):
         """Power on, with the disks in another order or fewer of them if given; boot_s is how long it took until commands could be run.
@@ -168,9 +185,12 @@ class Dom0:
             shutil.copy(self._rpm, self.share)
             packages.append("/share/" + os.path.basename(self._rpm))
         self.run("rpm --install --force-debian " + " ".join(packages))
+        self._settle_in("--keep")
+
+    def _settle_in(self, word):
         if self._rpm:
-            self.run("systemctl start xsraid-attach.service")  # the package has started it, and it must not meet what comes now
-        self.run(["/usr/bin/bash", "/bed/dom0/guest/reset", "--keep"])
+            self.run("systemctl start xsraid-attach.service")  # the package or the boot has started it, and it must not meet what comes now
+        self.run(["/usr/bin/bash", "/bed/dom0/guest/reset", word])
 
     def xapi(self, method, *arguments, timeout_s=120):
         """Return what a XenAPI method answers to root; "@host" among the arguments is this host's reference. Raises XapiFailure."""
