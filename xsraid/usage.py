@@ -6,6 +6,7 @@ What cannot be found out counts as a reason.
 from __future__ import absolute_import
 
 import collections
+import re
 
 from xsraid import layers, lvm, md, mdadm, mdadmconf, physical_volume, srs, sysfs
 from xsraid.probe import PARTITION_TABLES
@@ -292,10 +293,21 @@ def _line_of(device, signature, graph):
 
     Whatever host the name is of counts, and a superblock without a name (0.90) may be of any minor: what cannot be told apart is in use.
     """
-    facts = mdadmconf.ArrayFacts(uuid=mdadm.md_uuid(signature.uuid), name=signature.label or None,
-                                 devices=tuple([sysfs.node(device)] + graph.names.get(device, [])))
+    names = [name for path in _paths_of(device, graph) for name in [sysfs.node(path)] + graph.names.get(path, [])]
+    facts = mdadmconf.ArrayFacts(uuid=mdadm.md_uuid(signature.uuid), name=signature.label or None, devices=tuple(names))
     by_minor = [line for line in graph.lines if not signature.label and line.uuid is None and line.super_minor is not None]
     return mdadmconf.line_of(facts, graph.lines, ANY_HOME) or next(iter(by_minor), None)
+
+
+def _paths_of(device, graph):
+    """Return the kernel names of a disk or partition by each path to the disk, its own first."""
+    disk = next((name for name, partitions in graph.partitions.items() if device in partitions), device)
+    others = [path for path in graph.paths.get(disk, []) if path != disk]
+    if disk == device:
+        return [device] + others
+    number = re.search(r"\d+\Z", device).group()
+    same = [partition for path in others for partition in graph.partitions.get(path, []) if re.search(r"\d+\Z", partition).group() == number]
+    return [device] + same
 
 
 def _limits(facts, graph, allow_4k, allow_removable):

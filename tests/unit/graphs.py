@@ -67,7 +67,7 @@ def _draw(drawn, name, word):
         if key == "copy":
             drawn.copies.add(number)
     elif key == "member":
-        drawn.contents.setdefault(name, []).append(Signature("linux_raid_member", 4096, libblkid_uuid(value), "any:md9"))
+        drawn.contents.setdefault(name, []).append(Signature("linux_raid_member", 4096, libblkid_uuid(value), "any:md" + value))
     elif key == "unreadable":
         drawn.unreadable[name] = "I/O error"
     elif key == "dm":

@@ -3,6 +3,7 @@
 import pytest
 from graphs import SR_UUIDS, array_uuid, graph
 
+from xsraid import mdadmconf
 from xsraid.usage import DiskFacts, decide, decide_array
 
 MIB = 1 << 20
@@ -122,3 +123,11 @@ def test_commands_name_what_holds_after_a_reboot():
     drawn.links["sdb"] = "/dev/disk/by-id/scsi-S1"
     refusals, _ = decide(FACTS, drawn)
     assert "`wipefs --all --types LVM2_member /dev/disk/by-id/scsi-S1`" in refusals[0]["detail"]
+
+
+def test_a_line_that_names_the_other_path_of_a_member_knows_it():
+    lines = mdadmconf.Configuration("ARRAY /dev/md5 devices=/dev/sda,/dev/sdd1\n").array_lines()
+    assert reasons("sda: member=1\nsdb: path=sda member=1", lines=lines) == ["RAID_MEMBER"]
+    assert reasons("sda: member=1\nsdb: member=1", lines=lines) == []
+    facts = FACTS._replace(partitions=["sdb1"])
+    assert reasons("sdd: gpt\n  sdd1: member=1\nsdb: path=sdd gpt\n  sdb1: member=1", facts, lines=lines) == ["RAID_MEMBER", "PARTITIONS"]
