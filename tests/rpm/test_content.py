@@ -157,3 +157,13 @@ def test_the_same_sources_give_the_same_bytes(tmp_path):
     for dist in packages.PYTHONS:
         (again,) = (sources / "build/rpm").glob("*.%s.noarch.rpm" % dist)
         assert again.read_bytes() == packages.package_path(dist).read_bytes()
+
+
+def test_what_starts_a_unit_is_a_link_to_one_that_is_there():
+    """A file in its place, as a tool that knows no links leaves it, starts nothing, and rpm packs it without a word."""
+    wants = list((packages.ROOT / "rpm").glob("usr/lib/systemd/system/*.wants/*"))
+    assert wants
+    for link in wants:
+        assert link.is_symlink(), link
+        assert (link.parent / os.readlink(link)).is_file(), link
+        assert os.path.basename(os.readlink(link)) == link.name
