@@ -66,7 +66,7 @@ demo: rpm build/.venv $(GUEST)
 # A failure anywhere ends make; the last line is pytest's.
 test: GUEST_TESTS := -m "not exhaustive" --dom0-python one
 test test-all: units repo $(GUEST)
-	$(AS_ROOT) $(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 60 $(GUEST_TESTS) tests/xapi tests/cli tests/rpm tests/dom0
+	$(AS_ROOT) $(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 10 --junitxml build/tests.xml $(GUEST_TESTS) tests/xapi tests/cli tests/rpm tests/dom0
 
 TESTS := tests/dom0
 steady: build/.venv repo $(GUEST)

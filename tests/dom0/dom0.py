@@ -194,8 +194,7 @@ class Dom0:
 
     def xapi(self, method, *arguments, timeout_s=120):
         """Return what a XenAPI method answers to root; "@host" among the arguments is this host's reference. Raises XapiFailure."""
-        done = self.run(["/usr/bin/python3.11", "/bed/dom0/guest/xapi_client.py"], timeout_s=timeout_s, stdin=json.dumps([method, arguments]))
-        reply = json.loads(done.out)
+        reply = self.guest.ask("xapi", [method, arguments], timeout_s)
         if "failure" in reply:
             raise XapiFailure(reply["failure"])
         return reply["value"]
@@ -270,8 +269,7 @@ class Dom0:
 
     def disks(self):
         """Return the Disks that the guest has now, by name."""
-        lines = self.run(["/usr/bin/python3.11", "/bed/dom0/guest/scsi_disks.py", "--list"]).out.splitlines()
-        return {disk.name: disk for disk in (Disk(*line.split("\t")) for line in lines)}
+        return {disk.name: disk for disk in (Disk(*fields) for fields in self.guest.ask("disks", None))}
 
     def disk(self, name):
         """Return one Disk; raises KeyError while it is pulled."""

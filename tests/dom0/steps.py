@@ -7,6 +7,11 @@ ALERTS = {"mail_to": "admin@example.com", "mail_from": SMTP_USER, "smtp_host": S
 DISK_BYTES = 128 << 20
 
 
+def one_of(first, *others):
+    """Return the values of a parameter, or tuples of several, for a test that does the same for each: `make test` tries the first alone."""
+    return [first, *(pytest.param(*(other if isinstance(other, tuple) else [other]), marks=pytest.mark.exhaustive) for other in others)]
+
+
 def refusal(dom0, function, /, **arguments):
     """Return [code, parameters ...] of a call that must fail."""
     with pytest.raises(XapiFailure) as caught:
@@ -16,7 +21,8 @@ def refusal(dom0, function, /, **arguments):
 
 def devices(dom0, *names):
     """Return the device nodes that disks have now."""
-    return [dom0.disk(name).device for name in names]
+    disks = dom0.disks()
+    return [disks[name].device for name in names]
 
 
 def configure(dom0, password=SMTP_PASSWORD, **more):

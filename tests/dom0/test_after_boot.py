@@ -1,4 +1,6 @@
 """What the main job made is there again after a reboot and after a power cut, whatever the disks are called by then."""
+import pytest
+
 from steps import DISK_BYTES, configure, devices, settled
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3"), "disk_bytes": DISK_BYTES}
@@ -118,6 +120,7 @@ def test_a_member_that_comes_after_the_wait_is_taken_in(fresh_dom0):
     assert fresh_dom0.wait_until(lambda: [name for name in one_of if "No redundancy left" in messages(fresh_dom0).get(name, "")])
 
 
+@pytest.mark.exhaustive
 def test_a_member_that_comes_after_the_defaults_have_passed_is_taken_in(fresh_dom0):
     """In real time: udev's own timer starts the array 30 s after the other members came, before ours has passed."""
     _, sr = make_sr(fresh_dom0)

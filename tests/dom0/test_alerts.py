@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from steps import DISK_BYTES, configure, devices, limit_sync, refusal, settled
+from steps import DISK_BYTES, configure, devices, limit_sync, one_of, refusal, settled
 from watching import FAILED, delivered, fail, heal, history, is_idle, last_deliveries, look_for_a_minute, messages, subjects, watch
 
 LOGIN_IS_REFUSED, REFUSED_FOR_GOOD = ("no_auth", "bad_auth"), ("reject_sender", "relay_denied", "reject", "refuse")
@@ -78,10 +78,14 @@ def test_a_new_array_on_disks_that_were_not_blank_alarms_nobody(watched):
     delivered(watched, "XSRAID_MISMATCHES")
 
 
-@pytest.mark.parametrize("mode,advice", [
-    ("vanish", "Nobody answers at port 587"), ("refuse", "greets with 554"), ("stall", "said nothing"), ("no_starttls", "no STARTTLS"),
-    ("no_auth", "login"), ("bad_auth", "app password"), ("reject_sender", "mail_from"), ("relay_denied", "relay"), ("greylist", "tried again"),
-    ("close", "ended before"), ("reject", "operator"), ("later", "tried again"), ("stall_after_data", "said nothing")])
+# How the mail server behaves, and a part of the advice on it.
+OUT_OF_ORDER = [("bad_auth", "app password"), ("greylist", "tried again"), ("stall_after_data", "said nothing"), *one_of(
+    ("reject", "operator"), ("vanish", "Nobody answers at port 587"), ("refuse", "greets with 554"), ("stall", "said nothing"),
+    ("no_starttls", "no STARTTLS"), ("no_auth", "login"), ("reject_sender", "mail_from"), ("relay_denied", "relay"), ("close", "ended before"),
+    ("later", "tried again"))]
+
+
+@pytest.mark.parametrize("mode,advice", OUT_OF_ORDER)
 def test_a_mail_server_that_is_out_of_order_for_a_while(healed, mode, advice):
     healed.smtp(mode)
     fail(healed)

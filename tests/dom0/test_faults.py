@@ -2,7 +2,7 @@
 import pytest
 
 from endurance import ALONE, Volume
-from steps import DISK_BYTES, configure, devices, refusal, settled
+from steps import DISK_BYTES, configure, devices, one_of, refusal, settled
 from watching import delivered, subjects, wait_until_watching
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3", "d4", "d5", "d6"), "disk_bytes": DISK_BYTES}
@@ -56,7 +56,7 @@ def mend_bad_sectors(dom0):
     assert "countbadblocks: 0 badblock" in dom0.run("dmsetup message m0 0 countbadblocks").out
 
 
-@pytest.mark.parametrize("level", ["1", "5", "6", "10"])
+@pytest.mark.parametrize("level", one_of("5", "1", "6", "10"))
 def test_md_finds_the_fault(fresh_dom0, level):
     """Bad sectors are mended and the member stays; a failing write costs it its place, a spare takes it; so for a second one. No byte is wrong."""
     configure(fresh_dom0)

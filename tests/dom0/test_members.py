@@ -4,7 +4,7 @@ import re
 import pytest
 
 from endurance import ALONE, Volume, wait_until_brought_up
-from steps import DISK_BYTES, configure, devices, limit_sync, refusal, settled
+from steps import DISK_BYTES, configure, devices, limit_sync, one_of, refusal, settled
 from watching import history, subjects, wait_until_watching
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3", "d4", "d5"), "disk_bytes": DISK_BYTES}
@@ -26,7 +26,7 @@ def array(dom0):
     return dom0.call("list_arrays", array="md0")["arrays"][0]
 
 
-@pytest.mark.parametrize("level", ["1", "5", "6", "10"])
+@pytest.mark.parametrize("level", one_of("1", "5", "6", "10"))
 def test_drill_and_repair_while_somebody_writes(fresh_dom0, level):
     """Fail, remove, add again; replace while the old disk serves; replace a dead one. Not one byte is wrong at the end."""
     make(fresh_dom0, level)

@@ -72,10 +72,17 @@ class Guest:
 
         stdin: text; more: env, cwd. Raises CommandFailed with check and a status other than 0, GuestDied if the guest ends meanwhile.
         """
+        request = {"argv": ["/bin/bash", "-c", argv] if isinstance(argv, str) else list(argv), "stdin": base64.b64encode(stdin.encode()).decode()}
+        return self._request(argv, {**request, **more}, timeout_s, check)
+
+    def ask(self, what, given, timeout_s=60):
+        """Return what the agent itself answers, parsed: what is one of its ASKED, given a value for it. Raises as run does."""
+        return json.loads(self._request(f"ask {what}", {"ask": what, "given": given}, timeout_s, check=True).out)
+
+    def _request(self, argv, request, timeout_s, check):
         number = next(self._ids)
         entry = self._expect(number)
-        request = {"argv": ["/bin/bash", "-c", argv] if isinstance(argv, str) else list(argv), "timeout_s": timeout_s,
-                   "stdin": base64.b64encode(stdin.encode()).decode(), **more}
+        request["timeout_s"] = timeout_s
         with open(f"{self._share}/ctl/{number}.req", "w", encoding="ascii") as request_file:
             json.dump(request, request_file)
         try:

@@ -153,10 +153,10 @@ def disks_that_are_taken_for_others(rng, links_of):
 
 
 @pytest.fixture
-def links_of(monkeypatch):
+def links_of(mocker):
     links = {}
-    monkeypatch.setattr(disks, "_numbers", lambda host, disk: [(host.numbers[disk["device"]], None)])
-    monkeypatch.setattr(disks, "_links", lambda host, disk: links[disk["device"][len("/dev/"):]])
+    mocker.patch.object(disks, "_numbers", lambda host, disk: [(host.numbers[disk["device"]], None)])
+    mocker.patch.object(disks, "_links", lambda host, disk: links[disk["device"][len("/dev/"):]])
     return links
 
 

@@ -3,8 +3,7 @@
 
 scsi_disks.py [--early] [NAME…]: plugs in disks, without names those of DISKS=a,b,c on the kernel command line. --early: before udevd runs.
 scsi_disks.py --late: plugs in those of LATE=a:4,b:2.5 on the kernel command line, each so many seconds from now.
-scsi_disks.py --list: prints for each disk that is there its name, device, serial number, by-id link and HBA, separated by tabs.
-scsi_disks.py --path NAME…: leads a second path to each of these disks; --list calls it NAME+path.
+scsi_disks.py --path NAME…: leads a second path to each of these disks; list_disks calls it NAME+path.
 One HBA for each disk: a LUN above 0 on a shared one is not found again by a rescan. The serial number must be hexadecimal digits, since LIO builds
 the WWN from it; disks whose names have a dot share that of all with the same word after it (a.same, b.same). A disk whose NAME ends in -4k has
 logical sectors of 4 KiB.
@@ -109,9 +108,6 @@ def list_disks():
 
 
 def main(arguments):
-    if arguments == ["--list"]:
-        print("\n".join("\t".join(disk) for disk in list_disks()))
-        return
     if arguments == ["--late"]:
         add_late_disks()
         return

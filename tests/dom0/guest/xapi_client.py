@@ -1,11 +1,5 @@
 #!/usr/bin/python3.11
-"""Makes one XenAPI call for the host, through the unmodified XenAPI client and the unix socket, as root in dom0 does.
-
-stdin: JSON [method, [arguments]]; the argument "@host" stands for the reference of this host. stdout: JSON {"value": …} or {"failure": [code, …]}.
-"""
-import json
-import sys
-
+"""Makes one XenAPI call for the host, through the unmodified XenAPI client and the unix socket, as root in dom0 does."""
 import XenAPI
 
 
@@ -16,8 +10,8 @@ def this_host(session):
     return session.xenapi.host.get_by_uuid(values["INSTALLATION_UUID"].strip("'"))
 
 
-def main():
-    method, arguments = json.load(sys.stdin)
+def call(method, arguments):
+    """Return {"value": …} or {"failure": [code, …]}; the argument "@host" stands for the reference of this host."""
     session = XenAPI.xapi_local()
     try:
         session.xenapi.login_with_password("root", "", "1.0", "miniature dom0")
@@ -26,8 +20,4 @@ def main():
         session.xenapi.session.logout()
     except XenAPI.Failure as failure:
         reply = {"failure": failure.details}
-    json.dump(reply, sys.stdout, default=str)
-
-
-if __name__ == "__main__":
-    main()
+    return reply
