@@ -25,6 +25,7 @@ def _for_certain_none(count, dead, layout):
 # data_members: how many of n members' worth of data it holds (raid10: in its usual layout of two near copies); survives: how many further failures,
 # of (members it should have, slots without one, layout); parity: how many members' worth of it; grows: takes more members for its data.
 Level = collections.namedtuple("Level", "number members_min redundant chunked data_members survives parity grows")
+LOGGED = ("ppl", "journal")  # consistency policies that close the write hole
 LEVELS = collections.OrderedDict([  # those that arrays are made of
     ("raid0", Level(0, 2, False, True, lambda count: count, _parity(0), 0, False)),
     ("raid1", Level(1, 2, True, False, lambda count: 1, _copies, 0, True)),
@@ -80,6 +81,15 @@ def redundancy(level, member_count, dead_slots, layout=0):
     dead_slots: slots without a member in sync; layout: sysfs md/layout, for raid10.
     """
     return rule(level).survives(member_count, dead_slots, layout)
+
+
+def lacks_parity(level, policy, is_resync_needed):
+    """Return whether the parity of an array may be wrong somewhere: after an unclean stop, or as it is made for the first time, until a resync ends.
+
+    With one member less, chunks that nobody was writing would read as garbage then (md(4), "RAID WRITE HOLE"), unless a log or a journal
+    tells what was being written. Copies have no such hole. policy: as for `lacks_journal`.
+    """
+    return bool(is_resync_needed and rule(level).parity and policy not in LOGGED)
 
 
 def _raid10_copies(member_count, layout):

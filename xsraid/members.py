@@ -36,9 +36,8 @@ def fail_disk(host, session, array, disk, confirm):
         if member["state"] == "journal":
             raise WouldLoseData(record["device"], "can write nothing without its journal %s" % member["device"], "Nothing was changed; %s."
                                 % REPLACE_ADVICE)
-        if member["state"] == "active" and record["redundancy_left"] < 1:
-            raise WouldLoseData(record["device"], "has no redundancy left to do without %s" % member["device"],
-                                "Nothing was changed; %s." % REPLACE_ADVICE)
+        if member["state"] == "active":
+            _refuse_without_redundancy(host, record, member)
         if member["state"] != "faulty":
             run(host, ["mdadm", "--manage", record["device"], "--set-faulty", member["device"]], limit_s)
             wait_until(host, record, lambda now: _state(now, member["device"]) in ("faulty", None))
@@ -58,9 +57,7 @@ def remove_disk(host, session, array, disk, wipe_old=False):
         md.refuse_firmware(record, "gives up disks")
         member = _member(host, record, disk)
         if member["state"] not in ("faulty", "spare"):
-            if record["redundancy_left"] < 1:
-                raise WouldLoseData(record["device"], "has no redundancy left to do without %s" % member["device"],
-                                    "Nothing was changed; %s." % REPLACE_ADVICE)
+            _refuse_without_redundancy(host, record, member)
             raise BadArgument("disk", "%s is in use by the array (%s): %s, or fail_disk makes it faulty"
                               % (member["device"], member["state"], REPLACE_ADVICE))
         _take_out(host, record, member["device"], limit_s)
@@ -140,6 +137,16 @@ def replace_disk(host, session, array, disk, new_disk, wipe=False, allow_removab
 
 # device: node; is_returning: whether it was a member of this very array; wipes: argument lists; disk: its record.
 New = collections.namedtuple("New", "device is_returning wipes disk")
+
+
+def _refuse_without_redundancy(host, record, member):
+    """Raise WouldLoseData where an array cannot do without one more member for certain."""
+    if record["redundancy_left"] > 0:
+        return
+    if md.is_parity_being_made(host, record):
+        raise WouldLoseData(record["device"], "cannot do without %s until its resync ends, as its parity may be wrong" % member["device"],
+                            "Nothing was changed; list_arrays shows how far it is, and %s." % REPLACE_ADVICE)
+    raise WouldLoseData(record["device"], "has no redundancy left to do without %s" % member["device"], "Nothing was changed; %s." % REPLACE_ADVICE)
 
 
 def _redundant(host, name, may_lack_journal=False):

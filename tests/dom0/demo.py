@@ -101,7 +101,7 @@ class Demo:
         self.expect((array["device"], array["level"], len(array["members"]), array["configured"]) == ("/dev/md0", "raid10", 4, True),
             "the array is not as asked for")
         self.screen.step("It synchronises, and can be used meanwhile")
-        self.dom0.wait_until(lambda: self._progress() == "optimal", timeout_s=60, interval_s=0.5)
+        self.dom0.wait_until(lambda: self._progress() == "optimal", interval_s=0.5)
         self.shell("cat /proc/mdstat /etc/mdadm.conf")
 
     def _progress(self):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import boot_images
 import interpreters
 import slots
-from uml import HERE, CommandFailed, Completed, Guest, GuestDied
+from uml import HERE, PATIENCE_S, CommandFailed, Completed, Guest, GuestDied
 
 __all__ = ["CommandFailed", "Completed", "Disk", "Dom0", "GuestDied", "Mail", "NotBuilt", "XapiFailure"]
 
@@ -150,7 +150,7 @@ class Dom0:
             settings["LATE"] = ",".join(f"{name}:{seconds}" for name, seconds in late.items())
         self.guest = Guest(self._root, self.work, self._slot.cpu, {**settings, **self.plug}, keep_fds=[self._slot.lock.fileno()])
 
-    def wait_until_up(self, timeout_s=60):
+    def wait_until_up(self, timeout_s=PATIENCE_S):
         """Wait until the guest takes commands, and then until XAPI answers."""
         self.boot_s = self.guest.wait_until_up(timeout_s)
         self.wait_until_xapi(timeout_s)
@@ -174,7 +174,7 @@ class Dom0:
 
     # commands and calls
 
-    def run(self, argv, timeout_s=60, check=True, **more):
+    def run(self, argv, timeout_s=PATIENCE_S, check=True, **more):
         """Run argv, or a string by bash, as root in dom0; see Guest.run."""
         return self.guest.run(argv, timeout_s=timeout_s, check=check, **more)
 
@@ -192,7 +192,7 @@ class Dom0:
             self.run("systemctl start xsraid-attach.service")  # the package or the boot has started it, and it must not meet what comes now
         self.run(["/usr/bin/bash", "/bed/dom0/guest/reset", word])
 
-    def xapi(self, method, *arguments, timeout_s=120):
+    def xapi(self, method, *arguments, timeout_s=PATIENCE_S):
         """Return what a XenAPI method answers to root; "@host" among the arguments is this host's reference. Raises XapiFailure."""
         reply = self.guest.ask("xapi", [method, arguments], timeout_s)
         if "failure" in reply:
@@ -206,12 +206,12 @@ class Dom0:
         """
         return json.loads(self.xapi("host.call_plugin", "@host", "xsraid", function, {key: plugin_text(value) for key, value in arguments.items()}))
 
-    def xe(self, command, check=True, timeout_s=120):
+    def xe(self, command, check=True, timeout_s=PATIENCE_S):
         """Run an xe command line, as typed after `xe`, and return what it prints."""
         done = self.run("xe " + command, check=check, timeout_s=timeout_s)
         return done.out if done.status == 0 else done.out + done.err
 
-    def wait_until(self, condition, timeout_s=30, interval_s=0.1):
+    def wait_until(self, condition, timeout_s=PATIENCE_S, interval_s=0.1):
         """Call condition() until it returns something true, and return that; raises TimeoutError."""
         deadline = time.monotonic() + timeout_s
         while True:
@@ -222,7 +222,7 @@ class Dom0:
                 raise TimeoutError(f"{getattr(condition, '__name__', condition)} did not come true in {timeout_s} s")
             time.sleep(interval_s)
 
-    def wait_until_xapi(self, timeout_s=30):
+    def wait_until_xapi(self, timeout_s=PATIENCE_S):
         """Wait until XAPI answers, starting it if it was stopped; a member's does once its master has it in the pool."""
         self.run("systemctl start xapi-init-complete.target", timeout_s=timeout_s)
 
@@ -232,13 +232,13 @@ class Dom0:
         """Set what the SMTP server does (guest/smtp_server.py names the modes) and who may log in (user, password)."""
         wish = json.dumps(dict(login, mode=mode))
         self.run("cat >/run/smtp/wish.new && rm -f /run/smtp/now && mv /run/smtp/wish.new /run/smtp/wish && systemctl kill -s USR1 smtp.service && "
-                 "until [ -e /run/smtp/now ]; do sleep 0.02; done", stdin=wish, timeout_s=20)
+                 "until [ -e /run/smtp/now ]; do sleep 0.02; done", stdin=wish)
 
     def mails(self):
         """Return the mails that were accepted, oldest first."""
         return sorted((self._mail(path) for path in glob.glob(self.share + "/mail/*.json")), key=lambda mail: (mail.arrived, mail.queue_id))
 
-    def wait_for_mail(self, predicate=lambda mail: True, timeout_s=30):
+    def wait_for_mail(self, predicate=lambda mail: True, timeout_s=PATIENCE_S):
         """Return the first mail for which predicate is true; raises TimeoutError."""
         return self.wait_until(lambda: next(filter(predicate, self.mails()), None), timeout_s, interval_s=0.02)
 
@@ -296,7 +296,7 @@ class Dom0:
             self.boot()
         elif self._booted_with != self.disk_names:
             self.reboot()
-        self.run(["/usr/bin/bash", "/bed/dom0/guest/reset"], timeout_s=120)
+        self.run(["/usr/bin/bash", "/bed/dom0/guest/reset"])
         for path in glob.glob(self.share + "/mail/*"):
             os.unlink(path)
 

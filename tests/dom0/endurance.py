@@ -44,6 +44,6 @@ def wait_until_brought_up(dom0):
     dom0.wait_until(lambda: dom0.run("systemctl is-active xsraid-attach.service", check=False).out == "active\n")
 
 
-def wait_until_attached(dom0, timeout_s=30):
+def wait_until_attached(dom0):
     """Wait until the one PBD of this host is plugged."""
-    dom0.wait_until(lambda: dom0.xe("pbd-list params=currently-attached --minimal").strip() == "true", timeout_s, interval_s=0.5)
+    dom0.wait_until(lambda: dom0.xe("pbd-list params=currently-attached --minimal").strip() == "true", interval_s=0.5)

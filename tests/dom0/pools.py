@@ -9,7 +9,6 @@ from dom0 import BUILD, WORK, Dom0, NotBuilt
 
 MASTER_ADDRESS = "10.0.0.1"
 START_S = 10
-PATIENCE_S = 180  # for three guests at once on what may be one slow processor
 
 
 class Network:
@@ -85,5 +84,5 @@ class Pool:
 
 
 def _finish(dom0):
-    dom0.wait_until_up(PATIENCE_S)
+    dom0.wait_until_up()
     dom0.install()

@@ -111,7 +111,7 @@ class Soak:
         if self.is_mute:
             del self.alerts["webhook_urls"]
             self.call("configure_alerts", **self.alerts)
-            self.dom0.wait_until(lambda: not self.dom0.run("ls /var/lib/xsraid/spool | grep alert", check=False).out, timeout_s=60)
+            self.dom0.wait_until(lambda: not self.dom0.run("ls /var/lib/xsraid/spool | grep alert", check=False).out)
         for name, delays in json.loads(self.dom0.run(DELAYS).out).items():
             taken = sorted(delays) or [0]
             self.say(f"from alert to {name}, {len(delays)} at the first try: median {taken[len(taken) // 2]:.2f} s, worst {taken[-1]:.2f} s")
@@ -156,7 +156,7 @@ class Soak:
     def run(self, command, words=None):
         """Run a command in dom0 and return its output; words: for the operation's line instead of the command."""
         self.note(words or command)
-        return self.dom0.run(command, timeout_s=120).out
+        return self.dom0.run(command).out
 
     def call(self, function, /, **arguments):
         """Call a function that must succeed and return its reply."""
@@ -181,7 +181,7 @@ class Soak:
 
     def look(self, calls=()):
         """Return what guest/soak_look.py shows."""
-        shown = json.loads(self.dom0.run(LOOK, stdin=json.dumps(list(calls)), timeout_s=120).out)
+        shown = json.loads(self.dom0.run(LOOK, stdin=json.dumps(list(calls))).out)
         self.devices, self.serials, self.by_ids = ({disk: names[at] for disk, names in shown["disks"].items()} for at in range(3))
         self.find_password(shown["replies"])
         return shown
@@ -297,7 +297,7 @@ class Soak:
         self.dom0.boot(order)
         self.cuts += 1
         self.mount()
-        self.dom0.wait_until(lambda: self.dom0.run(READY, check=False).out == "active\n", timeout_s=60, interval_s=0.3)
+        self.dom0.wait_until(lambda: self.dom0.run(READY, check=False).out == "active\n", interval_s=0.3)
         shown = self.look()
         for array in self.model.arrays:
             array.is_written = False

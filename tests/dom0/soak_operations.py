@@ -546,7 +546,7 @@ def killed_call(soak):
     soak.run(f"{BY_HAND} {typed(plan)} {ALONE} caller=$!; until children=$(cat /proc/$caller/task/$caller/children) && [ \"$children\" ]; do "
              f"kill -0 $caller || exit 0; sleep 0.01; done; sleep {delay_s:.3f}; kill -9 $children 2>/dev/null; true",
              f"{typed(plan)}, killed after {delay_s:.3f} s")
-    reply = soak.dom0.wait_until(lambda: soak.unless_busy(plan), timeout_s=30, interval_s=0.3)
+    reply = soak.dom0.wait_until(lambda: soak.unless_busy(plan), interval_s=0.3)
     if isinstance(reply, list) and reply[0] not in plan.repeats:
         raise Wrong(f"{plan.function} was killed, and again it replied {reply}")
     soak.note(reply[0] if isinstance(reply, list) else "done")

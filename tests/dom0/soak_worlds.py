@@ -129,7 +129,7 @@ class Round:
 
     def start(self, unit):
         self.last = unit
-        self.dom0.run(unit, timeout_s=300, check=False)
+        self.dom0.run(unit, check=False)
 
     def call(self):
         functions = ["create_array"] * 5 + ["create_sr"] * 3 + ["delete_array"] * 4 + ["add_disk"] * 3 + ["grow_array", "adopt_array", "list_disks"]
@@ -176,7 +176,7 @@ class Round:
     def kill(self, call):
         delay_s = self.chance.uniform(0.15, 1)
         self.last += f", killed after {delay_s:.2f} s"
-        self.dom0.run(f"timeout --signal=KILL {delay_s:.2f} {BY_HAND} {typed(call)} </dev/null >/dev/null 2>&1; sleep 0.3", check=False, timeout_s=60)
+        self.dom0.run(f"timeout --signal=KILL {delay_s:.2f} {BY_HAND} {typed(call)} </dev/null >/dev/null 2>&1; sleep 0.3", check=False)
 
     def judge(self, call, reply):
         """Raise Wrong for a reply that should have been a refusal, or that no reply should be."""

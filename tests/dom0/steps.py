@@ -41,4 +41,4 @@ def settled(dom0, array="md0"):
     def idle():
         record = dom0.call("list_arrays", array=array)["arrays"][0]
         return None if record["sync"] else record
-    return dom0.wait_until(idle, timeout_s=60)
+    return dom0.wait_until(idle)

@@ -55,7 +55,7 @@ def make_sr(dom0, **more):
 def booted(dom0, **more):
     """Reboot, wait until the units have done their work, and return the arrays."""
     dom0.reboot(**more)
-    dom0.run("systemctl start xsraid-attach.service", timeout_s=120)
+    dom0.run("systemctl start xsraid-attach.service")
     return dom0.call("list_arrays")["arrays"]
 
 
@@ -129,8 +129,8 @@ def test_a_member_that_comes_after_the_defaults_have_passed_is_taken_in(fresh_do
     degraded, = fresh_dom0.call("list_arrays")["arrays"]
     assert degraded["health"] == "degraded" and attached(fresh_dom0) == "true"
     assert "mdadm-last-resort@md0" in fresh_dom0.run("journalctl -b --no-pager -u 'mdadm-last-resort@*' -o verbose").out
-    fresh_dom0.wait_until(lambda: "d1" in fresh_dom0.disks(), timeout_s=60)
-    again = fresh_dom0.wait_until(lambda: [one for one in fresh_dom0.call("list_arrays")["arrays"] if one["health"] == "optimal"], timeout_s=60)
+    fresh_dom0.wait_until(lambda: "d1" in fresh_dom0.disks())
+    again = fresh_dom0.wait_until(lambda: [one for one in fresh_dom0.call("list_arrays")["arrays"] if one["health"] == "optimal"])
     assert again[0]["sr"]["uuid"] == sr["sr_uuid"] and attached(fresh_dom0) == "true"
 
 
@@ -144,7 +144,7 @@ def test_an_upgrade_of_the_package_starts_and_plugs_nothing(fresh_dom0):
     fresh_dom0.run(f"xe pbd-unplug uuid=$(xe pbd-list --minimal); mdadm --stop {other['device']} && wipefs -qa {pulled} && udevadm settle")
     package = fresh_dom0.run("ls /share/*.rpm").out.strip()
     fresh_dom0.run(f"rpm --upgrade --force --force-debian {package} && sleep 5 && systemctl is-active xsraid-care.timer xsraid-settings.path && "
-                   "! systemctl is-failed xsraid-assemble.service xsraid-attach.service", timeout_s=120)
+                   "! systemctl is-failed xsraid-assemble.service xsraid-attach.service")
     health = {record["uuid"]: record["health"] for record in fresh_dom0.call("list_arrays")["arrays"]}
     assert health[other["uuid"]] == "missing" and attached(fresh_dom0) == "false"
 
@@ -160,7 +160,7 @@ def test_a_rebuild_that_a_power_cut_interrupted_goes_on_without_a_write(fresh_do
     fresh_dom0.run("sleep 1; sync")
     fresh_dom0.cut_power()
     fresh_dom0.boot()
-    fresh_dom0.run("systemctl start xsraid-attach.service", timeout_s=120)
+    fresh_dom0.run("systemctl start xsraid-attach.service")
     assert fresh_dom0.call("list_arrays")["arrays"][0]["health"] in ("rebuilding", "optimal")
     assert settled(fresh_dom0)["health"] == "optimal"
 
@@ -192,7 +192,7 @@ def test_after_an_upgrade_from_iso_the_package_brings_everything_back(fresh_dom0
                    "echo '# none' >/etc/ssmtp/revaliases")
     assert fresh_dom0.run("find / -xdev -name '*xsraid*' -not -path '/proc/*' -not -path '/boot/*' -not -path '/share/*' -not -path '/bed/*' "
                           "-not -path '/run/*' -not -path '/var/log/*' -not -path '/sys/*'").out == ""
-    fresh_dom0.run(f"rpm --install --force-debian {package} && systemctl start xsraid-attach.service", timeout_s=120)
+    fresh_dom0.run(f"rpm --install --force-debian {package} && systemctl start xsraid-attach.service")
     again, = fresh_dom0.call("list_arrays")["arrays"]
     assert (again["device"], again["uuid"], again["sr"]["uuid"]) == ("/dev/md0", array["uuid"], sr["sr_uuid"]) and attached(fresh_dom0) == "true"
     alerts = fresh_dom0.call("get_alerts")

@@ -40,7 +40,7 @@ def check(dom0, had):
     if not (is_degraded or alerts or had):
         return False
     name = dom0.wait_until(lambda: [alert["name"] for alert in dom0.call("alert_history")["alerts"] if alert["name"] in TOLD])[0]
-    delivered(dom0, name, 60)
+    delivered(dom0, name)
     mails = [mail for mail in dom0.mails() if any(told in mail.headers["Subject"] for told in TOLD)]
     copies = [mail.headers["Message-ID"] for mail in mails]
     assert 1 <= len(set(copies)) == messages(dom0).count(name) <= 1 and len(copies) <= 2

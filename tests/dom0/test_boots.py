@@ -90,4 +90,4 @@ class Boots:
     def wait_until_whole(self):
         """From sysfs, since a call of list_arrays for each look would take longer than most resyncs."""
         look = "cd /sys/block/md0/md && cat degraded sync_action resync_start"
-        self.dom0.wait_until(lambda: self.dom0.run(look).out.split() == ["0", "idle", "none"], timeout_s=60)
+        self.dom0.wait_until(lambda: self.dom0.run(look).out.split() == ["0", "idle", "none"])

@@ -64,13 +64,13 @@ def test_a_fresher_disk_that_comes_late_is_not_written_over(fresh_dom0):
     fresh = fresh_dom0.disk("d1")
     before = fresh_dom0.run(SHOWN.format(disk=fresh.device)).out
     fresh_dom0.reboot(late={"d1": 7})
-    fresh_dom0.wait_until(lambda: "d1" in fresh_dom0.disks(), timeout_s=60)
+    fresh_dom0.wait_until(lambda: "d1" in fresh_dom0.disks())
     (priority, body), = told(fresh_dom0)
     fresh = fresh_dom0.disk("d1")
     assert priority == 1 and fresh.by_id in body and fresh_dom0.disk("d0").by_id in body and "wipe=true" in body
     assert runs_from(fresh_dom0) == ["d0"]
     for _ in range(2):
-        fresh_dom0.run(UNITS, timeout_s=120)
+        fresh_dom0.run(UNITS)
         assert "d1" not in runs_from(fresh_dom0) if array(fresh_dom0)["health"] != "missing" else True
     assert fresh_dom0.run(SHOWN.format(disk=fresh.device)).out == before
     code, device, *_, sentence = refusal(fresh_dom0, "add_disk", array="md0", disk=fresh.serial) if array(fresh_dom0)["members"] else (
@@ -78,12 +78,12 @@ def test_a_fresher_disk_that_comes_late_is_not_written_over(fresh_dom0):
     assert (code, device) == ("XSRAID_STALE_DATA", fresh.device) and "split" in sentence
     fresh_dom0.reboot()
     fresh_dom0.wait_until_xapi()
-    fresh_dom0.run("systemctl start xsraid-attach.service", timeout_s=120)
+    fresh_dom0.run("systemctl start xsraid-attach.service")
     assert attached(fresh_dom0) == "false" and array(fresh_dom0)["health"] == "missing", "parts that were both written to: neither is started"
     fresh, stale = fresh_dom0.disk("d1"), fresh_dom0.disk("d0")
     for _ in range(RACES):
         fresh_dom0.run(f"mdadm --incremental {stale.device} & mdadm --incremental {fresh.device} & wait; udevadm settle")
-        fresh_dom0.run(UNITS, timeout_s=120)
+        fresh_dom0.run(UNITS)
         assert attached(fresh_dom0) == "false" and array(fresh_dom0)["health"] == "missing", "both at once, as udev finds them"
     assert fresh_dom0.run(SHOWN.format(disk=fresh.device)).out == before
     fresh_dom0.run(f"mdadm --assemble --run /dev/md0 {fresh.by_id} && udevadm settle && xe pbd-plug uuid=$(xe pbd-list --minimal)")
@@ -99,7 +99,7 @@ def test_the_fresher_disk_is_started_where_both_are_seen_in_time(fresh_dom0):
     sr = mirror_in_two_states(fresh_dom0)
     fresh_dom0.reboot(late={"d1": 2})
     fresh_dom0.wait_until_xapi()
-    fresh_dom0.run("systemctl start xsraid-attach.service", timeout_s=120)
+    fresh_dom0.run("systemctl start xsraid-attach.service")
     assert runs_from(fresh_dom0) == ["d1"] and attached(fresh_dom0) == "true" and content(fresh_dom0, sr) == "precious"
     stale, = devices(fresh_dom0, "d0")
     fresh, = devices(fresh_dom0, "d1")
@@ -107,7 +107,7 @@ def test_the_fresher_disk_is_started_where_both_are_seen_in_time(fresh_dom0):
         fresh_dom0.run(f"xe pbd-unplug uuid=$(xe pbd-list --minimal) && mdadm --stop /dev/md0 && {alone([stale])}")
         fresh_dom0.run(command)
         assert runs_from(fresh_dom0) == running and fresh_dom0.run("cat /sys/block/md0/md/array_state").out == "read-auto\n"
-        fresh_dom0.run(UNITS, timeout_s=120)
+        fresh_dom0.run(UNITS)
         assert runs_from(fresh_dom0) == ["d1"] and attached(fresh_dom0) == "true" and content(fresh_dom0, sr) == "precious"
     assert [message for message in fresh_dom0.xapi("message.get_all_records").values() if message["name"] == "XSRAID_ARRAY_DIVERGED"] == []
 
@@ -143,13 +143,13 @@ def test_each_kind_of_halves(apart):
     """The older part is started alone, not written to: the fresher one is started. Then written to: none is, and nothing is written over."""
     dom0, older, fresher = apart
     dom0.run(alone(older))
-    dom0.run("systemctl restart xsraid-assemble.service", timeout_s=120)
+    dom0.run("systemctl restart xsraid-assemble.service")
     assert sorted(member["device"] for member in array(dom0)["members"] if member["device"]) == fresher
     assert dom0.run("head -c 9 /dev/md0").out == "precious\n"
     dom0.run("mdadm --stop /dev/md0; udevadm settle")
     shown = [dom0.run(SHOWN.format(disk=disk)).out for disk in fresher]
     dom0.run(f"{alone(older)} && echo lost | dd of=/dev/md0 conv=fsync && udevadm settle")
-    dom0.run(UNITS, timeout_s=120)
+    dom0.run(UNITS)
     assert array(dom0)["health"] == "missing" and told(dom0)[0][0] == 1
     assert [dom0.run(SHOWN.format(disk=disk)).out for disk in fresher] == shown
 
@@ -160,7 +160,7 @@ def test_an_older_part_in_use_goes_on_and_gets_nothing_added(fresh_dom0):
     fresh_dom0.run(f"xe pbd-unplug uuid=$(xe pbd-list --minimal) && mdadm --stop /dev/md0 && {alone([stale])} && vgchange -ay VG_XenStorage-{sr} && "
                    f"exec 9<>/dev/VG_XenStorage-{sr}/disk; sleep 1000 <&9 >/dev/null 2>&1 & echo $! >/run/sleeper; sleep 0.5")
     shown = fresh_dom0.run(SHOWN.format(disk=fresh)).out
-    fresh_dom0.run(UNITS, timeout_s=120)
+    fresh_dom0.run(UNITS)
     assert runs_from(fresh_dom0) == ["d0"] and attached(fresh_dom0) == "false" and told(fresh_dom0)[0][0] == 1
     assert fresh_dom0.run(SHOWN.format(disk=fresh)).out == shown
     fresh_dom0.run("kill $(cat /run/sleeper)")
@@ -179,7 +179,7 @@ def test_an_array_that_hangs_keeps_no_other_from_its_work(fresh_dom0):
                    "mdadm --stop /dev/md0 /dev/md1; udevadm settle; dmsetup suspend slow; "
                    "echo 'devices { ignore_suspended_devices = 1 }' >/etc/lvm/lvmlocal.conf")
     try:
-        fresh_dom0.run("timeout 100 " + UNITS, timeout_s=120)
+        fresh_dom0.run("timeout 100 " + UNITS)
         health = {record["device"]: record["health"] for record in fresh_dom0.call("list_arrays")["arrays"]}
         assert health == {"/dev/md0": "optimal", "/dev/md1": "degraded"} and attached(fresh_dom0) == "true"
         hung = fresh_dom0.run("ps -eo stat=,args=").out  # whichever tool came first to the slow member: mdadm, or one that looks at what is there
@@ -200,7 +200,7 @@ def test_a_newer_part_is_known_when_what_runs_has_counted_past_it(fresh_dom0):
     fresh_dom0.reboot(disks=("d0",))
     assert runs_from(fresh_dom0) == ["d0"]
     fresh_dom0.run("echo 0.01 >/sys/block/md0/md/safe_mode_delay; for i in {1..80}; do "
-                   f"vgchange -q --addtag t$i {group} >/dev/null; sleep 0.1; done; sync", timeout_s=120)
+                   f"vgchange -q --addtag t$i {group} >/dev/null; sleep 0.1; done; sync")
     fresh_dom0.plug_in("d1")
     fresh_dom0.plug_in("d2")
     counts = {name: int(fresh_dom0.run(f"mdadm --examine --export {disk.device} | sed -n s/^MD_EVENTS=//p").out)
@@ -209,5 +209,5 @@ def test_a_newer_part_is_known_when_what_runs_has_counted_past_it(fresh_dom0):
     (priority, body), = told(fresh_dom0)
     assert priority == 1 and fresh_dom0.disk("d1").by_id in body
     assert refusal(fresh_dom0, "add_disk", array="md0", disk=fresh_dom0.disk("d1").by_id)[0] == "XSRAID_STALE_DATA"
-    fresh_dom0.run(UNITS, timeout_s=120)
+    fresh_dom0.run(UNITS)
     assert "d1" not in (runs_from(fresh_dom0) if array(fresh_dom0)["health"] != "missing" else [])

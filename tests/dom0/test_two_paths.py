@@ -81,8 +81,8 @@ def test_a_second_path_to_a_member_is_not_taken_for_one_that_came_late(dom0, dev
     other = devices["other"]
     dom0.run("printf '[log]\\nlevel = debug\\n' >/etc/xsraid.conf")
     dom0.run(f"mdadm /dev/md0 --fail {other} && mdadm /dev/md0 --remove {other} && wipefs -qa {other} && udevadm settle")
-    dom0.run("systemctl restart xsraid-assemble.service xsraid-attach.service && dd if=/dev/zero of=/dev/md0 bs=4k count=1 conv=fsync", timeout_s=120)
-    dom0.run("sleep 1; dd if=/dev/zero of=/dev/md0 bs=4k count=1 conv=fsync; systemctl start xsraid-late.service", timeout_s=120)
+    dom0.run("systemctl restart xsraid-assemble.service xsraid-attach.service && dd if=/dev/zero of=/dev/md0 bs=4k count=1 conv=fsync")
+    dom0.run("sleep 1; dd if=/dev/zero of=/dev/md0 bs=4k count=1 conv=fsync; systemctl start xsraid-late.service")
     assert "--re-add" not in dom0.run("journalctl --no-pager -t xsraid -o cat -b").out
     assert [message["body"] for message in dom0.xapi("message.get_all_records").values() if message["name"] == "XSRAID_ARRAY_DIVERGED"] == []
     members = [member["device"] for member in dom0.call("list_arrays", array="md0")["arrays"][0]["members"] if member["device"]]

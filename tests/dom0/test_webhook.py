@@ -74,7 +74,7 @@ def test_what_is_not_taken_is_posted_again_and_keeps_no_other_channel_waiting(ho
                                          if one["channel"] == "webhook" and one["tries"]])[0]
     assert waiting["state"] == "waiting" and waiting["response"] and TOKEN not in json.dumps(waiting)
     hooked.run("rm /run/webhook-status; systemctl restart xsraid-deliver.timer")
-    hooked.wait_until(lambda: hooked.call("get_alerts")["waiting"] == 0, timeout_s=60)
+    hooked.wait_until(lambda: hooked.call("get_alerts")["waiting"] == 0)
     assert len({one["id"] for one in told(hooked)}) == 1 and len(told(hooked)) >= 2
 
 

@@ -1,9 +1,12 @@
 """RAID5 and RAID6 that keep their parity right through a power cut: with a partial parity log, or with a journal on a disk of its own."""
+import pytest
+
 from endurance import ALONE, Volume, wait_until_attached
-from steps import DISK_BYTES, devices, refusal, settled
+from steps import DISK_BYTES, devices, limit_sync, one_of, refusal, settled
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3", "d4", "d5"), "disk_bytes": DISK_BYTES}
 PREFERRED_PYTHON = "2.7"
+SLOW, FAST = "100", "200000"  # KiB/s
 
 
 def array(dom0):
@@ -55,6 +58,33 @@ def test_journal(fresh_dom0):
     fresh_dom0.call("add_disk", array="md0", disk=d5.serial)
     fresh_dom0.xe(f"pbd-plug uuid={pbd}")
     assert array(fresh_dom0)["health"] == "optimal" and volume.wrong_blocks(then_write=4) == [] and volume.wrong_blocks() == []
+
+
+@pytest.mark.parametrize("level", one_of("5", "6"))
+def test_after_an_unclean_stop_no_member_is_given_up_before_the_resync_ends(fresh_dom0, level):
+    """Where a stripe was being written its parity may be wrong, and what nobody wrote would read as garbage without a member."""
+    fresh_dom0.call("create_array", level=level, devices=devices(fresh_dom0, "d0", "d1", "d2", "d3"))
+    before = settled(fresh_dom0)["redundancy_left"]
+    volume = Volume(fresh_dom0, fresh_dom0.call("create_sr", array="md0")["sr_uuid"])
+    fresh_dom0.run(f"{volume.writing()} {ALONE} sleep 1")
+    fresh_dom0.cut_power()
+    fresh_dom0.boot()
+    wait_until_attached(fresh_dom0)
+    limit_sync(fresh_dom0, SLOW)
+    fresh_dom0.run("echo idle >/sys/block/md0/md/sync_action")  # to begin it anew, slowly
+    record, disk = array(fresh_dom0), fresh_dom0.disk("d1")
+    assert (record["health"], record["redundancy_left"]) == ("resyncing", 0) and "no further failure is survived" in record["summary"]
+    for function, more in (("fail_disk", {"confirm": disk.serial}), ("remove_disk", {})):
+        code, _, why, *_ = refusal(fresh_dom0, function, array="md0", disk=disk.serial, **more)
+        assert code == "XSRAID_WOULD_LOSE_DATA" and "resync" in why
+    fresh_dom0.call("replace_disk", array="md0", disk=disk.serial, new_disk=fresh_dom0.disk("d4").serial)
+    assert array(fresh_dom0)["sync"]["action"] == "resync", "the old disk serves, and the parity comes first"
+    limit_sync(fresh_dom0, FAST)
+    record = settled(fresh_dom0)
+    assert (record["health"], record["redundancy_left"]) == ("optimal", before)
+    new = fresh_dom0.disk("d4")
+    fresh_dom0.call("fail_disk", array="md0", disk=new.serial, confirm=new.serial)
+    assert volume.wrong_blocks() == []
 
 
 def test_what_does_not_go_together(fresh_dom0):

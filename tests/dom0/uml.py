@@ -13,6 +13,8 @@ from typing import NamedTuple, Union
 HERE = os.path.dirname(os.path.abspath(__file__))
 XSTATE = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build/xstate.so")
 _numbers = itertools.count(1)
+# How long whatever is expected of a guest is waited for: ten times what it takes on a slow day. Upper bounds on speed are the bench's.
+PATIENCE_S = 300
 
 
 class GuestDied(Exception):
@@ -60,14 +62,14 @@ class Guest:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
 
-    def wait_until_up(self, timeout_s=60):
+    def wait_until_up(self, timeout_s=PATIENCE_S):
         """Return the seconds from power on until the guest takes commands; raises GuestDied."""
         if not self._ready[0].wait(timeout_s) or not self._ready[1]:
             self.cut_power()
             raise GuestDied("the guest did not come up, its console says why")
         return time.monotonic() - self._started_s
 
-    def run(self, argv, timeout_s=60, stdin="", check=True, **more):
+    def run(self, argv, timeout_s=PATIENCE_S, stdin="", check=True, **more):
         """Run argv (a string: bash) in the guest and return Completed.
 
         stdin: text; more: env, cwd. Raises CommandFailed with check and a status other than 0, GuestDied if the guest ends meanwhile.
@@ -75,7 +77,7 @@ class Guest:
         request = {"argv": ["/bin/bash", "-c", argv] if isinstance(argv, str) else list(argv), "stdin": base64.b64encode(stdin.encode()).decode()}
         return self._request(argv, {**request, **more}, timeout_s, check)
 
-    def ask(self, what, given, timeout_s=60):
+    def ask(self, what, given, timeout_s=PATIENCE_S):
         """Return what the agent itself answers, parsed: what is one of its ASKED, given a value for it. Raises as run does."""
         return json.loads(self._request(f"ask {what}", {"ask": what, "given": given}, timeout_s, check=True).out)
 
@@ -107,7 +109,7 @@ class Guest:
         self._reader.join(10)
         self._line.close()
 
-    def shut_down(self, command="systemctl poweroff", timeout_s=30):
+    def shut_down(self, command="systemctl poweroff", timeout_s=PATIENCE_S):
         """Let the guest power off by command; cut the power if it does not."""
         try:
             self.run(f"sleep 0.2; {command}", timeout_s=timeout_s, check=False)

@@ -57,9 +57,9 @@ def last_deliveries(dom0, name=None):
     return alerts[0]["deliveries"] if alerts else []
 
 
-def delivered(dom0, name, timeout_s=30):
+def delivered(dom0, name):
     """Wait until an alert has been delivered on both channels."""
-    return dom0.wait_until(lambda: history(dom0).get(name) == {"mail": "accepted", "xapi": "accepted"}, timeout_s, interval_s=0.5)
+    return dom0.wait_until(lambda: history(dom0).get(name) == {"mail": "accepted", "xapi": "accepted"}, interval_s=0.5)
 
 
 def subjects(dom0):

@@ -34,7 +34,7 @@ class Builder:
         self.dom0, self.chance, self.devices, self._number = dom0, chance, devices, 0
 
     def run(self, command):
-        return self.dom0.run(command, timeout_s=120).out
+        return self.dom0.run(command).out
 
     def number(self):
         self._number += 1

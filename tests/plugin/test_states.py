@@ -113,6 +113,39 @@ def test_what_waits_for_the_first_write_says_so(machine, sysfs, pending, action)
     assert "begins with the first write to the array, or with `mdadm --readwrite /dev/md0`" in record["summary"]
 
 
+FOUR = tuple(("sd" + letter, "in_sync", slot) for slot, letter in enumerate("abcd"))
+
+
+@pytest.mark.parametrize("level,left", [("raid4", 1), ("raid5", 1), ("raid6", 2), ("raid10", 1), ("raid1", 3)])
+@pytest.mark.parametrize("state,is_needed", [
+    ({"md__sync_action": "resync"}, True), ({"md__sync_action": "resync", "md__sync_completed": "delayed"}, True),
+    ({"md__array_state": "read-auto", "md__resync_start": 2048}, True), ({"md__sync_action": "frozen", "md__resync_start": 2048}, True),
+    ({"md__sync_action": "idle", "md__resync_start": 0}, True), ({"md__sync_action": "check", "md__resync_start": "none"}, False),
+    ({"md__sync_action": "repair"}, False), ({"md__sync_action": "idle", "md__resync_start": "none"}, False),
+    ({"md__array_state": "read-auto", "md__resync_start": "none"}, False)])
+def test_parity_that_may_be_wrong_is_no_redundancy(machine, sysfs, level, left, state, is_needed):
+    """Copies are: whichever of them is read after an unclean stop, it was written as a whole."""
+    is_parity = level in ("raid4", "raid5", "raid6")
+    sysfs.array(members=FOUR, md__level=level, md__raid_disks=4, md__layout=258, **state)
+    assert one(machine)["redundancy_left"] == (0 if is_needed and is_parity else left)
+    for policy in ("ppl", "journal") if is_parity else ():
+        journal = (("sde", "in_sync,journal", "journal"),) if policy == "journal" else ()
+        sysfs.array(members=FOUR + journal, md__level=level, md__raid_disks=4, md__consistency_policy=policy, **state)
+        assert one(machine)["redundancy_left"] == left
+    for policy in ("resync", "bitmap"):
+        sysfs.array(members=FOUR, md__level=level, md__raid_disks=4, md__layout=258, md__consistency_policy=policy, **state)
+        assert one(machine)["redundancy_left"] == (0 if is_needed and is_parity else left)
+
+
+@pytest.mark.parametrize("function,more", [("fail_disk", {"confirm": "Z1Z0"}), ("remove_disk", {})])
+def test_no_member_is_given_up_while_parity_may_be_wrong(machine, sysfs, function, more):
+    machine.tool("mdadm", PLAYED)
+    sysfs.array(members=FOUR, md__level="raid5", md__raid_disks=4, md__sync_action="resync", md__resync_start=2048)
+    refused = machine.refusal(function, array="md0", disk="/dev/sda", **more)
+    assert refused[:2] == ["XSRAID_WOULD_LOSE_DATA", "/dev/md0"]
+    assert "until its resync ends" in refused[2] and asked(machine) == []
+
+
 def test_an_array_that_nobody_has_written_to_yet_is_as_others_are(machine, sysfs):
     sysfs.array()
     written = one(machine)
