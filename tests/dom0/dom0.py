@@ -122,6 +122,8 @@ class Dom0:
         self.share = self.work + "/share"
         shutil.copytree(BUILD + "/xenapi", self.share + "/xenapi")
         os.makedirs(self.share + "/mail")
+        if self._rpm:
+            shutil.copy(self._rpm, self.share)
         for disk in self.disk_names:
             self.make_image(disk)
         if image and image.copy_to(self.work + "/boot.img"):
@@ -182,7 +184,6 @@ class Dom0:
         """Install the RPM and the stand-in for dom0's python, with rpm's own check of what they require."""
         packages = ["/usr/share/stand-ins/" + interpreters.PACKAGES[self.python.choice][0]]
         if self._rpm:
-            shutil.copy(self._rpm, self.share)
             packages.append("/share/" + os.path.basename(self._rpm))
         self.run("rpm --install --force-debian " + " ".join(packages))
         self._settle_in("--keep")
