@@ -49,6 +49,7 @@ def mirror_in_two_states(dom0):
     group = "VG_XenStorage-" + sr
     dom0.run(f"lvcreate -q -y -L 8M -n disk {group} && echo old >/dev/{group}/disk && sync && mdadm /dev/md0 --fail {left} && "
              f"mdadm /dev/md0 --remove {left} && echo precious >/dev/{group}/disk && sync && lvchange -an {group}/disk")
+    dom0.wait_until(lambda: dom0.run("cat /sys/block/md0/md/array_state").out == "clean\n")  # that is one more event
     return sr
 
 

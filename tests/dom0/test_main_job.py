@@ -5,6 +5,7 @@ import pytest
 
 from dom0 import SMTP_PASSWORD, SMTP_USER
 from steps import DISK_BYTES, configure, devices, refusal, settled
+from watching import wait_until_watching
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3"), "disk_bytes": DISK_BYTES}
 PREFERRED_PYTHON = "2.7"
@@ -154,6 +155,7 @@ def test_a_failed_disk_is_mailed_by_itself(fresh_dom0):
     configure(fresh_dom0)
     fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"))
     settled(fresh_dom0)
+    wait_until_watching(fresh_dom0)
     pulled = fresh_dom0.pull_disk("d1")
     mail = fresh_dom0.wait_for_mail(lambda mail: "XSRAID_DISK_FAILED" in mail.headers["Subject"])
     assert pulled.device in mail.text and pulled.serial in mail.text and pulled.by_id in mail.text and "No redundancy left" in mail.text
