@@ -92,10 +92,10 @@ def add_disk(host, session, array, disk, wipe=False, allow_removable=False):
 def replace_disk(host, session, array, disk, new_disk, wipe=False, allow_removable=False):
     """Put a new disk in the place of a member. Return {"array", "next"}.
 
-    While the old one still answers, the new one is filled from it before it is given up (mdadm's --replace); where it is faulty, it is taken out and
-    the new one rebuilt. A journal is replaced only while nobody uses the array. The new one may be a spare of the array, as the call leaves it that
-    is killed in the middle. wipe: give up what is left on the new disk; allow_removable: take one that the kernel
-    calls removable. Raises what `add_disk` does, and ArrayInUse.
+    While the old one still answers, the new one is filled from it before it is given up (mdadm's --replace), for which md must be at nothing else;
+    where it is faulty, it is taken out and the new one rebuilt. A journal is replaced only while nobody uses the array. The new one may be a spare
+    of the array, as the call leaves it that is killed in the middle. wipe: give up what is left on the new disk; allow_removable: take one that the
+    kernel calls removable. Raises what `add_disk` does, and ArrayInUse.
     """
     limit_s = settings.load(host).mdadm_timeout_s
     with recovery.changing(host, "replace_disk", limit_s, session):
@@ -112,6 +112,11 @@ def replace_disk(host, session, array, disk, new_disk, wipe=False, allow_removab
             return _reply(host, session, record, "%s is the journal now, %s is out." % (new.device, old["device"]))
         if old["state"] == "active" and any(member["state"] == "missing" for member in record["members"]):
             raise BadArgument("disk", "%s lacks a member, in whose place a new disk would go: add_disk puts one in first" % record["device"])
+        if old["state"] == "active" and record["sync"]:
+            wake(host, record, limit_s)
+            action = record["sync"]["action"]
+            raise ArrayInUse(record["device"], "its own %s" % action,
+                             "check_array action=stop ends that." if action == "check" else "Let that end first: list_arrays shows how far it is.")
         spare = _spare(host, record, new_disk)
         new = None if spare else choose(host, session, record, [new_disk], "new_disk", wipe, allow_removable)[0]
         new_device = spare or new.device
@@ -126,6 +131,7 @@ def replace_disk(host, session, array, disk, new_disk, wipe=False, allow_removab
             thaw(host, record)
             run(host, ["mdadm", "--manage", record["device"], "--replace", old["device"], "--with", new_device], limit_s)
         except (CommandFailed, Timeout):
+            _keep_in_place(host, record, old["device"])
             thaw(host, record)
             if new:
                 take_out_again(host, record, new_device, limit_s)
@@ -145,7 +151,7 @@ def _refuse_without_redundancy(host, record, member):
         return
     if md.is_parity_being_made(host, record):
         raise WouldLoseData(record["device"], "cannot do without %s until its resync ends, as its parity may be wrong" % member["device"],
-                            "Nothing was changed; list_arrays shows how far it is, and %s." % REPLACE_ADVICE)
+                            "Nothing was changed; list_arrays shows how far it is.")
     raise WouldLoseData(record["device"], "has no redundancy left to do without %s" % member["device"], "Nothing was changed; %s." % REPLACE_ADVICE)
 
 
@@ -218,6 +224,14 @@ def _of_process(host, process, name):
         if error.errno != errno.ESRCH:
             raise
         return ""
+
+
+def _keep_in_place(host, record, device):
+    """Have md look for no replacement of a member any more: mdadm asks for one before it names the disk for it, and a spare would be taken."""
+    try:
+        host.write_attribute("/sys/block/%s/md/dev-%s/state" % (sysfs.name_of(record["device"]), sysfs.name_of(device)), "-want_replacement")
+    except CommandFailed as error:
+        host.log("a replacement is still looked for: %s" % error, syslog.LOG_WARNING)
 
 
 def take_out_again(host, record, device, limit_s):

@@ -62,28 +62,32 @@ def test_journal(fresh_dom0):
 
 @pytest.mark.parametrize("level", one_of("5", "6"))
 def test_after_an_unclean_stop_no_member_is_given_up_before_the_resync_ends(fresh_dom0, level):
-    """Where a stripe was being written its parity may be wrong, and what nobody wrote would read as garbage without a member."""
-    fresh_dom0.call("create_array", level=level, devices=devices(fresh_dom0, "d0", "d1", "d2", "d3"))
+    """Where a stripe was being written its parity may be wrong, and what nobody wrote would read as garbage without a member.
+
+    mdadm's --update=resync leaves the array as such a stop does, only that all of it has to be synchronised.
+    """
+    members = devices(fresh_dom0, "d0", "d1", "d2", "d3")
+    fresh_dom0.call("create_array", level=level, devices=members, bitmap="none")
     before = settled(fresh_dom0)["redundancy_left"]
     volume = Volume(fresh_dom0, fresh_dom0.call("create_sr", array="md0")["sr_uuid"])
-    fresh_dom0.run(f"{volume.writing()} {ALONE} sleep 1")
-    fresh_dom0.cut_power()
-    fresh_dom0.boot()
-    wait_until_attached(fresh_dom0)
     limit_sync(fresh_dom0, SLOW)
-    fresh_dom0.run("echo idle >/sys/block/md0/md/sync_action")  # to begin it anew, slowly
+    fresh_dom0.run("vgchange -an && mdadm --stop /dev/md0 && "
+                   f"mdadm --assemble --update=resync /dev/md0 {' '.join(members)} && udevadm settle")
+    record = array(fresh_dom0)
+    assert (record["redundancy_left"], record["sync_pending"]) == (0, True)
+    assert volume.wrong_blocks(then_write=4) == []
     record, disk = array(fresh_dom0), fresh_dom0.disk("d1")
-    assert (record["health"], record["redundancy_left"]) == ("resyncing", 0) and "no further failure is survived" in record["summary"]
+    assert (record["health"], record["redundancy_left"]) == ("resyncing", 0)
+    assert "no further failure is survived" in record["summary"]
     for function, more in (("fail_disk", {"confirm": disk.serial}), ("remove_disk", {})):
         code, _, why, *_ = refusal(fresh_dom0, function, array="md0", disk=disk.serial, **more)
         assert code == "XSRAID_WOULD_LOSE_DATA" and "resync" in why
-    fresh_dom0.call("replace_disk", array="md0", disk=disk.serial, new_disk=fresh_dom0.disk("d4").serial)
-    assert array(fresh_dom0)["sync"]["action"] == "resync", "the old disk serves, and the parity comes first"
+    code, _, by, *_ = refusal(fresh_dom0, "replace_disk", array="md0", disk=disk.serial, new_disk=fresh_dom0.disk("d4").serial)
+    assert (code, by) == ("XSRAID_ARRAY_IN_USE", "its own resync") and len(array(fresh_dom0)["members"]) == 4
     limit_sync(fresh_dom0, FAST)
     record = settled(fresh_dom0)
     assert (record["health"], record["redundancy_left"]) == ("optimal", before)
-    new = fresh_dom0.disk("d4")
-    fresh_dom0.call("fail_disk", array="md0", disk=new.serial, confirm=new.serial)
+    fresh_dom0.call("fail_disk", array="md0", disk=disk.serial, confirm=disk.serial)
     assert volume.wrong_blocks() == []
 
 

@@ -146,6 +146,17 @@ def test_no_member_is_given_up_while_parity_may_be_wrong(machine, sysfs, functio
     assert "until its resync ends" in refused[2] and asked(machine) == []
 
 
+@pytest.mark.parametrize("action,advice", [("resync", "list_arrays"), ("reshape", "list_arrays"), ("check", "check_array action=stop"),
+                                           ("repair", "list_arrays")])
+def test_a_serving_member_is_not_replaced_while_md_is_at_something_else(machine, sysfs, action, advice):
+    """md refuses to be told by which disk, and the mark that the member wants a replacement would stay."""
+    machine.tool("mdadm", PLAYED)
+    sysfs.array(md__sync_action=action)
+    refused = machine.refusal("replace_disk", array="md0", disk="/dev/sda", new_disk="/dev/sdc")
+    assert refused[:3] == ["XSRAID_ARRAY_IN_USE", "/dev/md0", "its own " + action]
+    assert advice in refused[3] and asked(machine) == []
+
+
 def test_an_array_that_nobody_has_written_to_yet_is_as_others_are(machine, sysfs):
     sysfs.array()
     written = one(machine)
