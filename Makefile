@@ -1,4 +1,4 @@
-# One word for each job. Everything made lies under build/, and each word sets up what it needs the first time.
+# One word for each job. What is made lies under build/, what is fetched under ~/.cache/xsraid; each word sets up what it needs the first time.
 #
 #   make demo        the whole job on a miniature dom0, as a person would see it
 #   make test        each promise once on the real thing: what a change must pass; make test-fast leaves out the RPMs and the miniature dom0
@@ -53,41 +53,43 @@ RPM_XS8 := $(RPM_DIR)/xsraid-$(VERSION)-$(RELEASE).xs8.noarch.rpm
 export XSRAID_CACHE := $(or $(XDG_CACHE_HOME),$(HOME)/.cache)/xsraid
 ROOT_INPUTS := tests/dom0/make-root tests/dom0/finish-root tests/dom0/stand-ins.spec
 XENAPI_INPUTS := tests/fetch-xenapi tests/requirements-xenapi.txt
-GUEST := build/.root build/xstate.so
+GUEST := root build/xstate.so
 
-.PHONY: help demo test test-all steady test-fast lint bench soak worlds mutants readme rpm repo clean host-packages units manual
+.PHONY: help demo test test-all steady test-fast lint bench soak worlds mutants readme rpm repo clean host-packages units manual xenapi venv venv-mutants root
 
 help:
 	sed -n 's/^#   //p' Makefile
 
-demo: rpm build/.venv $(GUEST)
+demo: rpm venv $(GUEST)
 	$(AS_ROOT) $(PYTHON) tests/dom0/demo.py
 
+GUEST_PYTEST = $(AS_ROOT) $(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 10
+EACH_PROMISE_ONCE := -m "not exhaustive" --dom0-python one
+
 # A failure anywhere ends make; the last line is pytest's.
-test: GUEST_TESTS := -m "not exhaustive" --dom0-python one
+test: WHICH := $(EACH_PROMISE_ONCE)
 test test-all: units repo $(GUEST)
-	$(AS_ROOT) $(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 10 --junitxml build/tests.xml $(GUEST_TESTS) tests/xapi tests/cli tests/rpm tests/dom0
+	$(GUEST_PYTEST) --junitxml build/tests.xml $(WHICH) tests/xapi tests/cli tests/rpm tests/dom0
 
 TESTS := tests/dom0
-steady: build/.venv repo $(GUEST)
-	$(AS_ROOT) $(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 20 -m "not exhaustive" --dom0-python one --force-reruns 0 \
-		--unrest $(or $(SEED),0) $(TESTS)
+steady: venv repo $(GUEST)
+	$(GUEST_PYTEST) $(EACH_PROMISE_ONCE) --force-reruns 0 --unrest $(or $(SEED),0) $(TESTS)
 
 test-fast: units
 	$(PYTHON) -m pytest tests/xapi tests/cli
 
-units: build/.venv
+units: venv
 	$(PYTHON) tests/each_python.py units
 
-readme: rpm build/.venv $(GUEST)
+readme: rpm venv $(GUEST)
 	$(AS_ROOT) $(PYTHON) tests/dom0/record.py
 	$(PYTHON) tests/readme.py
 
-manual: build/.venv
+manual: venv
 	$(PYTHON) -m xsraid_cli.manual > rpm/usr/share/man/man8/xsraid.8
 	$(PYTHON) -m xsraid_cli.completion > rpm/usr/share/bash-completion/completions/xsraid
 
-bench: rpm build/.venv $(GUEST)
+bench: rpm venv $(GUEST)
 	$(PYTHON) tests/cli/bench_pool.py
 	$(AS_ROOT) $(PYTHON) tests/dom0/bench.py
 
@@ -95,14 +97,14 @@ MINUTES := 10
 SEED :=
 MUTE :=
 FAULT :=
-soak: rpm build/.venv $(GUEST)
+soak: rpm venv $(GUEST)
 	$(AS_ROOT) $(PYTHON) tests/dom0/soak.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(MUTE),--mute)
 
-worlds: rpm build/.venv $(GUEST)
+worlds: rpm venv $(GUEST)
 	$(AS_ROOT) $(PYTHON) tests/dom0/soak_worlds.py --minutes $(MINUTES) $(if $(SEED),--seed $(SEED)) $(if $(FAULT),--put-back "$(FAULT)")
 
 MODULES :=
-mutants: build/.venv-mutants
+mutants: venv-mutants
 	$(PYTHON) tests/mutants.py $(MODULES)
 
 # Files without .py are found by their first line.
@@ -112,7 +114,7 @@ SCRIPTS = $(shell grep -rlI -m1 '^\#!.*python' xapi-plugin rpm/usr/bin rpm/usr/l
 RENAMED := ConfigParser ConfigParser.RawConfigParser Queue queue urllib.parse urlparse xmlrpc.client xmlrpclib
 FLOOR := --quiet --violations --no-tips -t=2.7- -t=3.6- --backport configparser $(addprefix --exclude ,$(RENAMED))
 
-lint: rpm build/.venv
+lint: rpm venv
 	build/venv/bin/ruff check --no-cache . $(SCRIPTS)
 	build/venv/bin/vermin $(FLOOR) xsraid xsraid_cli xapi-plugin rpm/usr/bin rpm/usr/libexec
 	$(PYTHON) tests/each_python.py compile
@@ -133,26 +135,25 @@ host-packages:
 		tests/thrice $(SUDO) env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends $$missing
 	fi
 
+# What is fetched, tests/cached finds out each time whether it is there: by content, since others use it and may clear the cache.
+
 # What dom0 has in its site-packages: XenAPI.py and XenAPIPlugin.py as published.
-build/.xenapi: $(XENAPI_INPUTS) | host-packages
+xenapi: host-packages
 	tests/cached build/xenapi $(XENAPI_INPUTS) -- tests/fetch-xenapi
-	touch $@
 
 # Debian's own interpreter, whatever comes first on PATH: python3-rpm is built for it.
-build/.venv: tests/requirements.txt tests/make-venv build/.xenapi
-	tests/cached build/venv $< $(XENAPI_INPUTS) tests/make-venv "=$$(/usr/bin/python3 --version)" -- \
-		tests/make-venv "/usr/bin/python3 -m venv" $< $$(readlink build/xenapi)
-	touch $@
+venv: xenapi
+	$(call venv,venv,tests/requirements.txt,/usr/bin/python3 -m venv)
 
-build/.venv-mutants: tests/requirements-mutants.txt tests/make-venv build/.venv
-	tests/cached build/venv-mutants $< $(XENAPI_INPUTS) tests/make-venv "=$$(/usr/bin/python3 --version)" -- \
-		tests/make-venv "build/venv/bin/virtualenv --quiet --python /usr/bin/python3" $< $$(readlink build/xenapi)
-	touch $@
+venv-mutants: venv
+	$(call venv,venv-mutants,tests/requirements-mutants.txt,build/venv/bin/virtualenv --quiet --python /usr/bin/python3)
 
-build/.root: $(ROOT_INPUTS) | host-packages
-	echo "the miniature dom0's root (about a minute where no checkout has made it yet)"
+# $(call venv,name in build/,requirements,how an empty one is made)
+venv = tests/cached build/$1 $2 tests/make-venv "=$$(/usr/bin/python3 --version)" "=$$(readlink build/xenapi)" -- \
+	tests/make-venv "$3" $2 "$$(readlink build/xenapi)"
+
+root: host-packages
 	$(SUDO) env XSRAID_CACHE=$(XSRAID_CACHE) tests/cached build/root $(ROOT_INPUTS) -- tests/dom0/make-root
-	touch $@
 
 build/xstate.so: tests/dom0/xstate.c | host-packages
 	gcc -O2 -Wall -Wextra -Werror -shared -fPIC -o $@ $< -ldl
