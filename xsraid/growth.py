@@ -15,7 +15,7 @@ import XenAPI
 
 from xsraid import levels, lvm, md, mdadm, members, notes, recovery, settings, sysfs
 from xsraid.commands import run
-from xsraid.errors import ArrayInUse, BadArgument, CommandFailed, Timeout, UnknownArray, Unsupported
+from xsraid.errors import BadArgument, CommandFailed, Timeout, UnknownArray, Unsupported
 from xsraid.levels import LEVELS
 
 GROWING = "growing"  # the note of an array whose SR has not yet taken the new room: {"sr": uuid, "size_bytes": the SR's before, "tries"}
@@ -86,9 +86,7 @@ def _refuse(host, record, limit_s):
     members.refuse_read_only(record)
     if record["level"] not in GROWABLE:
         raise BadArgument("array", "%s is %s, which does not grow; it takes one of %s" % (record["device"], record["level"], ", ".join(GROWABLE)))
-    if record["sync"]:
-        members.wake(host, record, limit_s)  # what is pending would never end
-        raise ArrayInUse(record["device"], "its own %s" % record["sync"]["action"], "Let that end first.")
+    members.refuse_under_way(host, record, limit_s)
     if record.get("frozen"):
         raise BadArgument("array", "%s is frozen: `echo idle > /sys/block/%s/md/sync_action`, then repeat the call"
                           % (record["device"], sysfs.name_of(record["device"])))

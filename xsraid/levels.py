@@ -83,13 +83,13 @@ def redundancy(level, member_count, dead_slots, layout=0):
     return rule(level).survives(member_count, dead_slots, layout)
 
 
-def lacks_parity(level, policy, is_resync_needed):
-    """Return whether the parity of an array may be wrong somewhere: after an unclean stop, or as it is made for the first time, until a resync ends.
+def has_write_hole(level, policy):
+    """Return whether the parity of an array may be wrong somewhere while a resync is needed: after an unclean stop, or before it was ever made.
 
     With one member less, chunks that nobody was writing would read as garbage then (md(4), "RAID WRITE HOLE"), unless a log or a journal
     tells what was being written. Copies have no such hole. policy: as for `lacks_journal`.
     """
-    return bool(is_resync_needed and rule(level).parity and policy not in LOGGED)
+    return bool(rule(level).parity) and policy not in LOGGED
 
 
 def _raid10_copies(member_count, layout):

@@ -10,7 +10,7 @@ import time
 
 from xsraid import enclosures, layers, mdadm, mdadmconf, notes, srs, summary, sysfs, xapi
 from xsraid.errors import BadArgument, UnknownArray
-from xsraid.levels import is_known, is_redundant, lacks_journal, lacks_parity, redundancy
+from xsraid.levels import has_write_hole, is_known, is_redundant, lacks_journal, redundancy
 from xsraid.text import to_bytes
 
 CONFIGURATION = mdadmconf.OURS
@@ -240,7 +240,7 @@ def _read_array(host, name, state, properties, uuid, line, slots, care):
     sync = _sync(host, name, state)
     policy = sysfs.attribute(host, name, "md/consistency_policy") or None  # from Linux 4.12 on
     health, left = ("failed", 0) if lacks_journal(policy, members) else _health(host, name, level, state, members, sync)
-    if left and lacks_parity(level, policy, _is_resync_needed(host, name, sync)):
+    if left and _may_parity_be_wrong(host, name, level, policy, sync):
         left = 0
     more = _more(host, name, state, members, sync)
     level = CONTAINER if health == CONTAINER else level
@@ -432,14 +432,16 @@ def _sync(host, name, state):
     ])
 
 
-def _is_resync_needed(host, name, sync):
-    """Return whether members may differ since an unclean stop, or since the array was made (the kernel's md.rst: resync_start is `none` if not)."""
+def _may_parity_be_wrong(host, name, level, policy, sync):
+    """Return whether an array with a write hole still needs a resync (the kernel's md.rst: resync_start is `none` if not)."""
+    if not has_write_hole(level, policy):
+        return False
     return sync is not None and sync["action"] == "resync" or sysfs.number(host, name, "md/resync_start") is not None
 
 
 def is_parity_being_made(host, record):
     """Return whether an array record has less redundancy than its members make, as its parity may be wrong until a resync ends."""
-    return lacks_parity(record["level"], record["consistency_policy"], _is_resync_needed(host, sysfs.name_of(record["device"]), record["sync"]))
+    return _may_parity_be_wrong(host, sysfs.name_of(record["device"]), record["level"], record["consistency_policy"], record["sync"])
 
 
 def _health(host, name, level, state, members, sync):

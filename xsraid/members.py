@@ -112,11 +112,10 @@ def replace_disk(host, session, array, disk, new_disk, wipe=False, allow_removab
             return _reply(host, session, record, "%s is the journal now, %s is out." % (new.device, old["device"]))
         if old["state"] == "active" and any(member["state"] == "missing" for member in record["members"]):
             raise BadArgument("disk", "%s lacks a member, in whose place a new disk would go: add_disk puts one in first" % record["device"])
-        if old["state"] == "active" and record["sync"]:
-            wake(host, record, limit_s)
-            action = record["sync"]["action"]
-            raise ArrayInUse(record["device"], "its own %s" % action,
-                             "check_array action=stop ends that." if action == "check" else "Let that end first: list_arrays shows how far it is.")
+        if old["state"] == "active":
+            is_check = record["sync"] is not None and record["sync"]["action"] == "check"
+            refuse_under_way(host, record, limit_s, "check_array action=stop ends that." if is_check else
+                             "Let that end first: list_arrays shows how far it is.")
         spare = _spare(host, record, new_disk)
         new = None if spare else choose(host, session, record, [new_disk], "new_disk", wipe, allow_removable)[0]
         new_device = spare or new.device
@@ -177,6 +176,13 @@ def refuse_read_only(record):
         raise BadArgument("array", "%s is read-only: `mdadm --readwrite %s`, then repeat the call" % (record["device"], record["device"]))
 
 
+def refuse_under_way(host, record, limit_s, advice="Let that end first."):
+    """Raise ArrayInUse for an array on which a resync, recovery, check or reshape is under way; what waits for its first write goes on."""
+    if record["sync"]:
+        wake(host, record, limit_s)  # what is pending would never end
+        raise ArrayInUse(record["device"], "its own %s" % record["sync"]["action"], advice)
+
+
 def wake(host, record, limit_s):
     """Have an array that waits for its first write (read-auto) go on with the resync or reshape that is pending on it."""
     if sysfs.attribute(host, sysfs.name_of(record["device"]), "md/array_state") == "read-auto":
@@ -193,10 +199,15 @@ def thaw(host, record):
         if _is_reshaped(host, record):
             host.log("%s stays frozen: an mdadm is reshaping it" % record["device"], syslog.LOG_WARNING)
             return
-        try:
-            host.write_attribute("/sys/block/%s/md/sync_action" % name, "idle")
-        except CommandFailed as error:
-            host.log("%s stays frozen: %s" % (record["device"], error), syslog.LOG_WARNING)
+        _try_to_write(host, name, "md/sync_action", "idle", "%s stays frozen" % record["device"])
+
+
+def _try_to_write(host, name, path, text, otherwise):
+    """Write an attribute of an array after a failure, which is the one to report: that it cannot be written is logged."""
+    try:
+        host.write_attribute("/sys/block/%s/%s" % (name, path), text)
+    except CommandFailed as error:
+        host.log("%s: %s" % (otherwise, error), syslog.LOG_WARNING)
 
 
 def _is_reshaped(host, record):
@@ -228,10 +239,8 @@ def _of_process(host, process, name):
 
 def _keep_in_place(host, record, device):
     """Have md look for no replacement of a member any more: mdadm asks for one before it names the disk for it, and a spare would be taken."""
-    try:
-        host.write_attribute("/sys/block/%s/md/dev-%s/state" % (sysfs.name_of(record["device"]), sysfs.name_of(device)), "-want_replacement")
-    except CommandFailed as error:
-        host.log("a replacement is still looked for: %s" % error, syslog.LOG_WARNING)
+    _try_to_write(host, sysfs.name_of(record["device"]), "md/dev-%s/state" % sysfs.name_of(device), "-want_replacement",
+                  "a replacement of %s is still looked for" % device)
 
 
 def take_out_again(host, record, device, limit_s):

@@ -203,3 +203,11 @@ def test_a_layout_that_says_nothing_of_one_sort_of_copies_has_one_of_them(layout
 def test_a_raid10_that_md_would_not_run_claims_no_redundancy(count, layout):
     """Such as one that is being stopped, which has no members any more."""
     assert levels.redundancy("raid10", count, [], layout) <= 0
+
+
+@pytest.mark.parametrize("level,has_parity", [
+    ("raid0", False), ("raid1", False), ("raid4", True), ("raid5", True), ("raid6", True), ("raid10", False), ("linear", False),
+    ("of-tomorrow", False), (None, False)])
+@pytest.mark.parametrize("policy,has_hole", [("resync", True), ("bitmap", True), (None, True), ("unknown", True), ("ppl", False), ("journal", False)])
+def test_parity_has_a_write_hole_that_a_log_or_a_journal_closes(level, has_parity, policy, has_hole):
+    assert levels.has_write_hole(level, policy) is (has_parity and has_hole)
