@@ -4,6 +4,8 @@ Nothing of the judge is used here. A host is a tree of devices; how each one is 
 `graphs`, so that a failure shows the whole host.
 """
 
+from graphs import SR_UUIDS, array_uuid
+
 SR_GROUPS = ("VG_XenStorage-%s", "XSLocalEXT-%s", "XSLocalLargeBlock-%s", "OfSomeDriverToCome-%s")
 LINES = (  # how a line of mdadm.conf may know the array `md%(digit)s`; %(uuid)s, %(node)s: of a member
     "ARRAY /dev/md5 UUID=%(uuid)s\n",
@@ -37,9 +39,6 @@ class Device(object):
         """Return the set of (type, node) of all that is idle on it and its partitions."""
         own = {(self.idle, "/dev/" + self.name)} if self.idle else set()
         return own.union(*[part.contents() for part in self.partitions])
-
-    def names(self):
-        return [self.name] + [part.name for part in self.partitions]
 
     def partition_name(self, number):
         return "%s%s%d" % (self.name, "p" if self.name[-1].isdigit() else "", number)
@@ -112,7 +111,7 @@ class RandomHost(object):
 
     def _pv_of_forgotten_sr(self, device, _waiting):
         device.idle = "LVM2_member"
-        device.written.append("pv=" + self.rng.choice(SR_GROUPS) % SR_FORGOTTEN)
+        device.written.append("pv=" + self.rng.choice(SR_GROUPS) % SR_UUIDS["other"])
 
     def _member_foreign(self, device, _waiting):
         if self._digits:
@@ -166,7 +165,7 @@ class RandomHost(object):
 
     def _pv_of_sr(self, device, _waiting):
         device.is_used = True
-        device.written.append("pv=" + self.rng.choice(SR_GROUPS) % SR_KNOWN)
+        device.written.append("pv=" + self.rng.choice(SR_GROUPS) % SR_UUIDS["data"])
 
     def _pv_unclear(self, device, _waiting):
         device.is_used = True
@@ -188,7 +187,7 @@ class RandomHost(object):
             member.written.append("member=" + digit)
             member.built.append(array)
         is_configured = self.rng.random() < 0.5
-        self.array_records.append({"device": "/dev/" + array.name, "uuid": uuid_of(digit), "health": "optimal", "configured": is_configured})
+        self.array_records.append({"device": "/dev/" + array.name, "uuid": array_uuid(digit), "health": "optimal", "configured": is_configured})
         waiting.append(array)
 
     def _member_configured(self, device, _waiting):
@@ -196,14 +195,15 @@ class RandomHost(object):
             digit = self._digits.pop()
             device.is_used = True
             device.written.append("member=" + digit)
-            self.array_records.append({"device": "/dev/md%d" % (100 + self._next()), "uuid": uuid_of(digit), "health": "missing", "configured": True})
+            node = "/dev/md%d" % (100 + self._next())
+            self.array_records.append({"device": node, "uuid": array_uuid(digit), "health": "missing", "configured": True})
 
     def _member_of_line(self, device, _waiting):
         if self._digits:
             digit = self._digits.pop()
             device.is_used = True
             device.written.append("member=" + digit)
-            line = self.rng.choice(LINES) % {"uuid": uuid_of(digit), "digit": digit, "node": "/dev/" + device.name}
+            line = self.rng.choice(LINES) % {"uuid": array_uuid(digit), "digit": digit, "node": "/dev/" + device.name}
             self.configuration = self.configuration.rstrip("\r\n") + ("\n" if self.configuration else "") + line
 
     def _unreadable(self, device, _waiting):
@@ -256,11 +256,3 @@ class RandomHost(object):
     def array_is_used(self, array):
         """Return whether an array must not be given up: anybody uses it, or there is anything on one of its partitions, which nobody has named."""
         return array.all_used() or any(part.contents() for part in array.partitions)
-
-
-SR_KNOWN = "0d6e8c6e-7f3e-4a6c-8f0e-111111111111"
-SR_FORGOTTEN = "0d6e8c6e-7f3e-4a6c-8f0e-222222222222"
-
-
-def uuid_of(digit):
-    return ":".join([digit * 8] * 4)

@@ -8,8 +8,8 @@ import random
 import re
 
 import pytest
-from graphs import graph
-from random_hosts import RandomHost, uuid_of
+from graphs import array_uuid, graph
+from random_hosts import RandomHost
 
 from xsraid import disks, layers, lvm, md, mdadmconf, srs, usage
 from xsraid.errors import XsraidError
@@ -86,9 +86,9 @@ class Names(object):
 def arrays_at_random(rng):
     """Return (array records, [(node, uuid)] of ARRAY lines). Names repeat, and some are those of nodes."""
     digits, nodes = rng.sample("0123456789", 4), rng.sample(["md0", "md1", "md126", "md127"], 4)
-    records = [{"device": "/dev/" + node, "uuid": uuid_of(digit), "name": rng.choice(["md0", "md1", "data", None])}
+    records = [{"device": "/dev/" + node, "uuid": array_uuid(digit), "name": rng.choice(["md0", "md1", "data", None])}
                for digit, node in zip(digits[:rng.randint(0, 3)], nodes)]
-    lines = [("/dev/" + rng.choice(["md0", "md1", "md5"]), uuid_of(rng.choice(digits))) for _ in range(rng.randint(0, 2))]
+    lines = [("/dev/" + rng.choice(["md0", "md1", "md5"]), array_uuid(rng.choice(digits))) for _ in range(rng.randint(0, 2))]
     return records, lines
 
 
@@ -134,21 +134,20 @@ def disks_that_are_taken_for_others(rng, links_of):
     """links_of: a stand-in for udev's links, {kernel name: [link]}, to be filled in."""
     names = ["sda", "sdb", "sdc", "sdd"][:rng.randint(1, 4)]
     found = [{"device": "/dev/" + name, "serial": rng.choice(["S1", "S2", None]), "wwn": rng.choice(["0x5", "0x6", None])} for name in names]
-    links = links_of
-    links.update((name, ["/dev/disk/by-id/ata-" + rng.choice("12")]) for name in names)
+    links_of.update((name, ["/dev/disk/by-id/ata-" + rng.choice("12")]) for name in names)
     numbers = {"/dev/" + name: "8:%d" % at for at, name in enumerate(names)}
     for name in names:  # a link that udev gives to several leads to the last of them
-        numbers[links[name][0]] = numbers["/dev/" + name]
+        numbers[links_of[name][0]] = numbers["/dev/" + name]
     wanted_words = ["S1", "S2", "0x5", "0x6"] + sorted(numbers)
     for wanted in wanted_words:
-        fitting = [disk for disk in found if wanted in (disk["serial"], disk["wwn"], disk["device"]) or wanted in links[disk["device"][5:]]]
+        fitting = [disk for disk in found if wanted in (disk["serial"], disk["wwn"], disk["device"]) or wanted in links_of[disk["device"][5:]]]
         expected = fitting if len(fitting) == 1 else None
         try:
             taken = disks.resolve(Names(numbers), found, [wanted], "disk")
         except XsraidError:
             taken = None
         if taken != expected:
-            return "%s is taken for %s\n%s\n%s" % (wanted, taken, found, links)
+            return "%s is taken for %s\n%s\n%s" % (wanted, taken, found, links_of)
     return None
 
 
