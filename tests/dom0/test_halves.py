@@ -29,6 +29,11 @@ def told(dom0, name="XSRAID_ARRAY_DIVERGED"):
                                     if message["name"] == name])
 
 
+def looked_at(dom0):
+    """Return when members that came were looked at last because udev said so, not as all arrays are now and then; 0 if they never were."""
+    return int(dom0.run("systemctl show --value --property ExecMainStartTimestampMonotonic xsraid-late.service").out)
+
+
 def array(dom0):
     found, = dom0.call("list_arrays")["arrays"]
     return found
@@ -202,8 +207,10 @@ def test_a_newer_part_is_known_when_what_runs_has_counted_past_it(fresh_dom0):
     assert runs_from(fresh_dom0) == ["d0"]
     fresh_dom0.run("echo 0.01 >/sys/block/md0/md/safe_mode_delay; for i in {1..80}; do "
                    f"vgchange -q --addtag t$i {group} >/dev/null; sleep 0.1; done; sync")
+    before = looked_at(fresh_dom0)
     fresh_dom0.plug_in("d1")
     fresh_dom0.plug_in("d2")
+    fresh_dom0.wait_until(lambda: looked_at(fresh_dom0) > before)
     counts = {name: int(fresh_dom0.run(f"mdadm --examine --export {disk.device} | sed -n s/^MD_EVENTS=//p").out)
               for name, disk in fresh_dom0.disks().items() if name in ("d0", "d1", "d2")}
     assert counts["d0"] > counts["d1"] + 1, counts
