@@ -12,6 +12,7 @@ import interpreters  # noqa: E402
 import unrest  # noqa: E402
 from dom0 import Dom0  # noqa: E402
 from pools import Pool  # noqa: E402
+from uml import HERE  # noqa: E402
 
 PYTHONS = "2.7,3.6"
 ONE = "one"
@@ -87,7 +88,7 @@ def pytest_collection_modifyitems(items):
         fixture = _booted_for(item)
         if fixture:
             item.add_marker(pytest.mark.xdist_group(f"{item.module.__name__}-{item.callspec.params[fixture]}"))
-        if str(item.path).startswith(failed.HERE):
+        if str(item.path).startswith(HERE):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
@@ -138,7 +139,7 @@ def pytest_collection_finish(session):
 def pytest_runtest_makereport(item):
     """Keep what the guests of a failed test have to say, and show the end of it."""
     report = (yield).get_result()
-    if not report.failed or not str(item.path).startswith(failed.HERE):
+    if not report.failed or not str(item.path).startswith(HERE):
         return
     item.stash[HAS_FAILED] = True
     machine = getattr(item, "funcargs", {}).get(_booted_for(item))

@@ -3,9 +3,7 @@ import os
 import re
 import shutil
 
-from dom0 import BUILD, HERE, GuestDied
-
-__all__ = ["HERE", "folder_of", "keep"]
+from dom0 import BUILD, GuestDied
 
 FAILED = BUILD + "/failed"
 # File -> command; each is asked for by itself, since a guest may hang in any of them.

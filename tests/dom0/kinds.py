@@ -51,3 +51,9 @@ def contents(dom0, names):
     """Return {name: `content`} of disks as they are now."""
     dom0.run("sync")
     return {name: content(dom0, name) for name in names}
+
+
+def blocks_changed(before, after):
+    """Return [(name, offset)] of the blocks in which two `contents` differ; [] if all is as it was. Whole, they would make a message of megabytes."""
+    return [(name, offset) for name in before for offset in sorted(set(before[name]) | set(after[name]))
+            if before[name].get(offset) != after[name].get(offset)]

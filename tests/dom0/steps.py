@@ -25,6 +25,11 @@ def devices(dom0, *names):
     return [disks[name].device for name in names]
 
 
+def create(dom0, *names, level="1", **more):
+    """Make an array of these disks, whatever is on them; return its record."""
+    return dom0.call("create_array", level=level, devices=devices(dom0, *names), wipe=True, **more)["array"]
+
+
 def configure(dom0, password=SMTP_PASSWORD, **more):
     """Configure alerts for the mail server of the miniature dom0, the password as a secret; return the reply."""
     secret = dom0.xe("secret-create value=" + password).strip()
@@ -42,3 +47,9 @@ def settled(dom0, array="md0"):
         record = dom0.call("list_arrays", array=array)["arrays"][0]
         return None if record["sync"] else record
     return dom0.wait_until(idle)
+
+
+def still(dom0, array="md0"):
+    """Have md write now what it would write on its own later: the end of what is under way, and the bits of its bitmap that are clear by now."""
+    node = settled(dom0, array)["device"]
+    dom0.run(f"mdadm --readonly {node} && mdadm --readwrite {node}")

@@ -1,7 +1,7 @@
 """Accidents: whatever happens in the middle, the error says it, and the machine is as it was or the next call finishes the job."""
 import pytest
 
-from steps import DISK_BYTES, configure, devices, refusal
+from steps import DISK_BYTES, configure, devices, one_of, refusal
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3"), "disk_bytes": DISK_BYTES}
 FAULTS = "/run/xapi-faults"
@@ -49,7 +49,7 @@ def test_mdadm_fails_before_it_did_anything(fresh_dom0, real_mdadm_again):
     assert state(fresh_dom0) == before
 
 
-@pytest.mark.parametrize("end,code", [("exit 1", "XSRAID_COMMAND_FAILED"), ("sleep 100", "XSRAID_TIMEOUT")])
+@pytest.mark.parametrize("end,code", one_of(("exit 1", "XSRAID_COMMAND_FAILED"), ("sleep 100", "XSRAID_TIMEOUT")))
 def test_mdadm_fails_or_hangs_after_it_made_the_array(fresh_dom0, real_mdadm_again, end, code):
     fresh_dom0.run("printf '[mdadm]\\ntimeout_s = 5\\n' >/etc/xsraid.conf; echo '# mine' >/etc/mdadm.conf")
     wrap_mdadm(fresh_dom0, "--create", f"/sbin/mdadm.real \"$@\"; {end}")

@@ -106,7 +106,7 @@ def test_a_mail_server_that_is_out_of_order_for_a_while(healed, mode, advice):
     assert mailed["tries"] >= 2 and mailed["advice"] == ""
 
 
-@pytest.mark.parametrize("mode", ["bad_auth", "relay_denied"])
+@pytest.mark.parametrize("mode", one_of("relay_denied", "bad_auth"))
 def test_what_is_refused_for_good_is_tried_once_an_hour(healed, mode):
     healed.smtp(mode)
     fail(healed)
@@ -234,7 +234,7 @@ def test_a_disk_that_is_pulled_is_one_alert(watched):
     assert pulled.serial in watched.mails()[0].text
 
 
-@pytest.mark.parametrize("in_use", [True, False])
+@pytest.mark.parametrize("in_use", one_of(True, False))
 def test_raid0_which_mdadm_does_not_monitor_is_seen(watched, in_use):
     """md keeps a RAID0 that is in use; udev stops one that is not."""
     watched.call("create_array", level=0, devices=devices(watched, "d2", "d3"))
@@ -281,7 +281,7 @@ def tasks(dom0, status="pending"):
             if "xsraid-array" in task["other_config"] and task["status"] == status}
 
 
-@pytest.mark.parametrize("ends_well", [True, False])
+@pytest.mark.parametrize("ends_well", one_of(True, False))
 def test_a_rebuild_is_a_task_of_xapi_that_follows_it(watched, ends_well):
     failed, spare = watched.disk("d1"), watched.disk("d2")
     limit_sync(watched, 2000)

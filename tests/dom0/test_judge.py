@@ -4,23 +4,14 @@ import uuid
 
 import pytest
 
-from steps import one_of, refusal
+from steps import create, one_of, refusal
 
 MIB = 1 << 20
 LARGE = str(uuid.uuid5(uuid.NAMESPACE_DNS, "large block"))
 DOM0_OPTIONS = {"disks": tuple("abcdefghijkl"), "disk_bytes": 64 * MIB}
 PREFERRED_PYTHON = "3.6"
+pytestmark = pytest.mark.usefixtures("fresh_dom0")
 SPLIT = "printf 'label: gpt\\n,24M\\n' | sfdisk -q {0} && udevadm settle"
-
-
-@pytest.fixture(autouse=True)
-def fresh(dom0):
-    dom0.reset()
-    dom0.wait_until_xapi()
-
-
-def create(dom0, *names, level="1", **more):
-    return dom0.call("create_array", level=level, devices=",".join(dom0.disk(name).device for name in names), wipe="true", **more)["array"]
 
 
 def listed(dom0, array):
@@ -236,7 +227,7 @@ def test_device_mapper_is_told_by_the_names_of_group_and_volume(dom0):
     assert "the volume my-volume of the volume group my-group" in told
 
 
-@pytest.mark.parametrize("level", ["1", "5"])
+@pytest.mark.parametrize("level", one_of("5", "1"))
 def test_members_that_are_partitions_are_failed_and_replaced(dom0, level):
     disks = dom0.disks()
     for name in "abcd":
@@ -262,7 +253,7 @@ LINES = {
 }
 
 
-@pytest.mark.parametrize("kind", LINES)
+@pytest.mark.parametrize("kind", one_of(*LINES))
 def test_disks_of_an_array_that_any_line_knows_are_in_use(dom0, kind):
     """The array is stopped; what its line says is all that is known of it."""
     disks = dom0.disks()

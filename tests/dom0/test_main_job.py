@@ -4,7 +4,7 @@ import json
 import pytest
 
 from dom0 import SMTP_PASSWORD, SMTP_USER
-from steps import DISK_BYTES, configure, devices, refusal, settled
+from steps import DISK_BYTES, configure, devices, one_of, refusal, settled
 from watching import wait_until_watching
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3"), "disk_bytes": DISK_BYTES}
@@ -28,7 +28,8 @@ def test_disks_are_described_and_judged(fresh_dom0):
 
 # create_array
 
-@pytest.mark.parametrize("level,count,left,size_disks", [("0", 2, 0, 2), ("raid1", 2, 1, 1), ("5", 3, 1, 2), ("6", 4, 2, 2), ("raid10", 4, 1, 2)])
+@pytest.mark.parametrize("level,count,left,size_disks", [
+    ("0", 2, 0, 2), *one_of(("raid10", 4, 1, 2), ("raid1", 2, 1, 1), ("5", 3, 1, 2), ("6", 4, 2, 2))])
 def test_every_level(fresh_dom0, level, count, left, size_disks):
     members = devices(fresh_dom0, *["d0", "d1", "d2", "d3"][:count])
     reply = fresh_dom0.call("create_array", level=level, devices=members)
@@ -73,7 +74,7 @@ def test_dry_run_changes_nothing_and_its_commands_do_the_job(fresh_dom0):
     assert (array["uuid"], array["configured"]) == (reply["array"]["uuid"], True)
 
 
-@pytest.mark.parametrize("name", [{}, {"name": "md0"}])
+@pytest.mark.parametrize("name", one_of({"name": "md0"}, {}))
 def test_a_node_whose_array_was_stopped_is_free(fresh_dom0, name):
     """Whoever opens it while md takes it away, such as udev, gets an empty one that stays."""
     assert fresh_dom0.run("mknod /run/md0 b 9 0 && : </run/md0; rm /run/md0; cat /sys/block/md0/md/array_state").out == "clear\n"
@@ -117,9 +118,9 @@ def test_the_mail_servers_own_answer(fresh_dom0):
     assert fresh_dom0.xe("message-list name=XSRAID_TEST params=priority --minimal").strip() == "5,5"
 
 
-@pytest.mark.parametrize("mode,answer,advice", [("reject", "554", "operator"), ("bad_auth", "535", "app password"),
-    ("vanish", "Cannot open", "Nobody answers"),
-                                                ("greylist", "451", "tried again"), ("stall", "no answer within 3 s", "said nothing")])
+@pytest.mark.parametrize("mode,answer,advice", one_of(
+    ("bad_auth", "535", "app password"), ("reject", "554", "operator"), ("vanish", "Cannot open", "Nobody answers"),
+    ("greylist", "451", "tried again"), ("stall", "no answer within 3 s", "said nothing")))
 def test_a_mail_that_is_not_accepted_says_why(fresh_dom0, mode, answer, advice):
     fresh_dom0.run("printf '[mail]\\nsmtp_timeout_s = 3\\n' >/etc/xsraid.conf")
     configure(fresh_dom0)
@@ -206,7 +207,7 @@ def test_a_forgotten_sr_is_refused_named_and_brought_back_with_its_data(fresh_do
     assert "Back" in fresh_dom0.xe(f"sr-list uuid={uuid}")
 
 
-@pytest.mark.parametrize("kind", ["lvm", "ext"])
+@pytest.mark.parametrize("kind", one_of("ext", "lvm"))
 def test_a_forgotten_sr_can_be_given_up(fresh_dom0, kind):
     uuid, _proof = forgotten_sr(fresh_dom0, kind)
     reply = fresh_dom0.call("create_sr", array="md0", wipe=True, type="lvm")

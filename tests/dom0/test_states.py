@@ -1,26 +1,17 @@
 """What arrays are besides whole and degraded: read-only, frozen, firmware RAID, of another level, bigger than their repository."""
 import pytest
 
-from steps import refusal, settled
+from steps import create, one_of, refusal, settled
 
 MIB = 1 << 20
 DOM0_OPTIONS = {"disks": tuple("abcd"), "disk_bytes": 320 * MIB}
 PREFERRED_PYTHON = "2.7"
+pytestmark = pytest.mark.usefixtures("fresh_dom0")
 # An mdadm that freezes the array, as the real one does before it asks the member that does not answer.
 STALLING = """#!/bin/sh
 case "$*" in *%s*) echo frozen >/sys/block/md0/md/sync_action; exec sleep 60;; esac
 exec /usr/sbin/mdadm.real "$@"
 """
-
-
-@pytest.fixture(autouse=True)
-def fresh(dom0):
-    dom0.reset()
-    dom0.wait_until_xapi()
-
-
-def create(dom0, *names, level="1", **more):
-    return dom0.call("create_array", level=level, devices=",".join(dom0.disk(name).device for name in names), wipe="true", **more)["array"]
 
 
 def listed(dom0, array="md0"):
@@ -44,7 +35,7 @@ def test_a_read_only_array_is_left_as_it_is(dom0):
     dom0.call("replace_disk", array="md0", disk=disks["a"].device, new_disk=disks["c"].device)
 
 
-@pytest.mark.parametrize("word", ["--replace", "--add", "--raid-devices=3"])
+@pytest.mark.parametrize("word", one_of("--replace", "--add", "--raid-devices=3"))
 def test_an_mdadm_that_was_ended_leaves_nothing_frozen(dom0, word):
     create(dom0, "a", "b")
     settled(dom0)
@@ -73,7 +64,7 @@ def test_a_frozen_array_says_so(dom0):
     assert listed(dom0)["health"] == "optimal" and dom0.run("xsraid status", check=False).status == 0
 
 
-@pytest.mark.parametrize("metadata", ["imsm", "ddf"])
+@pytest.mark.parametrize("metadata", one_of("imsm", "ddf"))
 def test_firmware_raid_is_a_container_and_its_volumes(dom0, metadata):
     a, b = dom0.disk("a").device, dom0.disk("b").device
     dom0.run(f"export IMSM_NO_PLATFORM=1; mdadm -q --create /dev/md/box -e {metadata} --run --raid-devices=2 {a} {b} && "

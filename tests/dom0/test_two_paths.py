@@ -3,8 +3,8 @@ import os
 
 import pytest
 
-from kinds import contents
-from steps import refusal
+from kinds import blocks_changed, contents
+from steps import create, refusal, still
 
 MIB = 1 << 20
 TWINS = ("a.twin", "b.twin", "c.twin")
@@ -17,9 +17,10 @@ def devices(dom0):
     """Return {name: node}, NAME+path for the second path of the disk NAME."""
     dom0.wait_until_xapi()
     there = {name: disk.device for name, disk in dom0.disks().items()}
-    dom0.run("printf 'label: gpt\\n,24M\\n' | sfdisk -q {0} && udevadm settle && mkfs.ext4 -q {0}1 && mkdir -p /srv/a && mount {0}1 /srv/a"
+    dom0.run("printf 'label: gpt\\n,24M\\n' | sfdisk -q {0} && udevadm settle && mkfs.ext4 -q {0}1 && mkdir -p /srv/a && mount -o ro {0}1 /srv/a"
              .format(there["mounted"]))
-    dom0.call("create_array", level="1", devices=there["member"] + "," + there["other"])
+    create(dom0, "member", "other")
+    still(dom0)
     dom0.run("/usr/bin/python3.11 /bed/dom0/guest/scsi_disks.py --path mounted member idle")
     return {name: disk.device for name, disk in dom0.disks().items()}
 
@@ -38,7 +39,7 @@ def test_a_disk_in_use_is_so_by_its_second_path(dom0, devices, name, reason):
         refused = refusal(dom0, "create_array", level="1", devices=",".join(disks), wipe="true")
         assert refused[:2] == ["XSRAID_DISK_IN_USE", devices[name + "+path"]] and devices[name] in refused[-1]
     assert refusal(dom0, "add_disk", array="md0", disk=devices["mounted+path"], wipe="true")[0] == "XSRAID_DISK_IN_USE"
-    assert contents(dom0, ["mounted", "member", "free"]) == before
+    assert blocks_changed(before, contents(dom0, ["mounted", "member", "free"])) == []
 
 
 def test_an_idle_disk_with_two_paths_is_refused_as_such(dom0, devices):
@@ -47,7 +48,7 @@ def test_an_idle_disk_with_two_paths_is_refused_as_such(dom0, devices):
     for disks in ([both[0], devices["free"]], [both[1], devices["free"]], both):
         refused = refusal(dom0, "create_array", level="1", devices=",".join(disks))
         assert refused[0] == "XSRAID_DISK_IN_USE" and refused[2] == "MULTIPATH", refused
-    assert contents(dom0, ["idle", "free"]) == before
+    assert blocks_changed(before, contents(dom0, ["idle", "free"])) == []
     assert [array["device"] for array in dom0.call("list_arrays")["arrays"]] == ["/dev/md0"]
 
 
