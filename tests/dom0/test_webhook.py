@@ -5,7 +5,8 @@ import os
 import pytest
 
 from endurance import ALONE
-from steps import ALERTS, DISK_BYTES, devices, one_of, settled
+from steps import ALERTS, DISK_BYTES, devices, one_of
+from watching import wait_until_watching
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2"), "disk_bytes": DISK_BYTES}
 PREFERRED_PYTHON = "2.7"
@@ -21,7 +22,7 @@ def hooked(fresh_dom0):
     fresh_dom0.run(f"/usr/bin/python3.11 /bed/dom0/guest/webhook_server.py {ALONE} echo $! >/run/webhook.pid; sleep 1")
     configure(fresh_dom0)
     fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"), name="md0")
-    settled(fresh_dom0)
+    wait_until_watching(fresh_dom0)
     yield fresh_dom0
     fresh_dom0.run("kill $(cat /run/webhook.pid); rm -f /run/webhook-status", check=False)
 
