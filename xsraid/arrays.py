@@ -97,10 +97,10 @@ def delete_array(host, session, array, confirm):
         cleared = recovery.finish_deletion(host, session, record["uuid"], limit_s, is_asked=True)
         spool.forget(host, record["uuid"])
         host.log("deleted %s, which was on %s" % (record["device"], " ".join(cleared) or "no disk that is there"), syslog.LOG_NOTICE)
-        disks_cleared = members + [device for device in cleared if device not in members]
-        _note_deleted(host, record, disks_cleared)
-        return collections.OrderedDict([("deleted", record["device"]), ("uuid", record["uuid"]), ("disks", disks_cleared),
-                                        ("warnings", _kept_superblocks(record) + _kept_lines(host, record) + initrd.rebuild(host))])
+        in_order = [device for device in members if device in cleared] + [device for device in cleared if device not in members]
+        _note_deleted(host, record, in_order)
+        warnings = _kept_superblocks(record, cleared) + _kept_lines(host, record) + initrd.rebuild(host)
+        return collections.OrderedDict([("deleted", record["device"]), ("uuid", record["uuid"]), ("disks", in_order), ("warnings", warnings)])
 
 
 def _kept_lines(host, record):
@@ -109,10 +109,14 @@ def _kept_lines(host, record):
     return ["line %d of %s still names it: take it out by hand" % (line.number, line.path) for line in lines]
 
 
-def _kept_superblocks(record):
+def _kept_superblocks(record, cleared):
+    """Return what to do about members of a deleted array whose superblocks were not cleared."""
     away = len([member for member in record["members"] if member["state"] == "missing"])
-    return ["%d of its disks are not there and keep their superblocks: clear each with `mdadm --zero-superblock` when it comes back" % away
-            ] if away else []
+    kept = [member["device"] for member in record["members"] if member["device"] and member["device"] not in cleared]
+    found = ["%s could not be cleared: `mdadm --zero-superblock %s` if nobody needs it" % (device, device) for device in kept]
+    if away:
+        found.append("%d of its disks are not there and keep their superblocks: clear each with `mdadm --zero-superblock` when it comes back" % away)
+    return found
 
 
 def _note_deleted(host, record, cleared):

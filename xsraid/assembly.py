@@ -12,7 +12,7 @@ import time
 
 import XenAPI
 
-from xsraid import halves, layers, lvm, md, mdadm, members, notes, recovery, settings, sysfs, together
+from xsraid import halves, layers, lvm, md, mdadm, notes, recovery, resync, settings, sysfs, together
 from xsraid.commands import run
 from xsraid.errors import Busy, XsraidError
 from xsraid.mdadm import NUMBERED
@@ -298,7 +298,7 @@ def _re_add(host, record, device, limit_s):
     try:
         run(host, ["mdadm", "--manage", record["device"], "--re-add", device], limit_s)
     except XsraidError:
-        members.thaw(host, record)
+        resync.thaw(host, record)
         raise
 
 

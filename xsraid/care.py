@@ -10,7 +10,7 @@ import re
 import syslog
 import time
 
-from xsraid import clock, identify, md, members, notes, recovery, sense, settings, smart, spool, sysfs
+from xsraid import clock, identify, md, members, notes, recovery, resync, sense, settings, smart, spool, sysfs
 from xsraid.commands import run
 from xsraid.errors import ArrayInUse, BadArgument, Busy, UnknownArray, XsraidError
 from xsraid.levels import is_known, is_redundant
@@ -39,14 +39,14 @@ def check_array(host, session, array, action):
             why = "whose members hold nothing twice that could be compared" if is_known(record["level"]) else "a level that is not known"
             raise BadArgument("array", "%s is %s, %s" % (record["device"], record["level"], why))
         members.refuse_read_only(record)
-        members.wake(host, record, limits.mdadm_timeout_s)
+        resync.wake(host, record, limits.mdadm_timeout_s)
         under_way = record["sync"]["action"] if record["sync"] else None
         if under_way not in (None, "check"):
             raise ArrayInUse(record["device"], "its own %s" % under_way, "Let that end first.")
         if record["health"] == "degraded" and action == "start":
             raise BadArgument("array", "%s is degraded: what is missing cannot be compared, repair it first" % record["device"])
         if action == "start" and under_way is None:
-            members.thaw(host, record)
+            resync.thaw(host, record)
             _write(host, record, "md/sync_min", "0")
             _write(host, record, "md/sync_max", "max")  # somebody may have left a check to end early
             _act(host, record, "check", limits)

@@ -13,7 +13,7 @@ import syslog
 
 import XenAPI
 
-from xsraid import levels, lvm, md, mdadm, members, notes, recovery, settings, sysfs
+from xsraid import levels, lvm, md, mdadm, members, notes, recovery, resync, settings, sysfs
 from xsraid.commands import run
 from xsraid.errors import BadArgument, CommandFailed, Timeout, UnknownArray, Unsupported
 from xsraid.levels import LEVELS
@@ -119,7 +119,7 @@ def _grow(host, session, record, names, allowed, limit_s):
             members.put_in(host, record, disk, limit_s)
         run(host, ["mdadm", "--grow", record["device"], "--raid-devices=%d" % new_count], limit_s)
     except (CommandFailed, Timeout):
-        members.thaw(host, record)
+        resync.thaw(host, record)
         for disk in new:
             members.take_out_again(host, record, disk.device, limit_s)
             _clear_again(host, disk.device, record, limit_s)

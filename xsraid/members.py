@@ -3,13 +3,10 @@
 from __future__ import absolute_import
 
 import collections
-import errno
-import re
-import signal
 import syslog
 import time
 
-from xsraid import clock, disks, halves, md, mdadm, notes, recovery, sense, settings, spool, survey, sysfs, taking
+from xsraid import clock, disks, halves, md, mdadm, notes, recovery, resync, sense, settings, spool, survey, sysfs, taking
 from xsraid.commands import run
 from xsraid.errors import ArrayInUse, BadArgument, CommandFailed, DiskInUse, StaleData, Timeout, UnknownArray, UnknownDisk, WouldLoseData
 from xsraid.levels import is_known, is_redundant, lacks_journal
@@ -126,12 +123,12 @@ def replace_disk(host, session, array, disk, new_disk, wipe=False, allow_removab
         if old["state"] == "faulty":
             return _reply(host, session, record, "%s is out and may be pulled; %s is being rebuilt." % (old["device"], new_device))
         try:
-            wake(host, record, limit_s)
-            thaw(host, record)
+            resync.wake(host, record, limit_s)
+            resync.thaw(host, record)
             run(host, ["mdadm", "--manage", record["device"], "--replace", old["device"], "--with", new_device], limit_s)
         except (CommandFailed, Timeout):
             _keep_in_place(host, record, old["device"])
-            thaw(host, record)
+            resync.thaw(host, record)
             if new:
                 take_out_again(host, record, new_device, limit_s)
             raise
@@ -179,67 +176,19 @@ def refuse_read_only(record):
 def refuse_under_way(host, record, limit_s, advice="Let that end first."):
     """Raise ArrayInUse for an array on which a resync, recovery, check or reshape is under way; what waits for its first write goes on."""
     if record["sync"]:
-        wake(host, record, limit_s)  # what is pending would never end
+        resync.wake(host, record, limit_s)  # what is pending would never end
         raise ArrayInUse(record["device"], "its own %s" % record["sync"]["action"], advice)
 
 
-def wake(host, record, limit_s):
-    """Have an array that waits for its first write (read-auto) go on with the resync or reshape that is pending on it."""
-    if sysfs.attribute(host, sysfs.name_of(record["device"]), "md/array_state") == "read-auto":
-        run(host, ["mdadm", "--readwrite", record["device"]], limit_s)
 
 
-def thaw(host, record):
-    """Let md rebuild again after an mdadm that froze the array was ended. What cannot be done is logged: the first failure is the one to report.
-
-    It stays frozen while an mdadm that reshapes it is at work: that freezes it between two parts.
-    """
-    name = sysfs.name_of(record["device"])
-    if sysfs.attribute(host, name, "md/sync_action") == "frozen":
-        if _is_reshaped(host, record):
-            host.log("%s stays frozen: an mdadm is reshaping it" % record["device"], syslog.LOG_WARNING)
-            return
-        _try_to_write(host, name, "md/sync_action", "idle", "%s stays frozen" % record["device"])
 
 
-def _try_to_write(host, name, path, text, otherwise):
-    """Write an attribute of an array after a failure, which is the one to report: that it cannot be written is logged."""
-    try:
-        host.write_attribute("/sys/block/%s/%s" % (name, path), text)
-    except CommandFailed as error:
-        host.log("%s: %s" % (otherwise, error), syslog.LOG_WARNING)
-
-
-def _is_reshaped(host, record):
-    """Return whether an mdadm reshapes an array (`--grow`, also of mdadm-grow-continue@.service). One that waits to be killed does no more."""
-    for process in host.names("/proc"):
-        words = _of_process(host, process, "cmdline").split("\0") if process.isdigit() else [""]
-        is_grow = words[0].rsplit("/", 1)[-1] == "mdadm" and ("--grow" in words or "-G" in words)
-        if is_grow and record["device"] in [host.real_path(word) for word in words if word.startswith("/")] and not _is_killed(host, process):
-            return True
-    return False
-
-
-def _is_killed(host, process):
-    """Return whether SIGKILL waits for a process, which sleeps in the kernel (proc(5): masks of signals, the first is bit 0)."""
-    status = _of_process(host, process, "status")
-    masks = re.findall(r"^(?:SigPnd|ShdPnd):\s*([0-9a-f]+)$", status, re.MULTILINE)
-    return not status or any(int(mask, 16) >> (signal.SIGKILL - 1) & 1 for mask in masks)
-
-
-def _of_process(host, process, name):
-    """Return what the kernel says of a process, an empty text where it has ended."""
-    try:
-        return host.read_if_there("/proc/%s/%s" % (process, name)) or ""
-    except EnvironmentError as error:
-        if error.errno != errno.ESRCH:
-            raise
-        return ""
 
 
 def _keep_in_place(host, record, device):
     """Have md look for no replacement of a member any more: mdadm asks for one before it names the disk for it, and a spare would be taken."""
-    _try_to_write(host, sysfs.name_of(record["device"]), "md/dev-%s/state" % sysfs.name_of(device), "-want_replacement",
+    resync.try_to_write(host, sysfs.name_of(record["device"]), "md/dev-%s/state" % sysfs.name_of(device), "-want_replacement",
                   "a replacement of %s is still looked for" % device)
 
 
@@ -249,7 +198,7 @@ def take_out_again(host, record, device, limit_s):
         run(host, ["mdadm", "--manage", record["device"], "--remove", device], limit_s, accept=None)
     except Timeout as error:
         host.log("%s was not taken out of %s again: %s" % (device, record["device"], error), syslog.LOG_WARNING)
-    thaw(host, record)
+    resync.thaw(host, record)
 
 
 def find(host, record, name, argument="disk"):
@@ -382,11 +331,11 @@ def put_in(host, record, new, limit_s):
     taking.claim(host, [new.disk])
     taking.wipe(host, new.wipes, [new.disk], limit_s)
     try:
-        wake(host, record, limit_s)
-        thaw(host, record)  # mdadm leaves it frozen where it was before, and nothing would be rebuilt
+        resync.wake(host, record, limit_s)
+        resync.thaw(host, record)  # mdadm leaves it frozen where it was before, and nothing would be rebuilt
         run(host, ["mdadm", "--manage", record["device"], "--add", new.device], limit_s)
     except (CommandFailed, Timeout):
-        thaw(host, record)
+        resync.thaw(host, record)
         raise
     wait_until(host, record, lambda now: _state(now, new.device) is not None)
     host.log("put %s into %s%s" % (new.device, record["device"], ", of which it was a member before" if new.is_returning else ""), syslog.LOG_NOTICE)
@@ -399,7 +348,7 @@ def _put_in_journal(host, record, old, new, limit_s):
     """
     try:
         if not record.get("read_only"):
-            run(host, ["mdadm", "--readonly", record["device"]], limit_s)
+            resync.make_read_only(host, record, limit_s)
     except CommandFailed as error:
         raise ArrayInUse(record["device"], "whatever has it open (%s)" % error.parameters[2],
                          "Its journal is replaced while nobody uses it: unplug its storage repository (`xe pbd-unplug`), then repeat the call.")
@@ -411,19 +360,11 @@ def _put_in_journal(host, record, old, new, limit_s):
         taking.wipe(host, new.wipes, [new.disk], limit_s)
         run(host, ["mdadm", "--manage", record["device"], "--add-journal", new.device], limit_s)
     except Exception:
-        thaw(host, record)
-        _make_writable_again(host, record, limit_s)
+        resync.make_writable(host, record, limit_s)
         raise
+    resync.thaw(host, record)
     wait_until(host, record, lambda now: _state(now, new.device) == "journal")
     host.log("made %s the journal of %s" % (new.device, record["device"]), syslog.LOG_NOTICE)
-
-
-def _make_writable_again(host, record, limit_s):
-    """Make an array writable after a failure, which is the one to report."""
-    try:
-        run(host, ["mdadm", "--readwrite", record["device"]], limit_s, accept=None)
-    except Timeout as error:
-        host.log("%s stays read-only: %s" % (record["device"], error), syslog.LOG_WARNING)
 
 
 def _take_out(host, record, device, limit_s):

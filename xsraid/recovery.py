@@ -7,7 +7,7 @@ import re
 import sys
 import syslog
 
-from xsraid import disks, mail, md, mdadm, notes, survey, sysfs, taking
+from xsraid import disks, mail, md, mdadm, notes, resync, survey, sysfs, taking
 from xsraid.commands import run
 from xsraid.errors import ArrayInUse, XsraidError
 from xsraid.host import ASIDE, STATE_DIR
@@ -113,7 +113,7 @@ def _give_up_deletion(host, uuid, limit_s):
     """Forget a deletion of which nothing is done yet, or nothing but that the array is read-only."""
     facts, record = notes.read(host, DELETING, uuid) or {}, _running(host, uuid, limit_s)
     if record is not None and "events" in facts:
-        run(host, ["mdadm", "--readwrite", record["device"]], limit_s, accept=None)
+        resync.make_writable(host, record, limit_s)
     notes.remove(host, DELETING, uuid)
 
 
@@ -123,15 +123,16 @@ def _stop(host, record, uuid, kind, limit_s):
     A read-only array is stopped without another event (the kernel's md.c, md_stop_writes), so that the count is known before. Raises CommandFailed,
     Timeout; the array then is as it was.
     """
-    was_writable = record is not None and record["health"] not in md.NOT_THERE and not run(
-        host, ["mdadm", "--readonly", record["device"]], limit_s, accept=None).status
+    was_writable = record is not None and record["health"] not in md.NOT_THERE and not record.get("read_only")
+    if was_writable:
+        resync.make_read_only(host, record, limit_s)
     try:
         notes.write(host, kind, dict(notes.read(host, kind, uuid) or {}, events=_events(host, uuid, limit_s)), uuid)
         if record is not None:
             run(host, ["mdadm", "--stop", record["device"]], limit_s)
     except BaseException:
         if was_writable:
-            run(host, ["mdadm", "--readwrite", record["device"]], limit_s, accept=None)
+            resync.make_writable(host, record, limit_s)
         raise
 
 

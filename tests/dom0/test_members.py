@@ -205,7 +205,7 @@ def test_deleted_when_nothing_is_on_it_any_more(fresh_dom0):
         fresh_dom0.run(end)
     fresh_dom0.run(f"exec 9</dev/md0; sleep 1000 {ALONE} echo $! >/run/holder")  # not built on it, but it cannot be stopped
     before = fresh_dom0.run("cat /etc/mdadm.conf").out
-    assert refusal(fresh_dom0, "delete_array", array="md0", confirm="md0")[:2] == ["XSRAID_COMMAND_FAILED", "mdadm --stop /dev/md0"]
+    assert refusal(fresh_dom0, "delete_array", array="md0", confirm="md0")[:2] == ["XSRAID_COMMAND_FAILED", "mdadm --readonly /dev/md0"]
     fresh_dom0.run("kill $(cat /run/holder)")
     assert (array(fresh_dom0)["health"], fresh_dom0.run("cat /etc/mdadm.conf").out) == ("optimal", before)
     reply = fresh_dom0.call("delete_array", array="md0", confirm="md0")
@@ -214,6 +214,29 @@ def test_deleted_when_nothing_is_on_it_any_more(fresh_dom0):
     left = {disk["device"]: (disk["refusals"], disk["stale"]) for disk in fresh_dom0.call("list_disks")["disks"]}
     assert [left[device] for device in reply["disks"]] == [([], [])] * 3
     make(fresh_dom0, "5")
+
+
+@pytest.mark.parametrize("action", one_of("resync", "reshape", "check", "recover"))
+def test_deleted_while_something_is_under_way(fresh_dom0, action):
+    """A kernel of today makes no array read-only meanwhile."""
+    if action == "resync":
+        limit_sync(fresh_dom0, 1000)
+        fresh_dom0.call("create_array", level="1", devices=devices(fresh_dom0, "d0", "d1"))
+    else:
+        make(fresh_dom0, "5")
+        limit_sync(fresh_dom0, 1000)
+    new = fresh_dom0.disk("d3").device
+    if action == "check":
+        fresh_dom0.call("check_array", array="md0", action="start")
+    elif action == "recover":
+        fresh_dom0.call("replace_disk", array="md0", disk=fresh_dom0.disk("d0").device, new_disk=new)
+    elif action == "reshape":
+        fresh_dom0.call("grow_array", array="md0", devices=new)
+    record = array(fresh_dom0)
+    assert record["sync"]["action"] == action
+    deleted = fresh_dom0.call("delete_array", array="md0", confirm="md0")
+    assert sorted(deleted["disks"]) == sorted(member["device"] for member in record["members"])
+    assert deleted["warnings"] == [] and all(disk["stale"] == [] for disk in fresh_dom0.call("list_disks")["disks"] if disk["usable"])
 
 
 def test_a_deletion_that_was_cut_off_is_finished(fresh_dom0):

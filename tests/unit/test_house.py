@@ -47,6 +47,7 @@ ORDER = [
     "spool",
     "sense",
     "words",
+    "resync",
     "recovery",
     "planning",
     "initrd",

@@ -6,7 +6,7 @@ import os
 import pytest
 
 import system_faults
-from xsraid import assembly, boot, members, notes
+from xsraid import assembly, boot, members, notes, resync
 from xsraid.errors import BadArgument, CommandFailed, Timeout
 from xsraid.host import Host
 
@@ -129,7 +129,7 @@ def test_an_mdadm_that_reshapes_an_array_keeps_it_frozen(dom0, words, status, is
     dom0.write("proc/self/cmdline", "mdadm\0--grow\0/dev/md0\0")
     dom0.process(4711, words, *[status] if status else [])
     dom0.process(4712, [""])
-    members.thaw(dom0.host, ARRAY)
+    resync.thaw(dom0.host, ARRAY)
     assert (dom0.read(ACTION) != "frozen\n") is is_freed
 
 
@@ -138,14 +138,14 @@ def test_a_process_that_ends_meanwhile_reshapes_nothing(dom0, mocker, number):
     dom0.write(ACTION, "frozen\n")
     dom0.process(4711, ["mdadm", "--grow", "/dev/md0"])
     system_faults.Reads(mocker, lambda path, count: number if "/proc/4711/" in path else None)
-    members.thaw(dom0.host, ARRAY)
+    resync.thaw(dom0.host, ARRAY)
     assert dom0.read(ACTION) != "frozen\n"
 
 
 @pytest.mark.parametrize("action", ["idle", "recover", "reshape", "check"])
 def test_what_is_not_frozen_is_left_alone(dom0, action):
     dom0.write(ACTION, action + "\n")
-    members.thaw(dom0.host, ARRAY)
+    resync.thaw(dom0.host, ARRAY)
     assert dom0.read(ACTION) == action + "\n"
 
 
