@@ -26,6 +26,9 @@ def pytest_addoption(parser):
     parser.addoption("--dom0-python", default=PYTHONS, metavar="LIST",
                      help="the Pythons that play dom0's, of 2.7, 3.6 and system (default: %(default)s; system where neither is there); "
                           "one: for each module the one that it names, PREFERRED_PYTHON")
+    parser.addoption("--dom0-kernel", choices=("old", "young"),
+                     help="of uml.KERNELS (default: the young one, which is twice as fast; with several Pythons the old one for 2.7, whose dom0s "
+                          "have older kernels)")
     parser.addoption("--unrest", metavar="SEED",
                      help="keep the processors busy and stop guests for some seconds now and then; 0: by another seed each time")
 
@@ -92,6 +95,12 @@ def pytest_collection_modifyitems(items):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
+def _kernel(request):
+    """Return which of uml.KERNELS a guest has."""
+    chosen, pythons = request.config.getoption("--dom0-kernel"), request.config.getoption("--dom0-python")
+    return chosen or ("old" if request.param == "2.7" and pythons != ONE else "young")
+
+
 def _made(kind, request, **options):
     """Return kind(Python, **options), or skip the test where the machine lacks that Python."""
     try:
@@ -108,7 +117,7 @@ def _made(kind, request, **options):
 @pytest.fixture(scope="module")
 def dom0(request):
     """A running Dom0, in the state that the test before left it in. A module may set DOM0_OPTIONS, keyword arguments of Dom0."""
-    with _made(Dom0, request, **getattr(request.module, "DOM0_OPTIONS", {})) as machine:
+    with _made(Dom0, request, kernel=_kernel(request), **getattr(request.module, "DOM0_OPTIONS", {})) as machine:
         machine.is_fresh = True
         yield machine
 

@@ -63,13 +63,13 @@ class Dom0:
     """One miniature dom0 with a boot disk of its own, over as many boots as wanted.
 
     python: 2.7, 3.6 or system; disks: names of the SCSI disks, each of disk_bytes; rpm: the package to install, "" for none, by default the
-    newest that `make rpm` left for this Python. Use it in a `with` statement, or call start() and close(), in the main thread.
+    newest that `make rpm` left for this Python; kernel: old or young. Use it in a `with` statement, or call start() and close(), in the main thread.
     """
 
-    def __init__(self, python="2.7", disks=("d0", "d1", "d2", "d3", "d4", "d5"), disk_bytes=128 << 20, rpm=None, name="dom0"):
+    def __init__(self, python="2.7", disks=("d0", "d1", "d2", "d3", "d4", "d5"), disk_bytes=128 << 20, rpm=None, name="dom0", kernel="young"):
         if os.geteuid() != 0:
             raise PermissionError("the miniature dom0 needs root, to mount and to unshare; nothing of this machine is changed")
-        self.python = interpreters.find(python)
+        self.python, self.kernel = interpreters.find(python), kernel
         self.name, self.host_uuid = name, str(uuid.uuid5(uuid.NAMESPACE_DNS, name + ".example.com"))
         self.disk_names, self.disk_bytes = list(disks), disk_bytes
         self._rpm = _newest_rpm(python) if rpm is None else rpm
@@ -150,7 +150,7 @@ class Dom0:
                     "PYTHON_HOME": self.python.home, "DISKS": ",".join(self._booted_with)}
         if late:
             settings["LATE"] = ",".join(f"{name}:{seconds}" for name, seconds in late.items())
-        self.guest = Guest(self._root, self.work, self._slot.cpu, {**settings, **self.plug}, keep_fds=[self._slot.lock.fileno()])
+        self.guest = Guest(self._root, self.kernel, self.work, self._slot.cpu, {**settings, **self.plug}, keep_fds=[self._slot.lock.fileno()])
 
     def wait_until_up(self, timeout_s=PATIENCE_S):
         """Wait until the guest takes commands, and then until XAPI answers."""

@@ -9,6 +9,7 @@ from dom0 import BUILD, WORK, Dom0, NotBuilt
 
 MASTER_ADDRESS = "10.0.0.1"
 START_S = 10
+KERNEL = "old"  # the young one has no network that a switch on this machine could carry
 
 
 class Network:
@@ -45,7 +46,8 @@ class Pool:
     """master, a and b: the Dom0s, each with two disks that no other has. Use it in a `with` statement, in the main thread."""
 
     def __init__(self, python):
-        self.all = self.master, self.a, self.b = [Dom0(python, disks=(name + "0", name + "1"), name=name) for name in ("master", "a", "b")]
+        self.all = self.master, self.a, self.b = [
+            Dom0(python, disks=(name + "0", name + "1"), name=name, kernel=KERNEL) for name in ("master", "a", "b")]
         self._network, self._slots = None, []
 
     def __enter__(self):

@@ -12,6 +12,9 @@ from typing import NamedTuple, Union
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 XSTATE = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build/xstate.so")
+# Of make-root: each as the words of `jail` that start it. seccomp=auto: ptrace where the machine has none.
+KERNELS = {"old": ("", XSTATE, "{root}/usr/bin/linux.uml"),
+           "young": ("{root}/usr/lib/uml/young", XSTATE, "{root}/usr/lib/uml/young/linux.uml", "seccomp=auto")}
 _numbers = itertools.count(1)
 # How long whatever is expected of a guest is waited for: ten times what it takes on a slow day. Upper bounds on speed are the bench's.
 PATIENCE_S = 300
@@ -40,13 +43,13 @@ class Completed(NamedTuple):
 class Guest:
     """One start of a guest, from power on to power off.
 
-    root: of make-root; work: the only folder of the host that it may write, with work/share and the boot disk
-    work/boot.img in it; cpu: the
-    processor it is pinned to (three times as fast as without); settings: words for guest/init; keep_fds: open files that it inherits.
+    root: of make-root; kernel: one of KERNELS; work: the only folder of the host that it may write, with work/share and the boot disk
+    work/boot.img in it; cpu: the processor it is pinned to (three times as fast as without); settings: words for guest/init; keep_fds: open
+    files that it inherits.
     The guest ends with the thread that made it: make it in the main thread.
     """
 
-    def __init__(self, root, work, cpu, settings, memory="768M", keep_fds=()):
+    def __init__(self, root, kernel, work, cpu, settings, memory="768M", keep_fds=()):
         self._share = work + "/share"
         shutil.rmtree(self._share + "/ctl", ignore_errors=True)
         os.makedirs(self._share + "/ctl")
@@ -56,8 +59,9 @@ class Guest:
         self._ready = self._expect(0)
         self._started_s = time.monotonic()
         with open(work + "/console.log", "ab") as console:
-            self.process = subprocess.Popen(_command(root, work, cpu, settings, memory, guest_end.fileno()), stdin=subprocess.DEVNULL, stdout=console,
-                                            stderr=console, pass_fds=[guest_end.fileno(), *keep_fds], start_new_session=True)
+            self.process = subprocess.Popen(
+                _command(root, kernel, work, cpu, settings, memory, guest_end.fileno()), stdin=subprocess.DEVNULL, stdout=console, stderr=console,
+                pass_fds=[guest_end.fileno(), *keep_fds], start_new_session=True)
         guest_end.close()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -143,11 +147,11 @@ class Guest:
             entry[0].set()
 
 
-def _command(root, work, cpu, settings, memory, line_fd):
+def _command(root, kernel, work, cpu, settings, memory, line_fd):
     """Return the argument list that starts a guest; its serial line is the open file line_fd."""
     umid = f"dom0-{os.getpid()}-{next(_numbers)}"  # unique: a dead guest's id counts as in use for a while
     return ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private",
-            "taskset", "-c", str(cpu), HERE + "/jail", work, XSTATE, root + "/usr/bin/linux.uml", "mem=" + memory,
+            "taskset", "-c", str(cpu), HERE + "/jail", work, *(word.format(root=root) for word in KERNELS[kernel]), "mem=" + memory,
             "rootfstype=hostfs", "rootflags=" + root, "ro", "init=/init", "ubda=" + work + "/boot.img",
             *(f"{name}={value}" for name, value in settings.items()),
             "con=null", "con0=null,fd:1", "ssl=null", f"ssl0=fd:{line_fd}", "quiet", "noreboot", "pty.legacy_count=0", "selinux=0", "apparmor=0",
