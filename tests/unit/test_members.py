@@ -1,19 +1,16 @@
 """What an mdadm leaves behind that was ended, and what is told then: mdadm is a script that freezes the array, as the real one does, and hangs."""
 
-import errno
 import os
 
 import pytest
 
-import system_faults
-from xsraid import assembly, boot, members, notes, resync
+from xsraid import assembly, boot, members, notes
 from xsraid.errors import BadArgument, CommandFailed, Timeout
 from xsraid.host import Host
 
 ARRAY = {"device": "/dev/md0", "uuid": "01234567:" * 3 + "01234567", "members": [{"device": None, "state": "missing"}]}
 ACTION = "sys/block/md0/md/sync_action"
 NEW = members.New("/dev/sdc", False, [], {"device": "/dev/sdc"})
-SIGKILL_WAITS = "SigPnd:\t0000000000000100\nShdPnd:\t0000000000000000\n"
 
 
 class Dom0(object):
@@ -109,44 +106,6 @@ def test_a_cleanup_that_hangs_as_well_hides_nothing(dom0):
     with pytest.raises(Timeout) as caught:
         members._put_in_journal(dom0.host, ARRAY, None, NEW, 0.3)
     assert "--add-journal" in caught.value.parameters[0]
-
-
-@pytest.mark.parametrize("words,status,is_freed", [
-    (["/usr/sbin/mdadm", "--grow", "--continue", "/dev/md0"], "", False),
-    (["mdadm", "-G", "/dev/md0", "-n", "4"], "", False),
-    (["mdadm", "--grow", "/dev/md/data", "--raid-devices=4"], "", False),
-    (["mdadm", "--grow", "/dev/md0"], SIGKILL_WAITS, True),
-    (["mdadm", "--grow", "/dev/md0"], SIGKILL_WAITS.replace("1", "0").replace("ShdPnd:\t00000000000000", "ShdPnd:\t00000000000001"), True),
-    (["mdadm", "--grow", "/dev/md1"], "", True),
-    (["mdadm", "--monitor", "--scan"], "", True),
-    (["vi", "--grow", "/dev/md0"], "", True),
-])
-def test_an_mdadm_that_reshapes_an_array_keeps_it_frozen(dom0, words, status, is_freed):
-    dom0.write(ACTION, "frozen\n")
-    dom0.write("dev/md0", "")
-    os.makedirs(os.path.join(dom0.folder, "dev/md"))
-    os.symlink("../md0", os.path.join(dom0.folder, "dev/md/data"))
-    dom0.write("proc/self/cmdline", "mdadm\0--grow\0/dev/md0\0")
-    dom0.process(4711, words, *[status] if status else [])
-    dom0.process(4712, [""])
-    resync.thaw(dom0.host, ARRAY)
-    assert (dom0.read(ACTION) != "frozen\n") is is_freed
-
-
-@pytest.mark.parametrize("number", [errno.ESRCH, errno.ENOENT])
-def test_a_process_that_ends_meanwhile_reshapes_nothing(dom0, mocker, number):
-    dom0.write(ACTION, "frozen\n")
-    dom0.process(4711, ["mdadm", "--grow", "/dev/md0"])
-    system_faults.Reads(mocker, lambda path, count: number if "/proc/4711/" in path else None)
-    resync.thaw(dom0.host, ARRAY)
-    assert dom0.read(ACTION) != "frozen\n"
-
-
-@pytest.mark.parametrize("action", ["idle", "recover", "reshape", "check"])
-def test_what_is_not_frozen_is_left_alone(dom0, action):
-    dom0.write(ACTION, action + "\n")
-    resync.thaw(dom0.host, ARRAY)
-    assert dom0.read(ACTION) == action + "\n"
 
 
 def test_the_arrays_are_looked_at_every_hour_whether_or_not_an_event_has_come(dom0, mocker):
