@@ -12,6 +12,7 @@ from xsraid_cli import health, words
 QUESTIONS = (("list_arrays", {}), ("get_alerts", {}))
 HEALTHS = health.WELL + ("rebuilding", "degraded", "failed", "inactive", "missing", "read_only", "frozen", "unknown")
 STATES = health.MEMBERS_WELL + ("rebuilding", "faulty", "missing")
+SMART_COUNTS = ("pending_sectors", "reallocated_sectors", "offline_uncorrectable_sectors", "reported_uncorrectable_errors", "media_errors")
 HOST = ("pool", "host", "host_uuid")  # several hosts may have one name
 ARRAY = HOST + ("array", "uuid")
 MEMBER = ARRAY + ("disk", "serial")
@@ -30,6 +31,9 @@ FAMILIES = (
     Family("xsraid_member_errors", MEMBER, "Errors of reading that md has corrected on the member."),
     Family("xsraid_member_pending_sectors", MEMBER, "Sectors that the disk cannot read now, as SMART told when it was last asked."),
     Family("xsraid_member_reallocated_sectors", MEMBER, "Sectors that the disk has replaced, as SMART told when it was last asked."),
+    Family("xsraid_member_offline_uncorrectable_sectors", MEMBER, "Sectors that the disk's own scan could not read, as SMART told last."),
+    Family("xsraid_member_reported_uncorrectable_errors", MEMBER, "Errors that the disk could not correct, as SMART told when it was last asked."),
+    Family("xsraid_member_media_errors", MEMBER, "Data that an NVMe disk could not give back, as SMART told when it was last asked."),
     Family("xsraid_alert_spool_entries", HOST, "Alerts that have not been delivered yet."),
 )
 
@@ -72,7 +76,7 @@ def _add_member(samples, labels, member):
     labels, smart = labels + (disk, _text(member.get("serial"))), member.get("smart") or {}
     _add_words(samples, "xsraid_member_state", labels, member.get("state"), STATES)
     _add(samples, "xsraid_member_errors", labels, member.get("errors"))
-    for name in ("pending_sectors", "reallocated_sectors"):
+    for name in SMART_COUNTS:
         _add(samples, "xsraid_member_" + name, labels, smart.get(name))
 
 

@@ -18,7 +18,9 @@ ID# ATTRIBUTE_NAME          FLAG     VALUE WORST THRESH TYPE      UPDATED  WHEN_
   1 Raw_Read_Error_Rate     0x000f   082   064   044    Pre-fail  Always       -       167853440
   5 Reallocated_Sector_Ct   0x0033   100   100   010    Pre-fail  Always       -       %d
 194 Temperature_Celsius     0x0022   035   042   000    Old_age   Always       -       35 (0 19 0 0 0)
+187 Reported_Uncorrect      0x0032   100   100   000    Old_age   Always       -       %d
 197 Current_Pending_Sector  0x0012   100   100   000    Old_age   Always       -       %d
+198 Offline_Uncorrectable   0x0010   100   100   000    Old_age   Offline      -       %d
 """
 SCSI = """\
 === START OF READ SMART DATA SECTION ===
@@ -37,19 +39,21 @@ Media and Data Integrity Errors:    1,024
 """
 
 
-def seen(verdict="PASSED", pending=0, reallocated=0, media=None):
-    return {"verdict": verdict, "pending_sectors": pending, "reallocated_sectors": reallocated, "media_errors": media}
+def seen(verdict="PASSED", pending=0, reallocated=0, media=None, offline=0, reported=0):
+    return {"verdict": verdict, "pending_sectors": pending, "reallocated_sectors": reallocated, "media_errors": media,
+            "offline_uncorrectable_sectors": offline, "reported_uncorrectable_errors": reported}
 
 
 @pytest.mark.parametrize(
     "said,found",
     [
-        (ATA % ("PASSED", 12, 8), seen("PASSED", 8, 12)),
-        (ATA % ("FAILED!", 0, 0), seen("FAILED!")),
-        (SCSI % ("OK", 3), seen("OK", None, 3)),
-        (SCSI % ("FAILURE PREDICTION THRESHOLD EXCEEDED [asc=5d]", 0), seen("FAILURE PREDICTION THRESHOLD EXCEEDED [asc=5d]", None, 0)),
-        (NVME, seen("PASSED", None, None, 1024)),
-        (ATA % ("UNKNOWN!", 0, 0), seen(None)),
+        (ATA % ("PASSED", 12, 120, 8, 624), seen("PASSED", 8, 12, None, 624, 120)),
+        (ATA % ("FAILED!", 0, 0, 0, 0), seen("FAILED!")),
+        (SCSI % ("OK", 3), seen("OK", None, 3, None, None, None)),
+        (SCSI % ("FAILURE PREDICTION THRESHOLD EXCEEDED [asc=5d]", 0),
+         seen("FAILURE PREDICTION THRESHOLD EXCEEDED [asc=5d]", None, 0, None, None, None)),
+        (NVME, seen("PASSED", None, None, 1024, None, None)),
+        (ATA % ("UNKNOWN!", 0, 0, 0, 0), seen(None)),
         ("Device is in STANDBY mode, exit(2)\n", None),
         ("", None),
     ],
@@ -87,9 +91,30 @@ def test_each_finding_once():
     assert disk.look(26, reallocated=6, pending=16) == []
 
 
+@pytest.mark.parametrize("more,told", [
+    ({"reallocated": 8256}, "reallocated sectors: 8256"), ({"reallocated": 1420, "verdict": "OK", "pending": None}, "reallocated sectors: 1420"),
+    ({"offline": 624}, "offline uncorrectable sectors: 624"), ({"reported": 120}, "reported uncorrectable errors: 120"),
+    ({"reallocated": 16}, "reallocated sectors: 16"), ({"reallocated": 15}, None), ({"reported": 1}, "reported uncorrectable errors: 1"),
+    ({"offline": 1}, "offline uncorrectable sectors: 1"), ({"media": 1}, "media errors: 1")])
+def test_a_disk_that_is_dying_when_first_looked_at_is_told_of(more, told):
+    """Its own verdict is that it passed."""
+    disk = Disk()
+    assert disk.look(0, **more) == ([told] if told else [])
+    assert disk.look(48, **more) == []
+    disk.look(72, **dict(more, reallocated=more.get("reallocated", 0) + 1))
+    assert disk.known["reallocated_sectors"] == more.get("reallocated", 0) + 1
+
+
+def test_what_an_older_version_took_for_normal_is_judged_once():
+    disk = Disk()
+    disk.known = {"verdict": "PASSED", "pending_sectors": 8, "reallocated_sectors": 8256, "media_errors": None, "told_at": 0}
+    assert disk.look(0, reallocated=8256, pending=8) == ["reallocated sectors: 8256"]
+    assert disk.look(48, reallocated=8256, pending=8) == []
+
+
 def test_a_bad_verdict_waits_for_nothing():
     disk = Disk()
-    assert disk.look(0, pending=1) == ["pending sectors: 1, 1 more than before"]
+    assert disk.look(0, pending=1) == ["pending sectors: 1"]
     assert disk.look(1, pending=1, verdict="FAILED!") == ["its own verdict is FAILED!"]
     assert disk.look(2, pending=1, verdict="FAILED!") == disk.look(3, pending=1, verdict=None) == disk.look(4, pending=1, verdict="FAILED!") == []
     assert disk.look(5) == [] and disk.look(60, verdict="FAILED!") == ["its own verdict is FAILED!"]
