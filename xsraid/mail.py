@@ -33,6 +33,7 @@ UNCARRIED = (
 LINE_MAX = 76  # of a header; RFC 5322 wants at most 78, RFC 2047 76 where there are encoded words
 WORD_MAX = LINE_MAX - len("Subject: ")  # longer ones are encoded, which makes them shorter
 PIECE = br".{1,39}(?![\x80-\xbf])"  # of UTF-8, whole characters, as much as an encoded word on the line of `Subject:` has room for
+BODY_LINE_MAX = 990  # bytes of a line of the body: servers may refuse more than 998 (RFC 5321, 4.5.3.1.6), and a dot at its beginning becomes two
 FIELD_MAX = 2000  # bytes of a header, for ssmtp's sake
 ARGUMENT = r"[^\s,\x00-\x20\x7f-][^\s,\x00-\x20\x7f]*\Z"  # an address that sendmail takes for neither an option nor several
 LABEL = r"[a-z0-9]([a-z0-9-]*[a-z0-9])?\Z"  # of a host name
@@ -176,7 +177,7 @@ def carried_password(password):
 
 
 def compose(sender, recipients, subject, body, seconds, identity, thread):
-    """Return a message, headers and body, as text. Headers are folded; each value is one line, whatever it holds.
+    """Return a message, headers and body, as text. Headers are folded; each value is one line, whatever it holds. Long lines of the body are parted.
 
     sender, recipients: addresses; subject: one line; body: lines, both in UTF-8 as they are; seconds: its date, since 1970; identity: of the
     alert, the same each time it is sent; thread: what mails that belong together share, or None.
@@ -189,7 +190,8 @@ def compose(sender, recipients, subject, body, seconds, identity, thread):
         ("Content-Transfer-Encoding", "8bit")]
     if thread:
         headers.append(("References", "<xsraid.%s@%s>" % (thread.replace(":", ""), domain)))
-    return "".join(_folded(name, value) for name, value in headers) + "\n" + body
+    lines = [piece for line in body.split("\n") for piece in _parted(line)]
+    return "".join(_folded(name, value) for name, value in headers) + "\n" + "\n".join(lines)
 
 
 def send(host, message, timeout_s, recipients=None):
@@ -305,6 +307,18 @@ def _folded(name, value):
             lines.append("")
         lines[-1] += " " + word
     return "\n".join(lines) + "\n"
+
+
+def _parted(line):
+    """Return a line of the body in pieces of at most BODY_LINE_MAX bytes, parted at blanks where it has some, never within a character."""
+    rest, pieces = bytearray(to_bytes(line)), []
+    while len(rest) > BODY_LINE_MAX:
+        cut = rest.rfind(b" ", BODY_LINE_MAX // 2, BODY_LINE_MAX)
+        if cut < 0:
+            cut = next((at for at in range(BODY_LINE_MAX, BODY_LINE_MAX - 4, -1) if rest[at] & 0xC0 != 0x80), BODY_LINE_MAX)
+        pieces.append(rest[:cut])
+        rest = rest[cut:]
+    return [native(bytes(piece)) for piece in pieces + [rest]]
 
 
 def _header_text(text):

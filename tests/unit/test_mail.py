@@ -154,6 +154,19 @@ def test_recipients_go_to_sendmail_one_by_one_or_as_the_headers_say(tmpdir):
     assert mail.send(host, "To: a@b, c@d\n\nhi\n", 20).response == "250 <-v><-t>"
 
 
+@pytest.mark.parametrize("word", [u"x", u"\xfc", u"\u20ac", u"\U0001f4be", u"a \xfc", u"md0[1] "])
+@pytest.mark.parametrize("more", range(8))
+def test_no_line_of_a_body_is_longer_than_servers_take(word, more):
+    """Such as that of an SR with a long name, or of /proc/mdstat with a hundred members."""
+    line = u"x" * more + word * 1500
+    body = line if str is not bytes else line.encode("utf-8")
+    text = mail.compose("dom0@example.com", ["a@example.com"], "s", "one\n\n" + body + "\n.\n", 0, "7", None)
+    sent = text if isinstance(text, bytes) else text.encode("utf-8")
+    lines = sent.split(b"\n\n", 1)[1].split(b"\n")
+    assert max(len(one) for one in lines) <= 990 and [one.decode("utf-8") for one in lines]
+    assert lines[0] == b"one" and b"".join(lines[2:-2]).decode("utf-8") == line and lines[-2:] == [b".", b""]
+
+
 @pytest.mark.parametrize("recipients", [
     [], ["-t"], ["a@b", "-Cx@y"], ["a@b,c@d"], ["a@b c@d"], ["a@b\n"], ["a@b\tc"], ["a\x00@b"], ["a@b\x7f"], [""], [" a@b"]])
 def test_what_is_no_recipient_never_reaches_sendmail(tmpdir, recipients):
