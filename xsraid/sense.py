@@ -84,7 +84,11 @@ def decide(events, records, memory, now, reminder_s):
             known["is_spare_told"] = True
             alerts += _emit("XSRAID_SPARE_MISSING", uuid, record, known, None, now)
         name, is_reminder = _change(record, known, now, reminder_s)
-        if name:
+        faulty = _untold_faulty(record, known) if name == "XSRAID_ARRAY_DEGRADED" and not is_reminder else []
+        for device in faulty:  # such as one that failed while no monitor ran: md itself names it
+            known["failed"][device] = now
+            alerts += _emit("XSRAID_DISK_FAILED", uuid, record, known, Pulled(None, device, now), now)
+        if name and not faulty:
             alerts += [dict(alert, is_reminder=is_reminder) for alert in _emit(name, uuid, record, known, None, now)]
         if _is_stuck(record, known, now):
             alerts += _emit("XSRAID_ARRAY_FROZEN", uuid, record, known, None, now)
@@ -115,6 +119,12 @@ def _pulled(record, known):
     serials = [member.get("serial") for member in record.get("described", [])]
     return [member for member in known["members"] if member.get("state") == "active" and member["slot"] in gone and member["serial"] not in serials
             and member["device"] not in known["failed"] and member["device"] not in record["there"]]
+
+
+def _untold_faulty(record, known):
+    """Return the nodes of members that are faulty, not on purpose, and that nobody has told of."""
+    return [member["device"] for member in record["members"]
+            if member["state"] == "faulty" and member["device"] not in known["failed"] and member["device"] not in known["replaced"]]
 
 
 def _absent(record, known):

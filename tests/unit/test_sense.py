@@ -468,6 +468,30 @@ def test_a_weak_disk_is_told_of_with_what_smart_said():
     assert "still serves, but SMART tells: its own verdict is FAILED!. Replace it while it serves:" in words.short(alert, facts)
 
 
+@pytest.mark.parametrize("health", ["degraded", "rebuilding"])
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_disk_that_failed_while_nobody_watched_is_named(health, is_known):
+    """Such as within a second of the array's birth, or while the monitor was dead: then it tells DegradedArray and no more."""
+    story = whole() if is_known else Story()
+    now = record(health, 0, ("sda", "sdb", "sdc"))
+    now["members"][1]["state"] = "faulty"
+    if not is_known:
+        now["health"] = "degraded"
+    assert story.then(10, [event("DegradedArray", None, 10)], now) == []
+    assert story.then(30, [], now) == ["XSRAID_DISK_FAILED"]
+    assert story.alerts[0]["component"] == "/dev/sdb" and story.alerts[0]["events"] == []
+    assert story.then(32, [event("Fail", "/dev/sdb", 32)], now) == story.then(50, [], now) == []
+    assert story.then(90, [], record("optimal", 1)) == ["XSRAID_REBUILD_FINISHED"]
+
+
+def test_a_disk_that_is_faulty_on_purpose_is_not_told_of_as_failed():
+    story = whole()
+    now = record("degraded", 0)
+    now["members"][1]["state"] = "faulty"
+    story.then(5, [event("Replacing", "/dev/sdb", 5)], record(replaced="/dev/sdb"))
+    assert story.then(30, [], now) == [] and story.then(50, [], now) == ["XSRAID_ARRAY_DEGRADED"]
+
+
 def test_a_frozen_array_is_an_alert_after_ten_minutes():
     story = whole()
     assert story.then(1e6, [], record("frozen", 1)) == []
