@@ -75,9 +75,9 @@ def compare_since(ours, before, other, booted):
 
 
 def _was_written_before(block, seconds):
-    """Return whether a superblock was last written before a time; mdadm shows the local one."""
+    """Return whether a superblock was last written before a boot that began in that second; mdadm shows the local time, in whole seconds, too."""
     try:
-        return time.mktime(time.strptime(block.updated, UPDATED)) < seconds
+        return time.mktime(time.strptime(block.updated, UPDATED)) <= seconds
     except ValueError:
         return False
 

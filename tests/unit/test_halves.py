@@ -197,6 +197,8 @@ BOOTED = time.mktime(time.strptime("Wed Nov 25 10:00:00 2026"))
     (LONG_AGO, [block(0, 210, {0, 1}, LONG_AGO)], OLDER),
     (LONG_AGO, [block(0, 300, {0})], OLDER),
     (LONG_AGO, [], OLDER),
+    ("Wed Nov 25 10:00:00 2026", [block(0, 20, {0, 1})], NEWER),  # in the second in which the boot began: by the last one
+    ("Wed Nov 25 10:00:01 2026", [block(0, 20, {0, 1})], OLDER),
     (JUST_NOW, [block(0, 20, {0})], OLDER),  # it failed while this boot's array ran
     ("", [block(0, 20, {0, 1})], OLDER),
     ("in March", [block(0, 20, {0, 1})], OLDER),
@@ -248,7 +250,7 @@ class Slots(object):
 
     def block(self, disk):
         slot, events, view, boot = self.disks[disk]
-        return Superblock("/dev/%s" % disk, UUID, events, time.strftime(halves.UPDATED, time.localtime(boot * DAY_S)), slot, view)
+        return Superblock("/dev/%s" % disk, UUID, events, time.strftime(halves.UPDATED, time.localtime(boot * DAY_S + 60)), slot, view)
 
 
 def test_no_disk_that_counted_more_than_what_was_started_is_called_older():
