@@ -63,7 +63,7 @@ help:
 demo: rpm venv $(GUEST)
 	$(AS_ROOT) $(PYTHON) tests/dom0/demo.py
 
-GUEST_PYTEST = $(AS_ROOT) $(PYTHON) -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 10
+GUEST_PYTEST = $(AS_ROOT) $(PYTHON) -m pytest -n 3 --dist loadgroup --no-loadscope-reorder --durations 10
 EACH_PROMISE_ONCE := -m "not exhaustive" --dom0-python one
 
 # A failure anywhere ends make; the last line is pytest's.

@@ -1,6 +1,7 @@
-"""A slot is one processor and one work folder: as many guests run at once as there are processors to be had, each pinned to its own.
+"""A slot is a place on a processor and a work folder. A guest is pinned to its processor, and every second processor has places for two.
 
-Only guests that belong together, as a pool, share a processor: they are slower for it, but take no more from the others than one or two guests do.
+A guest waits a quarter of its time, so that three on two processors do more than two. Guests that belong together, as a pool, share a place: they are
+slower for it, but take no more from the others than one or two guests do.
 """
 import contextlib
 import fcntl
@@ -41,7 +42,7 @@ def take(build, timeout_s=1800, locks=LOCKS):
             if slot:
                 return slot
             time.sleep(0.2)
-    raise TimeoutError(f"every processor has a guest (locks in {locks})")
+    raise TimeoutError(f"every place has a guest (locks in {locks})")
 
 
 @contextlib.contextmanager
@@ -89,15 +90,21 @@ def take_together(build, count, locks=LOCKS):
     return [first, *others, *((second or first).shared(number) for number in range(2, count + 1 - len(others)))]
 
 
+def places():
+    """Return [(processor, name of a place on it)], those first that share no processor."""
+    cpus = sorted(os.sched_getaffinity(0), reverse=True)
+    return [(cpu, f"cpu{cpu}") for cpu in cpus] + [(cpu, f"cpu{cpu}.second") for cpu in cpus[::2]]
+
+
 def _take_free(build, locks):
     os.makedirs(locks, exist_ok=True)
-    for cpu in sorted(os.sched_getaffinity(0), reverse=True):
-        lock = open(f"{locks}/cpu{cpu}.lock", "wb")
+    for cpu, place in places():
+        lock = open(f"{locks}/{place}.lock", "wb")
         with contextlib.suppress(BlockingIOError):
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            for left_behind in glob.glob(f"{build}/cpu{cpu}-*"):
+            for left_behind in glob.glob(f"{build}/{place}-*"):
                 shutil.rmtree(left_behind, ignore_errors=True)
-            return Slot(cpu, _emptied(f"{build}/cpu{cpu}"), lock)
+            return Slot(cpu, _emptied(f"{build}/{place}"), lock)
         lock.close()
     return None
 

@@ -5,7 +5,20 @@ import time
 import pytest
 
 from steps import DISK_BYTES, configure, devices, limit_sync, one_of, refusal, settled
-from watching import FAILED, delivered, fail, heal, history, is_idle, last_deliveries, look_for_a_minute, messages, subjects, watch
+from watching import (
+    FAILED,
+    delivered,
+    fail,
+    heal,
+    history,
+    is_idle,
+    last_deliveries,
+    look_for_a_minute,
+    messages,
+    subjects,
+    wait_until_monitored,
+    watch,
+)
 
 LOGIN_IS_REFUSED, REFUSED_FOR_GOOD = ("no_auth", "bad_auth"), ("reject_sender", "relay_denied", "reject", "refuse")
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3"), "disk_bytes": DISK_BYTES}
@@ -256,6 +269,7 @@ def test_five_hundred_events_in_a_burst(watched):
 def test_erased_the_host_mails_by_itself_again(watched):
     watched.run("rpm --erase --force-debian xsraid")
     try:
+        wait_until_monitored(watched)
         fail(watched)
         assert "Fail event on /dev/md0" in watched.wait_for_mail().headers["Subject"]
     finally:

@@ -31,6 +31,18 @@ def wait_until_watching(dom0):
     dom0.wait_until(lambda: "was_whole\": true" in dom0.run("cat /var/lib/xsraid/spool/memory", check=False).out and is_idle(dom0))
 
 
+MONITOR_WAITS = """
+for process in $(pgrep -x mdadm); do
+    readlink /proc/$process/fd/* | grep -q ^/proc/mdstat && grep -q '^State:.S' /proc/$process/status && exit 0
+done
+exit 1"""
+
+
+def wait_until_monitored(dom0):
+    """Wait until mdadm's monitor, whosever it is, has looked at the arrays and waits: of what was so before, it names no disk."""
+    dom0.wait_until(lambda: dom0.run(MONITOR_WAITS, check=False).status == 0)
+
+
 def is_idle(dom0):
     return dom0.run("systemctl is-active xsraid-deliver.timer xsraid-deliver.service", check=False).out.split() == ["inactive", "inactive"]
 
