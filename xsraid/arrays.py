@@ -97,9 +97,10 @@ def delete_array(host, session, array, confirm):
         cleared = recovery.finish_deletion(host, session, record["uuid"], limit_s, is_asked=True)
         spool.forget(host, record["uuid"])
         host.log("deleted %s, which was on %s" % (record["device"], " ".join(cleared) or "no disk that is there"), syslog.LOG_NOTICE)
-        in_order = [device for device in members if device in cleared] + [device for device in cleared if device not in members]
+        kept = [device for device in members if device not in cleared and recovery.may_carry(host, device, record["uuid"], limit_s)]
+        in_order = [device for device in members if device not in kept] + [device for device in cleared if device not in members]
         _note_deleted(host, record, in_order)
-        warnings = _kept_superblocks(record, cleared) + _kept_lines(host, record) + initrd.rebuild(host)
+        warnings = _kept_superblocks(record, kept) + _kept_lines(host, record) + initrd.rebuild(host)
         return collections.OrderedDict([("deleted", record["device"]), ("uuid", record["uuid"]), ("disks", in_order), ("warnings", warnings)])
 
 
@@ -109,10 +110,9 @@ def _kept_lines(host, record):
     return ["line %d of %s still names it: take it out by hand" % (line.number, line.path) for line in lines]
 
 
-def _kept_superblocks(record, cleared):
-    """Return what to do about members of a deleted array whose superblocks were not cleared."""
+def _kept_superblocks(record, kept):
+    """Return what to do about members of a deleted array that are away, or whose superblocks could not be cleared: kept, nodes."""
     away = len([member for member in record["members"] if member["state"] == "missing"])
-    kept = [member["device"] for member in record["members"] if member["device"] and member["device"] not in cleared]
     found = ["%s could not be cleared: `mdadm --zero-superblock %s` if nobody needs it" % (device, device) for device in kept]
     if away:
         found.append("%d of its disks are not there and keep their superblocks: clear each with `mdadm --zero-superblock` when it comes back" % away)

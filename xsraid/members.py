@@ -180,16 +180,10 @@ def refuse_under_way(host, record, limit_s, advice="Let that end first."):
         raise ArrayInUse(record["device"], "its own %s" % record["sync"]["action"], advice)
 
 
-
-
-
-
-
-
 def _keep_in_place(host, record, device):
     """Have md look for no replacement of a member any more: mdadm asks for one before it names the disk for it, and a spare would be taken."""
     resync.try_to_write(host, sysfs.name_of(record["device"]), "md/dev-%s/state" % sysfs.name_of(device), "-want_replacement",
-                  "a replacement of %s is still looked for" % device)
+                        "a replacement of %s is still looked for" % device)
 
 
 def take_out_again(host, record, device, limit_s):

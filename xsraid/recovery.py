@@ -112,7 +112,7 @@ def finish_deletion(host, session, uuid, limit_s, is_asked=False):
 def _give_up_deletion(host, uuid, limit_s):
     """Forget a deletion of which nothing is done yet, or nothing but that the array is read-only."""
     facts, record = notes.read(host, DELETING, uuid) or {}, _running(host, uuid, limit_s)
-    if record is not None and "events" in facts:
+    if record is not None and facts.get("is_held"):
         resync.make_writable(host, record, limit_s)
     notes.remove(host, DELETING, uuid)
 
@@ -124,10 +124,13 @@ def _stop(host, record, uuid, kind, limit_s):
     Timeout; the array then is as it was.
     """
     was_writable = record is not None and record["health"] not in md.NOT_THERE and not record.get("read_only")
+    facts = notes.read(host, kind, uuid) or {}
     if was_writable:
+        facts["is_held"] = True  # first: whoever gives it up after a kill lets it go again
+        notes.write(host, kind, facts, uuid)
         resync.make_read_only(host, record, limit_s)
     try:
-        notes.write(host, kind, dict(notes.read(host, kind, uuid) or {}, events=_events(host, uuid, limit_s)), uuid)
+        notes.write(host, kind, dict(facts, events=_events(host, uuid, limit_s)), uuid)
         if record is not None:
             run(host, ["mdadm", "--stop", record["device"]], limit_s)
     except BaseException:
@@ -202,6 +205,12 @@ def _clear_stopped(host, device, uuid, events, limit_s):
         return examined, []
     run(host, ["mdadm", "--zero-superblock", device], limit_s)
     return examined, [device]
+
+
+def may_carry(host, device, uuid, limit_s):
+    """Return whether the superblock on a device has that uuid, or cannot be read."""
+    examined = _examine(host, device, limit_s)
+    return _has_uuid(examined, uuid) or examined.status != 0 and NO_SUPERBLOCK not in examined.err
 
 
 def clear(host, device, uuid, limit_s):
