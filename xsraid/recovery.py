@@ -7,7 +7,7 @@ import re
 import sys
 import syslog
 
-from xsraid import disks, mail, md, mdadm, notes, resync, survey, sysfs, taking
+from xsraid import disks, halves, mail, md, mdadm, notes, resync, survey, sysfs, taking
 from xsraid.commands import run
 from xsraid.errors import ArrayInUse, XsraidError
 from xsraid.host import ASIDE, STATE_DIR
@@ -15,7 +15,6 @@ from xsraid.host import ASIDE, STATE_DIR
 DELETING = "deleting"  # the kind of note of an array that is being deleted
 SETTLE_S = 20
 NEVER_RUN = 0  # the event count of the superblocks that mdadm writes before an array runs for the first time
-NO_SUPERBLOCK = "No md superblock detected"  # what mdadm --examine says of a disk that it could read
 WRITTEN = (md.CONFIGURATION, mail.CONFIGURATION, mail.REVALIASES)
 
 
@@ -153,6 +152,11 @@ def _examine(host, device, limit_s):
     return run(host, ["mdadm", "--examine", "--export", device], limit_s, accept=None)
 
 
+def _was_read(examined):
+    """Return whether mdadm could read the device, be there a superblock or none."""
+    return examined.status == 0 or halves.NO_SUPERBLOCK in examined.err
+
+
 def _count(examined):
     """Return the event count that mdadm read in a superblock, one that is too high for any where it tells none."""
     found = re.search(r"^MD_EVENTS=(\d+)$", examined.out, re.MULTILINE)
@@ -184,7 +188,7 @@ def take_back(host, uuid, limit_s, kind="creating"):
             cleared += _clear_stopped(host, sysfs.node(partition), uuid, facts["events"], limit_s)[1]
         examined, here = _clear_stopped(host, disk["device"], uuid, facts["events"], limit_s)
         cleared += here
-        if examined.status == 0 or NO_SUPERBLOCK in examined.err:
+        if _was_read(examined):
             readable.update([disk["by_id"], disk["device"]])
         else:
             is_one_unreadable = True  # udev may have forgotten by now which one it is
@@ -210,7 +214,7 @@ def _clear_stopped(host, device, uuid, events, limit_s):
 def may_carry(host, device, uuid, limit_s):
     """Return whether the superblock on a device has that uuid, or cannot be read."""
     examined = _examine(host, device, limit_s)
-    return _has_uuid(examined, uuid) or examined.status != 0 and NO_SUPERBLOCK not in examined.err
+    return _has_uuid(examined, uuid) or not _was_read(examined)
 
 
 def clear(host, device, uuid, limit_s):

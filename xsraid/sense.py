@@ -23,7 +23,7 @@ import collections
 
 from xsraid.levels import is_redundant
 
-Pulled = collections.namedtuple("Pulled", "event component time")  # what takes the place of an event that nobody has told
+Seen = collections.namedtuple("Seen", "event component time")  # what takes the place of an event that nobody has told
 
 MISPLACED = "Misplaced"  # our own event, from the unit that assembles at boot; its component is a sentence
 DIVERGED = "Diverged"  # our own, from the units of a boot: parts of an array ran without each other; its component is sentences
@@ -77,17 +77,14 @@ def decide(events, records, memory, now, reminder_s):
         known = memory.setdefault(uuid, _fresh(record["device"]))
         known["absent"] = _absent(record, known)
         for member in _pulled(record, known):
-            known["failed"][member["device"]] = now
-            name = "XSRAID_ARRAY_FAILED" if record["health"] == "failed" else "XSRAID_DISK_FAILED"
-            alerts += _emit(name, uuid, record, known, Pulled(None, member["device"], now), now)
+            alerts += _emit(_failed(member["device"], record["health"], known, now), uuid, record, known, Seen(None, member["device"], now), now)
         if _is_spare_pulled(record, known):
             known["is_spare_told"] = True
             alerts += _emit("XSRAID_SPARE_MISSING", uuid, record, known, None, now)
         name, is_reminder = _change(record, known, now, reminder_s)
         faulty = _untold_faulty(record, known) if name == "XSRAID_ARRAY_DEGRADED" and not is_reminder else []
         for device in faulty:  # such as one that failed while no monitor ran: md itself names it
-            known["failed"][device] = now
-            alerts += _emit("XSRAID_DISK_FAILED", uuid, record, known, Pulled(None, device, now), now)
+            alerts += _emit(_failed(device, record["health"], known, now), uuid, record, known, Seen(None, device, now), now)
         if name and not faulty:
             alerts += [dict(alert, is_reminder=is_reminder) for alert in _emit(name, uuid, record, known, None, now)]
         if _is_stuck(record, known, now):
@@ -162,8 +159,7 @@ def _name_of(event, record, known, now):
         told_at = known["failed"].get(event.component)
         if told_at is not None and 0 <= now - told_at < FOLD_S:
             return None
-        known["failed"][event.component] = now
-        return "XSRAID_ARRAY_FAILED" if health == "failed" else "XSRAID_DISK_FAILED"
+        return _failed(event.component, health, known, now)
     if event.event == "RebuildFinished" and event.component and record and record["mismatch_count"] and record["last_action"] in COMPARING:
         return "XSRAID_MISMATCHES"
     if event.event == "SparesMissing":
@@ -182,6 +178,12 @@ def _name_of(event, record, known, now):
     if event.event == WEAK:
         return "XSRAID_DISK_WEAK"
     return "XSRAID_TEST" if event.event == "TestMessage" else None  # of all others the state that they led to is told, if it is worth it
+
+
+def _failed(device, health, known, now):
+    """Remember that a member is told of as failed; return the name of the alert that it is worth."""
+    known["failed"][device] = now
+    return "XSRAID_ARRAY_FAILED" if health == "failed" else "XSRAID_DISK_FAILED"
 
 
 def _change(record, known, now, reminder_s):
