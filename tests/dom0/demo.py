@@ -156,7 +156,7 @@ def main():
         screen.say(screen.paint(f"\nNot as it should be: {error}", "1;31"))
         return 1
     screen.say("\n" + screen.paint(f"Every step went as it should, in {time.monotonic() - screen.started:.0f} s.", "1;32"))
-    screen.say("Nothing of it is left on this machine but the folder build/ and, for other checkouts, ~/.cache/xsraid.")
+    screen.say("Nothing of it is left on this machine but the folder build/, for other checkouts ~/.cache/xsraid, and locks in /run/lock/xsraid.")
     return 0
 
 
