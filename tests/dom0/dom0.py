@@ -213,15 +213,16 @@ class Dom0:
         return done.out if done.status == 0 else done.out + done.err
 
     def wait_until(self, condition, timeout_s=PATIENCE_S, interval_s=0.1):
-        """Call condition() until it returns something true, and return that; raises TimeoutError."""
+        """Call condition() until it returns something true, and return that; raises TimeoutError. What is waited for has half of the guest's time."""
         deadline = time.monotonic() + timeout_s
         while True:
+            begun = time.monotonic()
             result = condition()
             if result:
                 return result
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{getattr(condition, '__name__', condition)} did not come true in {timeout_s} s")
-            time.sleep(interval_s)
+            time.sleep(max(interval_s, time.monotonic() - begun))
 
     def wait_until_xapi(self, timeout_s=PATIENCE_S):
         """Wait until XAPI answers, starting it if it was stopped; a member's does once its master has it in the pool."""

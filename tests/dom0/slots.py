@@ -1,6 +1,6 @@
-"""A slot is a place on a processor and a work folder. A guest is pinned to its processor, and every second processor has places for two.
+"""A slot is a place on a processor and a work folder. A guest is pinned to its processor, which has places for two.
 
-A guest waits a quarter of its time, so that three on two processors do more than two. Guests that belong together, as a pool, share a place: they are
+A guest waits for a third of its time, so that two on a processor do more than one. Guests that belong together, as a pool, share a place: they are
 slower for it, but take no more from the others than one or two guests do.
 """
 import contextlib
@@ -93,7 +93,7 @@ def take_together(build, count, locks=LOCKS):
 def places():
     """Return [(processor, name of a place on it)], those first that share no processor."""
     cpus = sorted(os.sched_getaffinity(0), reverse=True)
-    return [(cpu, f"cpu{cpu}") for cpu in cpus] + [(cpu, f"cpu{cpu}.second") for cpu in cpus[::2]]
+    return [(cpu, f"cpu{cpu}") for cpu in cpus] + [(cpu, f"cpu{cpu}.second") for cpu in cpus]
 
 
 def _take_free(build, locks):

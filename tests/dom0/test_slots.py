@@ -28,7 +28,7 @@ def free_places(build):
 
 def test_a_processor_has_a_second_guest_when_each_has_one(tmp_path):
     taken = [slots.take(str(tmp_path), locks=str(tmp_path)) for _ in range(PLACES)]
-    assert PLACES == CPUS + (CPUS + 1) // 2 and len(set(cpus_of(taken[:CPUS]))) == CPUS and len({slot.folder for slot in taken}) == PLACES
+    assert PLACES == 2 * CPUS and len(set(cpus_of(taken[:CPUS]))) == CPUS and len({slot.folder for slot in taken}) == PLACES
 
 
 def test_guests_of_a_pool_have_two_processors_where_two_are_free(tmp_path):
