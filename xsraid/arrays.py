@@ -6,13 +6,12 @@ import collections
 import syslog
 import time
 
-from xsraid import clock, initrd, md, mdadm, monitor, notes, planning, recovery, settings, spool, srs, sysfs, taking, xapi
+from xsraid import clock, initrd, md, mdadm, monitor, notes, planning, recovery, settings, srs, sysfs, taking, xapi
 from xsraid.commands import run
 from xsraid.errors import BadArgument, CommandFailed, Timeout, UnknownArray
 from xsraid.levels import is_known, is_redundant
 
 SETTLE_S = 20
-DELETED, DELETED_MAX = "deleted", 16  # the kind of note of an array that was deleted, and how many are kept
 
 
 def create_array(host, session, level, devices, name=None, spares=(), chunk=None, bitmap=None, consistency_policy=None, journal=None, wipe=False,
@@ -93,13 +92,13 @@ def delete_array(host, session, array, confirm):
         if confirm != record["name"]:
             raise BadArgument("confirm", "must be the name of %s: confirm=%s" % (record["device"], record["name"]))
         members = [member["device"] for member in record["members"] if member["device"]]
-        notes.write(host, recovery.DELETING, {"request": {"devices": members}}, record["uuid"])
+        facts = {"device": record["device"], "name": record["name"]}
+        notes.write(host, recovery.DELETING, {"request": {"devices": members}, "array": facts}, record["uuid"])
         cleared = recovery.finish_deletion(host, session, record["uuid"], limit_s, is_asked=True)
-        spool.forget(host, record["uuid"])
         host.log("deleted %s, which was on %s" % (record["device"], " ".join(cleared) or "no disk that is there"), syslog.LOG_NOTICE)
         kept = [device for device in members if device not in cleared and recovery.may_carry(host, device, record["uuid"], limit_s)]
         in_order = [device for device in members if device not in kept] + [device for device in cleared if device not in members]
-        _note_deleted(host, record, in_order)
+        recovery.note_deleted(host, record["uuid"], facts, in_order)
         warnings = _kept_superblocks(record, kept) + _kept_lines(host, record) + initrd.rebuild(host)
         return collections.OrderedDict([("deleted", record["device"]), ("uuid", record["uuid"]), ("disks", in_order), ("warnings", warnings)])
 
@@ -119,18 +118,11 @@ def _kept_superblocks(record, kept):
     return found
 
 
-def _note_deleted(host, record, cleared):
-    """Keep in mind what was deleted, so that a repeat of the call does not take another array for it. The oldest notes go."""
-    facts = {"device": record["device"], "name": record["name"], "disks": cleared, "time": int(time.time())}
-    notes.write(host, DELETED, facts, record["uuid"])
-    kept = sorted(notes.uuids(host, DELETED), key=lambda uuid: notes.read(host, DELETED, uuid).get("time", 0))
-    for uuid in kept[:-DELETED_MAX]:
-        notes.remove(host, DELETED, uuid)
-
-
 def _deleted_before(host, array, confirm):
-    """Return the reply of an earlier call that deleted the array with this node, name or uuid, None when there was none."""
-    found = [(notes.read(host, DELETED, uuid), mdadm.md_uuid(uuid)) for uuid in notes.uuids(host, DELETED)]
+    """Return the reply of an earlier call that deleted the array with this node, name or uuid, None when there was none or it is not finished."""
+    unfinished = notes.uuids(host, recovery.DELETING)
+    found = [(notes.read(host, recovery.DELETED, uuid), mdadm.md_uuid(uuid)) for uuid in notes.uuids(host, recovery.DELETED)
+             if uuid not in unfinished]
     fitting = [(facts["time"], facts, uuid) for facts, uuid in found
                if facts and confirm == facts["name"] and (array in (facts["name"], facts["device"], facts["device"][len("/dev/"):])
                                                           or mdadm.same_uuid(array, uuid))]

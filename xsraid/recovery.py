@@ -6,13 +6,15 @@ import contextlib
 import re
 import sys
 import syslog
+import time
 
-from xsraid import disks, halves, mail, md, mdadm, notes, resync, survey, sysfs, taking
+from xsraid import disks, halves, mail, md, mdadm, notes, resync, spool, survey, sysfs, taking
 from xsraid.commands import run
 from xsraid.errors import ArrayInUse, XsraidError
 from xsraid.host import ASIDE, STATE_DIR
 
 DELETING = "deleting"  # the kind of note of an array that is being deleted
+DELETED, DELETED_MAX = "deleted", 16  # that of one that was, and how many are kept
 SETTLE_S = 20
 NEVER_RUN = 0  # the event count of the superblocks that mdadm writes before an array runs for the first time
 WRITTEN = (md.CONFIGURATION, mail.CONFIGURATION, mail.REVALIASES)
@@ -105,7 +107,22 @@ def finish_deletion(host, session, uuid, limit_s, is_asked=False):
     configuration = md.read_configuration(host)
     if configuration.remove_array(uuid):
         host.replace(md.CONFIGURATION, configuration.text())
-    return take_back(host, uuid, limit_s, DELETING)
+    if "array" in facts:
+        note_deleted(host, uuid, facts["array"], facts["request"]["devices"])  # before its own note goes: a repeat after a kill finds one of them
+    cleared = take_back(host, uuid, limit_s, DELETING)
+    spool.forget(host, uuid)
+    return cleared
+
+
+def note_deleted(host, uuid, facts, cleared):
+    """Keep in mind what was deleted, so that a repeat of the call does not take another array for it. The oldest notes go.
+
+    facts: {"device", "name"} of the array; cleared: nodes.
+    """
+    notes.write(host, DELETED, dict(facts, disks=cleared, time=int(time.time())), uuid)
+    kept = sorted(notes.uuids(host, DELETED), key=lambda uuid: notes.read(host, DELETED, uuid).get("time", 0))
+    for uuid in kept[:-DELETED_MAX]:
+        notes.remove(host, DELETED, uuid)
 
 
 def _give_up_deletion(host, uuid, limit_s):

@@ -55,6 +55,14 @@ def sr_beside_a_volume_group(dom0):
     return {"arguments": {"array": "md0"}, "tells": ["sr_uuid", "device"], "devices": ["/dev/md0"]}
 
 
+def an_array_of_two(dom0):
+    """An array on disks that carry nothing else."""
+    members = devices(dom0, "d0", "d1")
+    dom0.call("create_array", level=1, devices=members)
+    settled(dom0)
+    return {"arguments": {"array": "md0", "confirm": "md0"}, "tells": ["deleted", "disks"], "devices": members}
+
+
 # What is there before the call, and what must be among its steps, so that the test cannot pass by counting nothing.
 CALLS = {
     "create_array": (array_on_stale_disks, [
@@ -64,6 +72,9 @@ CALLS = {
         r"rename \S+ /etc/ssmtp/ssmtp.conf", r"rename \S+ /etc/ssmtp/revaliases", r"rename \S+ /etc/mdadm.conf", r"request host\.add_to_other_config",
         r"command \S+/systemctl enable mdmonitor.service", r"command \S+/systemctl restart mdmonitor.service", "reply"]),
     "create_sr": (sr_beside_a_volume_group, [r"request SR\.create", r"request SR\.add_to_other_config xsraid-array", "reply"]),
+    "delete_array": (an_array_of_two, [
+        r"rename \S+ /var/lib/xsraid/deleting-\w+", r"command \S+/mdadm --readonly", r"command \S+/mdadm --stop", r"rename \S+ /etc/mdadm.conf",
+        r"command \S+/mdadm --zero-superblock", r"rename \S+ /var/lib/xsraid/deleted-\w+", "reply"]),
 }
 # Fault files that are there at once, and the failures of the calls until one succeeds.
 FAULTS = {

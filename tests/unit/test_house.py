@@ -74,7 +74,6 @@ ORDER = [
 # What takes the time of day, as it is shown or kept. Whatever waits takes `clock`.
 TIME_OF_DAY = {
     "alerts": ["_note_webhook"],
-    "arrays": ["_note_deleted"],
     "boot": ["_look_after_the_monitor", "_tell_of_conflicts", "_tell_of_nodes"],
     "care": ["_look_at_checks", "_look_at_disks"],
     "by_mail": ["_refused_login", "send"],
@@ -84,6 +83,7 @@ TIME_OF_DAY = {
     "identify": ["_end", "_shine", "put_out"],  # a note says until when a LED is on
     "members": ["_note_replacing"],
     "recipients": ["note", "paused", "sent"],
+    "recovery": ["note_deleted"],
     "reports": ["_set_back_to", "test_alert"],  # compared with the time that an event has
 }
 

@@ -21,8 +21,9 @@ from xsraid import api  # noqa: E402
 from xsraid.host import Host  # noqa: E402
 
 UPPER = "/boot/upper"  # of the overlay: what has changed in the guest, and nothing else
-# Others' business: logs, caches, XAPI's database (its records are compared instead), LVM's diary, what alerts do in the background.
-OTHERS = r"var/(log|cache|tmp|lib/(rpm|xapi|xcp|systemd|xsraid/(spool|history|names)))\b|etc/lvm/(archive|backup)\b"
+# Others' business: logs, caches, XAPI's database (its records are compared instead), LVM's diary, what alerts do in the background; and the notes of
+# what was deleted, which have its time.
+OTHERS = r"var/(log|cache|tmp|lib/(rpm|xapi|xcp|systemd|xsraid/(spool|history|names|deleted)))\b|etc/lvm/(archive|backup)\b"
 BACKGROUND = r"/run/(lock/xsraid.lock|xsraid|systemd/.*xsraid-deliver[.].*)\Z"
 VOLUMES = "pvs --segments --noheadings --separator ' ' -o pv_name,vg_name,lv_name,lv_attr,seg_size"
 BLOCK_BYTES = 1 << 16
@@ -69,6 +70,8 @@ class Machine:
             with open(device, "rb") as content:
                 self.contents[device] = content.read()
         self.files, self.folders, self.arrays, self.mapped = files(), folders(), arrays(), mapped()
+        # Arrays whose members are among the devices: they are stopped before these are brought back.
+        self.stopped = {node: sorted(members) for node in self.arrays for members in [members_of(node)] if members <= set(devices)}
         self.srs, self.secrets = self.xenapi.SR.get_all(), self.xenapi.secret.get_all()
         self.other_config = self.xenapi.host.get_other_config(self.here)
 
@@ -106,10 +109,12 @@ class Machine:
             self.xenapi.secret.destroy(secret)
         for name in mapped() - self.mapped:
             shell("dmsetup remove --retry " + name)
-        for array in arrays() - self.arrays:
+        for array in arrays() - (self.arrays - set(self.stopped)):
             shell("mdadm -q --stop " + array)
         for device, content in self.contents.items():
             restore_content(device, content)
+        for array, members in self.stopped.items():
+            shell("mdadm -q --assemble %s %s" % (array, " ".join(members)))
         restore_files(self.files, self.folders)
         self.xenapi.host.set_other_config(self.here, self.other_config)
         shell("udevadm settle")
@@ -123,6 +128,10 @@ def read(path):
 def arrays():
     """Return the nodes of the arrays that the kernel has."""
     return {"/dev/" + path.split("/")[3] for path in glob.glob("/sys/block/md*/md/array_state") if read(path).strip() != "clear"}
+
+
+def members_of(array):
+    return {"/dev/" + path.rsplit("-", 1)[1] for path in glob.glob("/sys/block/%s/md/dev-*" % array[len("/dev/"):])}
 
 
 def mapped():
