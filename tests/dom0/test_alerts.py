@@ -211,6 +211,22 @@ def test_the_spools_disk_is_full(watched):
         watched.run("systemctl stop xsraid-deliver.timer xsraid-deliver.service; umount /var/lib/xsraid")
 
 
+def test_the_root_is_read_only(watched):
+    """/tmp is on it, as a dom0 has it: the event is in /run meanwhile."""
+    folders = "/etc /root /tmp /var/tmp /var/lib/xsraid"
+    watched.run(f"for folder in {folders}; do mount --bind $folder $folder && mount -o remount,bind,ro $folder || exit; done")
+    try:
+        assert watched.run("touch /var/lib/xsraid/file", check=False).status != 0
+        fail(watched)
+        assert watched.wait_for_mail().headers["Subject"] == FAILED.format(watched.disk("d1").device)
+        watched.wait_until(lambda: messages(watched) == ["XSRAID_DISK_FAILED"])
+    finally:
+        watched.run(f"systemctl stop xsraid-deliver.timer xsraid-deliver.service; umount {folders}")
+    watched.run("systemctl restart xsraid-deliver.timer")
+    delivered(watched, "XSRAID_DISK_FAILED")
+    assert len(subjects(watched)) == len(messages(watched)) == 1
+
+
 def test_the_clock_is_set_back_and_ahead(watched):
     watched.smtp("vanish")
     try:

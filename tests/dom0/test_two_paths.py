@@ -1,10 +1,12 @@
 """Disks are told apart by what they are: with two paths to one of them, and with one serial number on three, no call writes on the wrong one."""
 import os
+import re
 
 import pytest
 
 from kinds import blocks_changed, contents
-from steps import create, refusal, still
+from steps import configure, create, refusal, settled, still
+from watching import fail_device, wait_until_watching
 
 MIB = 1 << 20
 TWINS = ("a.twin", "b.twin", "c.twin")
@@ -88,3 +90,18 @@ def test_a_second_path_to_a_member_is_not_taken_for_one_that_came_late(dom0, dev
     assert [message["body"] for message in dom0.xapi("message.get_all_records").values() if message["name"] == "XSRAID_ARRAY_DIVERGED"] == []
     members = [member["device"] for member in dom0.call("list_arrays", array="md0")["arrays"][0]["members"] if member["device"]]
     assert members in ([devices["member"]], [devices["member+path"]])
+
+
+def test_the_mail_on_one_of_several_disks_of_a_serial_number_names_that_one(dom0, devices):
+    """What it says to type is about no other disk."""
+    twins = [devices[name] for name in TWINS]
+    dom0.run(f"mdadm -q --stop /dev/md1; wipefs -qa {' '.join(twins)}; sed -i /md1/d /etc/mdadm.conf; udevadm settle", check=False)
+    configure(dom0)
+    node = dom0.call("create_array", level=1, devices=twins, wipe=True)["array"]["device"]
+    settled(dom0, node)
+    wait_until_watching(dom0)
+    fail_device(dom0, twins[1], node)
+    mail = dom0.wait_for_mail(lambda mail: "XSRAID_DISK_FAILED" in mail.headers["Subject"])
+    named = re.findall(r"args:disk=(\S+)", mail.text)
+    assert named
+    assert {dom0.run(["readlink", "-f", name]).out.strip() for name in named} == {twins[1]}

@@ -53,7 +53,11 @@ def look_for_a_minute(dom0):
 
 
 def fail(dom0, disk="d1", array="md0"):
-    dom0.run(f"mdadm --manage /dev/{array} --set-faulty {dom0.disk(disk).device}")
+    fail_device(dom0, dom0.disk(disk).device, "/dev/" + array)
+
+
+def fail_device(dom0, device, node):
+    dom0.run(f"mdadm --manage {node} --set-faulty {device}")
 
 
 def history(dom0):
