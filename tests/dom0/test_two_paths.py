@@ -6,7 +6,7 @@ import pytest
 
 from kinds import blocks_changed, contents
 from steps import configure, create, refusal, settled, still
-from watching import fail_device, wait_until_watching
+from watching import fail_device, wait_until_monitored
 
 MIB = 1 << 20
 TWINS = ("a.twin", "b.twin", "c.twin")
@@ -99,7 +99,7 @@ def test_the_mail_on_one_of_several_disks_of_a_serial_number_names_that_one(dom0
     configure(dom0)
     node = dom0.call("create_array", level=1, devices=twins, wipe=True)["array"]["device"]
     settled(dom0, node)
-    wait_until_watching(dom0)
+    wait_until_monitored(dom0)
     fail_device(dom0, twins[1], node)
     mail = dom0.wait_for_mail(lambda mail: "XSRAID_DISK_FAILED" in mail.headers["Subject"])
     named = re.findall(r"args:disk=(\S+)", mail.text)
