@@ -24,12 +24,12 @@ def follow(host, session, records):
     """Bring the alarms up to what is remembered of the arrays. records: of `md.read_arrays`. Raises CommandFailed, and what XAPI raises."""
     known, needed = notes.read(host, NOTE) or {}, wanted(host, records)
     if known or needed:
-        objects = {record["uuid"]: record for record in records}
+        by_uuid = {record["uuid"]: record for record in records}
         now = {uuid: alarm for uuid, alarm in known.items() if needed.get(uuid) == alarm["text"]}
         for uuid in sorted(set(known) - set(now)):
             _destroy(session, known[uuid]["message"])
         for uuid in sorted(set(needed) - set(now)):
-            now[uuid] = {"message": _make(host, session, objects[uuid], needed[uuid]), "text": needed[uuid]}
+            now[uuid] = {"message": _make(host, session, by_uuid[uuid], needed[uuid]), "text": needed[uuid]}
         if now != known:
             notes.write(host, NOTE, now)
 

@@ -158,9 +158,9 @@ def _collect(host, limits):
     """Make alerts of new events and of what has changed on the arrays, and have them on disk; return the records of the arrays."""
     events, memory, now = spool.events(host), spool.memory(host), time.time()
     records = md.read_arrays(host)
-    inventory = disks.inventory(host)
-    by_node = {node: disk for disk in inventory for node in _nodes_of(host, disk)}
-    there, serials = sorted(by_node), collections.Counter(disk["serial"] for disk in inventory)
+    there_now = disks.inventory(host)
+    by_node = {node: disk for disk in there_now for node in _nodes_of(host, disk)}
+    there, serials = sorted(by_node), collections.Counter(disk["serial"] for disk in there_now)
     for record in records:
         record["described"] = [_described(by_node, serials, member) for member in record["members"] if member["device"]]
         record["nodes"], record["there"] = _names_of(host, record), there

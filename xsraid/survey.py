@@ -131,6 +131,6 @@ def _srs(host, session):
 
 
 def _paths_of_pbd(host, config):
-    paths = [path for path in config.get("device", "").split(",") if path.startswith("/")]
+    named = [path for path in config.get("device", "").split(",") if path.startswith("/")]
     folder = config.get("location", "")
-    return paths + ["%s/%s" % (folder, name) for name in host.names(folder)] if folder.startswith("/") else paths
+    return named + ["%s/%s" % (folder, name) for name in host.names(folder)] if folder.startswith("/") else named

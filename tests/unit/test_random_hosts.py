@@ -26,10 +26,10 @@ def disagreements(host, spoil=lambda drawn: drawn):
     found = []
     for disk in host.disks:
         facts = usage.DiskFacts(disk.name, SIZE_BYTES, 512, False, False, "0", None, drawn.partitions[disk.name], host.held(disk))
-        refusals, stale = usage.decide(facts, drawn)
+        reasons, stale = usage.decide(facts, drawn)
         is_used = disk.all_used() or disk.twin is not None and disk.twin.all_used()
-        if bool(refusals) != is_used:
-            found.append("%s is %s: %s" % (disk.name, "used but free" if is_used else "idle but refused", refusals))
+        if bool(reasons) != is_used:
+            found.append("%s is %s: %s" % (disk.name, "used but free" if is_used else "idle but refused", reasons))
         elif not is_used and {(item["type"], item["device"]) for item in stale} != disk.contents():
             found.append("%s: stale is %s" % (disk.name, stale))
     for array in host.arrays:
