@@ -21,13 +21,13 @@ TOOL = ROOT / "build/venv-mutants/bin"
 COPIED = ("xsraid", "xsraid_cli", "tests/unit", "tests/system_faults.py", "pyproject.toml", "rpm", "xapi-plugin")
 # The tests that know a module, in tests/unit; the quick ones first.
 TESTS = {
-    "levels": ("test_levels.py",),
-    "sense": ("test_sense.py",),
-    "usage": ("test_judge.py", "test_usage.py"),
-    "mdadmconf": ("test_mdadmconf.py", "test_configuration_files.py", "test_mdadm.py"),
-    "mdadm": ("test_mdadm.py",),
+    "md/levels": ("test_levels.py",),
+    "alerts/rules": ("test_sense.py",),
+    "disks/refusals": ("test_judge.py", "test_usage.py"),
+    "md/conf": ("test_mdadmconf.py", "test_configuration_files.py", "test_mdadm.py"),
+    "md/mdadm": ("test_mdadm.py",),
     "arguments": ("test_arguments.py",),
-    "summary": ("test_summary.py",),
+    "md/summary": ("test_summary.py",),
 }
 KILLED_MIN = 0.95
 TEST_LIMIT_S = 30

@@ -6,7 +6,7 @@ What takes the place of a call is of the system, never of what is tested. The fi
 import os
 import time
 
-from xsraid import clock
+from xsraid.host import clock
 
 REAL_READ = os.read  # a fault that is played anew takes the place of the one before
 
@@ -56,7 +56,7 @@ def time_flies(mocker, at_sleep=lambda seconds: None):
         real_sleep(0.001)
     mocker.patch("time.sleep", side_effect=sleep)
     mocker.patch("time.time", side_effect=lambda: started + sum(slept))
-    mocker.patch("xsraid.clock.monotonic_s", side_effect=lambda: began + sum(slept))
+    mocker.patch("xsraid.host.clock.monotonic_s", side_effect=lambda: began + sum(slept))
     return slept
 
 

@@ -23,7 +23,7 @@ import XenAPI
 from xsraid import __version__
 from xsraid import arguments as kinds
 from xsraid.errors import BadArgument, XapiGone, XsraidError
-from xsraid.host import Host
+from xsraid.host.files import Host
 from xsraid.text import PYTHON_2, native, printable, shown
 
 if PYTHON_2:
@@ -68,8 +68,9 @@ DISK = Argument("disk", kinds.disk, "which member")
 WIPE = Argument("wipe", kinds.boolean, "give up what is left on the disk from an earlier life", "false")
 ALLOW_REMOVABLE = Argument("allow_removable", kinds.boolean, "take disks that the kernel calls removable, as some controllers say of each", "false")
 TABLE = (
-    Function("list_disks", "disks.list_disks", (), "every disk of the host: usable or not, and each reason why not", "disks", changes=False),
-    Function("create_array", "arrays.create_array", (
+    Function("list_disks", "disks.inventory.list_disks", (), "every disk of the host: usable or not, and each reason why not", "disks",
+             changes=False),
+    Function("create_array", "actions.arrays.create_array", (
         Argument("level", kinds.level, "the RAID level"),
         Argument("devices", kinds.disks, "the active members", example="/dev/sda,/dev/sdb,/dev/sdc,/dev/sdd"),
         Argument("name", kinds.array_name, "the array's name", "mdN, the first free one"),
@@ -85,33 +86,33 @@ TABLE = (
         Argument("dry_run", kinds.boolean, "change nothing, reply the commands", "false"),
         ALLOW_REMOVABLE,
     ), "makes an array, its node and its line in /etc/mdadm.conf", "create", ("devices",)),
-    Function("adopt_array", "arrays.adopt_array", (ARRAY,),
+    Function("adopt_array", "actions.arrays.adopt_array", (ARRAY,),
              "takes over an array made by hand: its line in /etc/mdadm.conf and its SR's path and tag; nothing on its disks", "adopt"),
-    Function("fail_disk", "members.fail_disk", (ARRAY, DISK, Argument("confirm", kinds.plain_text, "that disk's serial number")),
+    Function("fail_disk", "actions.members.fail_disk", (ARRAY, DISK, Argument("confirm", kinds.plain_text, "that disk's serial number")),
              "makes a member faulty: the drill; never the last redundancy", "fail", ("array", "disk")),
-    Function("remove_disk", "members.remove_disk", (
+    Function("remove_disk", "actions.members.remove_disk", (
         ARRAY, DISK, Argument("wipe_old", kinds.boolean, "clear the array's superblock on it, too", "false")),
              "takes a faulty member or a spare out of an array", "remove"),
-    Function("add_disk", "members.add_disk", (ARRAY, Argument("disk", kinds.disk, "which disk"), WIPE, ALLOW_REMOVABLE),
+    Function("add_disk", "actions.members.add_disk", (ARRAY, Argument("disk", kinds.disk, "which disk"), WIPE, ALLOW_REMOVABLE),
              "puts a disk in the place of a missing member, or in as a spare", "add"),
-    Function("replace_disk", "members.replace_disk", (
+    Function("replace_disk", "actions.members.replace_disk", (
         ARRAY, DISK, Argument("new_disk", kinds.disk, "the disk that takes its place", example="/dev/sdf"), WIPE, ALLOW_REMOVABLE),
              "puts a new disk in the place of a member, which serves until the new one is filled", "replace"),
-    Function("check_array", "care.check_array", (ARRAY, Argument("action", kinds.choice("start", "stop"), "what to do")),
+    Function("check_array", "actions.check.check_array", (ARRAY, Argument("action", kinds.choice("start", "stop"), "what to do")),
              "compares what the members hold", "check", ("action", "array"), changes=False),
-    Function("identify_disk", "identify.identify_disk", (
+    Function("identify_disk", "actions.identify.identify_disk", (
         Argument("disk", kinds.disk, "which disk"),
         Argument("seconds", kinds.whole_number(1, 3600), "how long", "60"),
     ), "makes a disk's light blink, so that you pull the right one", "identify", changes=False),
-    Function("grow_array", "growth.grow_array", (
+    Function("grow_array", "actions.growth.grow_array", (
         ARRAY, Argument("devices", kinds.disks, "the new members, spares of the array among them",
                         "none: only offers its SR the room that an earlier call has made", "/dev/sde"), WIPE, ALLOW_REMOVABLE),
              "adds members to an array, and then its room to the storage repository on it", "grow", ("array", "devices"), shown=("devices",)),
-    Function("delete_array", "arrays.delete_array", (ARRAY, Argument("confirm", kinds.plain_text, "the array's name")),
+    Function("delete_array", "actions.arrays.delete_array", (ARRAY, Argument("confirm", kinds.plain_text, "the array's name")),
              "stops an array for good and frees its disks; refuses while anything is on it", "delete", ("array",)),
-    Function("list_arrays", "md.list_arrays", (ONE_ARRAY,), "health, redundancy left, members, progress and SR of the arrays", "status", ("array",),
-             changes=False),
-    Function("configure_alerts", "alerts.configure_alerts", (
+    Function("list_arrays", "md.state.list_arrays", (ONE_ARRAY,), "health, redundancy left, members, progress and SR of the arrays", "status",
+             ("array",), changes=False),
+    Function("configure_alerts", "alerts.settings.configure_alerts", (
         Argument("mail_to", kinds.ALERTS["mail_to"], "who is alerted", "the pool's mail-destination"),
         Argument("mail_from", kinds.ALERTS["mail_from"], "whom the mail says it is from", "the pool's mail-sender"),
         Argument("smtp_host", kinds.ALERTS["smtp_host"], "the mail server", "the pool's ssmtp-mailhub"),
@@ -129,18 +130,19 @@ TABLE = (
         Argument("scope", kinds.choice("host", "pool"), "for this host, or for every host of the pool, those to come included", "host"),
     ), "writes ssmtp.conf, revaliases, MAILADDR and MAILFROM, and lets mdadm's monitor run", "alerts set",
              shown=("mail_to", "mail_from", "smtp_host", "smtp_user")),
-    Function("apply_alerts", "alerts.apply_alerts", (),
+    Function("apply_alerts", "alerts.settings.apply_alerts", (),
              "applies the alert settings that XAPI keeps for this host or its pool; hosts do so by themselves when their xapi starts",
              "alerts apply"),
-    Function("get_alerts", "alerts.get_alerts", (), "the settings, without secrets, and whether the monitor runs", "alerts show", changes=False),
-    Function("test_alert", "reports.test_alert", (
+    Function("get_alerts", "alerts.settings.get_alerts", (), "the settings, without secrets, and whether the monitor runs", "alerts show",
+             changes=False),
+    Function("test_alert", "actions.alert_reports.test_alert", (
         ONE_ARRAY,
         Argument("timeout_s", kinds.whole_number(1, 3600), "how long the whole call may take, in seconds", "60"),
     ), "makes mdadm's test event for each array and tells what the mail server answered", "alerts test", ("array",), changes=False),
-    Function("alert_history", "reports.alert_history", (
+    Function("alert_history", "actions.alert_reports.alert_history", (
         Argument("count", kinds.whole_number(1, 500), "how many alerts, the newest first", "50"),
     ), "what happened, and how each alert was delivered", "alerts history", changes=False),
-    Function("create_sr", "storage.create_sr", (
+    Function("create_sr", "actions.storage.create_sr", (
         ARRAY,
         Argument("type", kinds.choice("lvm", "ext"), "the SR's type", "lvm, or what is there"),
         Argument("name_label", kinds.plain_text, "the SR's name", "Local RAID10 md0"),
@@ -177,7 +179,7 @@ def handlers(failure, host):
 def call(host, session, function, given):
     """Call a function of the table with the arguments {name: text} as given; return its reply as JSON text. Raises XsraidError, XenAPI.Failure."""
     values = parse(function, given)
-    module, _, verb = function.verb.partition(".")
+    module, _, verb = function.verb.rpartition(".")
     reply = getattr(importlib.import_module("xsraid." + module), verb)(host, session, **values)
     return json.dumps(_clean(reply), separators=(", ", ": "))
 

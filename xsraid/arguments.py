@@ -8,8 +8,8 @@ from __future__ import absolute_import
 
 import re
 
-from xsraid.levels import LEVELS, level_name
-from xsraid.mdadm import NAME_MAX
+from xsraid.md.levels import LEVELS, level_name
+from xsraid.md.mdadm import NAME_MAX
 from xsraid.text import shown
 
 LIST_MAX = 256  # entries; an array has at most a few dozen members

@@ -6,7 +6,7 @@ import re
 
 from xsraid import api
 from xsraid.errors import BadArgument
-from xsraid.levels import LEVELS, level_name
+from xsraid.md.levels import LEVELS, level_name
 from xsraid_cli import asking, commands, layout, pool, proposals, secret, views, words
 from xsraid_cli.keys import at_once, pressed
 from xsraid_cli.parser import CREATE

@@ -5,7 +5,7 @@ from __future__ import absolute_import
 import threading
 import time
 
-from xsraid import clock
+from xsraid.host import clock
 from xsraid_cli import advice, connecting, everywhere, pool, together
 
 GRACE_S = 2  # how long the end waits for a login that is under way

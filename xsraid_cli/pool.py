@@ -9,9 +9,9 @@ import re
 
 import XenAPI
 
-from xsraid import xapi
 from xsraid.errors import NotConfigured
-from xsraid.host import Host as Machine
+from xsraid.host.files import Host as Machine
+from xsraid.xapi import objects
 from xsraid_cli import transport, words
 from xsraid_cli.certificates import AUTHORITIES
 from xsraid_cli.problems import USAGE, Problem
@@ -76,7 +76,7 @@ class Pool(object):
 
     def _this_host(self):
         try:
-            return xapi.this_host(Machine(), self.session)
+            return objects.this_host(Machine(), self.session)
         except NotConfigured as error:
             raise Problem(error.sentence, "Name the host: --host NAME.", USAGE)
 

@@ -4,7 +4,7 @@ from __future__ import absolute_import
 
 import collections
 
-from xsraid.levels import LEVELS, capacity_bytes, redundancy
+from xsraid.md.levels import LEVELS, capacity_bytes, redundancy
 from xsraid_cli import words
 
 # level: a key of LEVELS; size_bytes: its capacity, superblocks left aside; survives: failures of any disks, in the worst case.

@@ -5,7 +5,7 @@ from __future__ import absolute_import
 import collections
 import threading
 
-from xsraid import clock
+from xsraid.host import clock
 from xsraid.text import PYTHON_2
 
 if PYTHON_2:

@@ -10,6 +10,7 @@ that would have written there may have succeeded. Prints a line for each; the sa
 import argparse
 import collections
 import json
+import posixpath
 import random
 import time
 import zlib
@@ -32,20 +33,20 @@ UNITS = ("systemctl restart xsraid-assemble.service xsraid-attach.service", "sys
 Call = collections.namedtuple("Call", "function arguments disks array")  # disks: the test's names; array: what its argument of that name names
 
 
-# What was wrong once: {name: (module, text of it now, text that is as wrong again)}.
+# What was wrong once: {name: (module by its path in the package, text of it now, text that is as wrong again)}.
 FAULTS = {
-    "two paths": ("paths", "for disk in disks if identity is not None else []:", "for disk in []:"),
-    "a fresher disk": ("halves", "CONFLICTS = (NEWER, SPLIT)", "CONFLICTS = ()"),
-    "a renamed array": ("srs", "return xapi.sr_if_known(self.session, uuid) if uuid else None", "return None"),
-    "taking back": ("recovery", "is_idle = not judged.uses and not judged.stale", "is_idle = True"),
-    "finishing a deletion": ("recovery", "taking.refuse_array_in_use(host, session, record or md.find_array(host, uuid))", "pass"),
-    "lines without uuid": ("usage", "return mdadmconf.line_of(facts, graph.lines, ANY_HOME) or next(iter(by_minor), None)", "return None"),
-    "partitions of arrays": ("usage", "partitions = graph.partitions.get(name, [])", "partitions = []"),
-    "arrays of arrays": ("usage", "if signature.type == md.MEMBER_TYPE and not any(", "if False and not any("),
-    "a repeated deletion": ("md", 'if wanted.startswith("/") or re.match(NODE, wanted):', "if False:"),
-    "shared serials": ("disks", 'fitting = [disk for disk in found if name in (disk["serial"], disk["wwn"])]',
+    "two paths": ("disks/identity", "for disk in disks if identity is not None else []:", "for disk in []:"),
+    "a fresher disk": ("md/superblocks", "CONFLICTS = (NEWER, SPLIT)", "CONFLICTS = ()"),
+    "a renamed array": ("xapi/sr_types", "return objects.sr_if_known(self.session, uuid) if uuid else None", "return None"),
+    "taking back": ("actions/rollback", "is_idle = not judged.uses and not judged.stale", "is_idle = True"),
+    "finishing a deletion": ("actions/rollback", "claim.refuse_array_in_use(host, session, record or md_state.find_array(host, uuid))", "pass"),
+    "lines without uuid": ("disks/refusals", "return conf.line_of(facts, graph.lines, ANY_HOME) or next(iter(by_minor), None)", "return None"),
+    "partitions of arrays": ("disks/refusals", "partitions = graph.partitions.get(name, [])", "partitions = []"),
+    "arrays of arrays": ("disks/refusals", "if signature.type == md_state.MEMBER_TYPE and not any(", "if False and not any("),
+    "a repeated deletion": ("md/state", 'if wanted.startswith("/") or re.match(NODE, wanted):', "if False:"),
+    "shared serials": ("disks/inventory", 'fitting = [disk for disk in found if name in (disk["serial"], disk["wwn"])]',
                        'fitting = [disk for disk in found if name in (disk["serial"], disk["wwn"])][:1]'),
-    "groups of other drivers": ("srs", 'GROUP = r"(.+)-(', 'GROUP = r"(VG_XenStorage)-('),
+    "groups of other drivers": ("xapi/sr_types", 'GROUP = r"(.+)-(', 'GROUP = r"(VG_XenStorage)-('),
 }
 
 
@@ -256,7 +257,7 @@ def put_back(dom0, module, now, wrong):
     source = dom0.run(["cat", path]).out
     if source.count(now) != 1:
         raise ValueError(f"{module}.py has no such text, or not once: {now}")
-    dom0.run(f"cat >{path} && rm -rf /usr/share/xsraid/xsraid/__pycache__ {path}c", stdin=source.replace(now, wrong))
+    dom0.run(f"cat >{path} && rm -rf {posixpath.dirname(path)}/__pycache__ {path}c", stdin=source.replace(now, wrong))
 
 
 def main():

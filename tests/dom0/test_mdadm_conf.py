@@ -9,8 +9,9 @@ import re
 import pytest
 
 from steps import one_of
-from xsraid import md, mdadmconf
-from xsraid.host import Host
+from xsraid.host.files import Host
+from xsraid.md import conf
+from xsraid.md import state as md_state
 
 DOM0_OPTIONS = {"rpm": "", "disks": ("d0", "d1", "d2", "d3", "d4")}
 PREFERRED_PYTHON = "3.6"  # none of it depends on it
@@ -191,9 +192,9 @@ def findings(line, devices, home):
     found, first, used = [], None, []
     for device in devices:
         array = next(array for array in ARRAYS if device in array.devices)
-        facts = mdadmconf.ArrayFacts(uuid=array.uuid, name=array.name, devices=(device,), super_minor=array.super_minor, level=array.level,
+        facts = conf.ArrayFacts(uuid=array.uuid, name=array.name, devices=(device,), super_minor=array.super_minor, level=array.level,
                                      device_count=len(array.devices), metadata=array.metadata)
-        word = mdadmconf.differs(line, facts, home)  # the words are compared, so that a slip in one word of a line shows in each
+        word = conf.differs(line, facts, home)  # the words are compared, so that a slip in one word of a line shows in each
         if word not in ("container", "devices", "metadata") and is_auto:
             word = "auto"
         if word not in ("container", "devices") and first and array.metadata != first.metadata:
@@ -311,7 +312,7 @@ def disks_in_mdadms_order(dom0):
 def disagreements(texts, answers, disks):
     """Yield (text, what, the product's, mdadm's)."""
     for text, (_, assembled, monitored) in zip(texts, answers, strict=True):
-        configuration = mdadmconf.Configuration(as_product_has_it(text))
+        configuration = conf.Configuration(as_product_has_it(text))
         want, have = expected(configuration, disks), read(assembled)
         if want is None and have:
             yield text, "gives up", want, have
@@ -348,7 +349,7 @@ def test_of_several_files_those_are_read_that_mdadm_reads_and_in_its_order(laid_
             root = tmp_path / f"{count}-{number}"
             write_all(root / "etc", {place: f"  ARRAY /dev/md/{place.replace('/', '-')} super-minor=9\n" for place in present + NO_PARTS})
             (root / "etc/debian_version").write_text("12.0\n")
-            lines = [line for line in md.read_configuration(Host(str(root))).array_lines() if line.is_read]
+            lines = [line for line in md_state.read_configuration(Host(str(root))).array_lines() if line.is_read]
             assert [line.path[len("/etc/"):].replace("/", "-") for line in lines] == [line.node[len("/dev/md/"):] for line in lines]
             files = {str(path.relative_to(root)): path.read_text() for path in (root / "etc").rglob("*") if path.is_file()}
             read_by.append((present, files, [line.node for line in lines]))

@@ -4,8 +4,9 @@ import re
 import pytest
 
 from conftest import HOST_UUID, INVENTORY, UUID
-from xsraid import alarms, notes, spool
-from xsraid.host import Host
+from xsraid.alerts import spool, xo_alarms
+from xsraid.host import store
+from xsraid.host.files import Host
 
 OTHER = "22222222:22222222:22222222:22222222"
 BODY = r'value: 0\nconfig:\n<variable>\n<name value="([^&<>"]+)"/>\n</variable>\Z'
@@ -17,7 +18,7 @@ def host(tmpdir):
         tmpdir.ensure(folder, dir=True)
     tmpdir.ensure("etc/xensource-inventory").write(INVENTORY % (HOST_UUID, "8.2.1"))
     found = Host(str(tmpdir))
-    notes.write(found, "alerts", {"applied": {"xo_alarms": True}})
+    store.write(found, "alerts", {"applied": {"xo_alarms": True}})
     return found
 
 
@@ -48,62 +49,62 @@ def shown(session):
 
 def test_an_alarm_comes_with_the_need_and_goes_with_it(host, session):
     remembers(host)
-    assert alarms.is_open(host, [record()])
-    alarms.follow(host, session, [record()])
-    assert shown(session) == [("Host", HOST_UUID, "5", "RAID md0 degraded - disk serial SB gone")] and not alarms.is_open(host, [record()])
+    assert xo_alarms.is_open(host, [record()])
+    xo_alarms.follow(host, session, [record()])
+    assert shown(session) == [("Host", HOST_UUID, "5", "RAID md0 degraded - disk serial SB gone")] and not xo_alarms.is_open(host, [record()])
     for _ in range(3):
-        alarms.follow(host, session, [record()])
+        xo_alarms.follow(host, session, [record()])
     assert len(shown(session)) == 1
-    alarms.follow(host, session, [record("rebuilding", state="rebuilding")])
+    xo_alarms.follow(host, session, [record("rebuilding", state="rebuilding")])
     assert [text for _, _, _, text in shown(session)] == ["RAID md0 being repaired"]
     remembers(host, told=False)
-    assert alarms.is_open(host, [record("optimal", state="active")])
-    alarms.follow(host, session, [record("optimal", state="active")])
-    assert shown(session) == [] and not alarms.is_open(host, [record("optimal", state="active")])
+    assert xo_alarms.is_open(host, [record("optimal", state="active")])
+    xo_alarms.follow(host, session, [record("optimal", state="active")])
+    assert shown(session) == [] and not xo_alarms.is_open(host, [record("optimal", state="active")])
 
 
 def test_each_array_has_its_own_and_one_that_is_gone_none(host, session):
     remembers(host, uuids=(UUID, OTHER))
     both = [record(), record("failed", OTHER, "/dev/md1")]
-    alarms.follow(host, session, both)
+    xo_alarms.follow(host, session, both)
     assert len(shown(session)) == 2
-    alarms.follow(host, session, both[:1])
+    xo_alarms.follow(host, session, both[:1])
     assert [text.split()[1] for _, _, _, text in shown(session)] == ["md0"]
 
 
 def test_without_being_asked_for_there_are_none_and_those_that_are_there_go(host, session):
     remembers(host)
-    alarms.follow(host, session, [record()])
-    notes.write(host, "alerts", {"applied": {"xo_alarms": False}})
-    alarms.follow(host, session, [record()])
+    xo_alarms.follow(host, session, [record()])
+    store.write(host, "alerts", {"applied": {"xo_alarms": False}})
+    xo_alarms.follow(host, session, [record()])
     assert shown(session) == []
-    notes.remove(host, "alerts")
-    alarms.follow(host, session, [record()])
+    store.remove(host, "alerts")
+    xo_alarms.follow(host, session, [record()])
     assert shown(session) == []
 
 
 def test_one_that_somebody_has_destroyed_stays_so_until_there_is_news(host, session):
     remembers(host)
-    alarms.follow(host, session, [record()])
+    xo_alarms.follow(host, session, [record()])
     ref, = session.xenapi.message.get_all()
     session.xenapi.message.destroy(ref)
-    alarms.follow(host, session, [record()])
+    xo_alarms.follow(host, session, [record()])
     assert shown(session) == []
-    alarms.follow(host, session, [record("failed")])
+    xo_alarms.follow(host, session, [record("failed")])
     assert len(shown(session)) == 1
 
 
 def test_a_delivery_that_was_cut_off_before_its_note_makes_no_second_one(host, session):
     remembers(host)
-    alarms.follow(host, session, [record()])
-    notes.remove(host, alarms.NOTE)
-    alarms.follow(host, session, [record()])
+    xo_alarms.follow(host, session, [record()])
+    store.remove(host, xo_alarms.NOTE)
+    xo_alarms.follow(host, session, [record()])
     assert len(shown(session)) == 1
 
 
 @pytest.mark.parametrize("serial", ['a"b', "a<b>", "a&b", "config:", "a\nb", None, "x" * 500])
 def test_whatever_a_disk_calls_itself_xen_orchestra_can_read_it(host, session, serial):
     remembers(host, serial=serial)
-    alarms.follow(host, session, [record()])
+    xo_alarms.follow(host, session, [record()])
     (_, _, _, text), = shown(session)
     assert text.startswith("RAID md0 degraded") and "config:" not in text

@@ -8,7 +8,7 @@ import stat
 import pytest
 
 from conftest import HOST_UUID, Machine
-from xsraid import alerts
+from xsraid.alerts import settings as alert_settings
 
 SETTINGS = {"mail_to": "admin@example.com", "mail_from": "dom0@example.com", "smtp_host": "smtp.example.com"}
 FILES = ("etc/ssmtp/ssmtp.conf", "etc/ssmtp/revaliases", "etc/mdadm.conf")
@@ -211,7 +211,7 @@ def test_what_others_wrote_into_the_pools_settings_gets_into_no_file(machine, po
         assert details[:2] == ["XSRAID_BAD_ARGUMENT", "xsraid-alerts"] and "configure_alerts again" in details[2]
     assert contents(machine) == before
     xenapi = machine.session.xenapi
-    assert alerts.wants_messages(machine.session, xenapi.host.get_by_uuid(HOST_UUID))  # no alert is lost for that
+    assert alert_settings.wants_messages(machine.session, xenapi.host.get_by_uuid(HOST_UUID))  # no alert is lost for that
 
 
 def test_nothing_is_kept(machine, pool):

@@ -5,7 +5,7 @@ import os
 import pytest
 
 from conftest import UUID
-from xsraid import md
+from xsraid.md import state as md_state
 
 
 def one(machine):
@@ -223,7 +223,7 @@ def test_a_missing_array_has_all_keys_too(machine, sysfs):
     sysfs.array()
     machine.write("etc/mdadm.conf", "ARRAY /dev/md7 UUID=11111111:22222222:33333333:44444444\n")
     healthy, missing = machine.call("list_arrays")["arrays"]
-    assert set(healthy) == set(missing) == set(md.KEYS) and missing["health"] == "missing"
+    assert set(healthy) == set(missing) == set(md_state.KEYS) and missing["health"] == "missing"
 
 
 MEMBER = ["E:ID_FS_TYPE=linux_raid_member", "E:ID_FS_UUID=" + UUID.replace(":", "-"), "E:ID_FS_LABEL=any:mine", "S:disk/by-id/wwn-0x5000A"]
@@ -280,4 +280,4 @@ def test_a_line_that_finds_nothing_is_shown_with_its_node(machine, sysfs):
     records = machine.call("list_arrays")["arrays"]
     assert [(record["device"], record["name"], record["uuid"], record["by_id"], record["health"]) for record in records[1:]] == [
         ("/dev/md9", "md9", None, None, "missing"), ("/dev/md/lost", "lost", None, None, "missing")]
-    assert records[0]["device"] == "/dev/md0" and set(records[1]) == set(md.KEYS)
+    assert records[0]["device"] == "/dev/md0" and set(records[1]) == set(md_state.KEYS)

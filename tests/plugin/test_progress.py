@@ -5,8 +5,8 @@ import os
 import pytest
 
 from conftest import HOST_UUID, INVENTORY, UUID, Machine
-from xsraid import progress
-from xsraid.host import Host
+from xsraid.host.files import Host
+from xsraid.xapi import tasks
 
 
 @pytest.fixture
@@ -40,50 +40,50 @@ def known_tasks(session):
 
 
 def test_from_beginning_to_end(host, session):
-    progress.follow(host, session, [record()])
-    assert known_tasks(session) == [("Rebuilding md0, /dev/sdc", "pending", 0.25)] and progress.is_open(host)
-    progress.follow(host, session, [record(done_ratio=0.5)])
+    tasks.follow(host, session, [record()])
+    assert known_tasks(session) == [("Rebuilding md0, /dev/sdc", "pending", 0.25)] and tasks.is_open(host)
+    tasks.follow(host, session, [record(done_ratio=0.5)])
     assert known_tasks(session) == [("Rebuilding md0, /dev/sdc", "pending", 0.5)]
-    progress.follow(host, session, [record("optimal", None)])
-    assert known_tasks(session) == [("Rebuilding md0, /dev/sdc", "success", 1.0)] and not progress.is_open(host)
-    progress.follow(host, session, [record("optimal", None)])
+    tasks.follow(host, session, [record("optimal", None)])
+    assert known_tasks(session) == [("Rebuilding md0, /dev/sdc", "success", 1.0)] and not tasks.is_open(host)
+    tasks.follow(host, session, [record("optimal", None)])
     assert len(known_tasks(session)) == 1
 
 
 @pytest.mark.parametrize("after", [[record("degraded", None)], [record("failed", None)], []])
 def test_one_that_fails(host, session, after):
-    progress.follow(host, session, [record()])
-    progress.follow(host, session, after)
+    tasks.follow(host, session, [record()])
+    tasks.follow(host, session, after)
     assert known_tasks(session) == [("Rebuilding md0, /dev/sdc", "failure", 0.25)]
 
 
 @pytest.mark.parametrize("action,health,title", [("resync", "resyncing", "Synchronising md0"), ("check", "checking", "Checking md0"),
                                                  ("reshape", "resyncing", "Reshaping md0"), ("repair", "checking", "Repairing md0")])
 def test_whatever_it_is(host, session, action, health, title):
-    progress.follow(host, session, [record(health, action, None)])
+    tasks.follow(host, session, [record(health, action, None)])
     assert known_tasks(session) == [(title, "pending", 0.0)]
 
 
 def test_a_rebuild_after_a_resync_is_another_task(host, session):
-    progress.follow(host, session, [record("resyncing", "resync")])
-    progress.follow(host, session, [record()])
+    tasks.follow(host, session, [record("resyncing", "resync")])
+    tasks.follow(host, session, [record()])
     assert known_tasks(session) == [("Rebuilding md0, /dev/sdc", "pending", 0.25), ("Synchronising md0", "success", 1.0)]
 
 
 def test_a_task_that_xapi_has_forgotten_is_made_anew(host, session):
-    progress.follow(host, session, [record()])
+    tasks.follow(host, session, [record()])
     forget(session)
-    progress.follow(host, session, [record(done_ratio=0.75)])
+    tasks.follow(host, session, [record(done_ratio=0.75)])
     assert known_tasks(session) == [("Rebuilding md0, /dev/sdc", "pending", 0.75)]
     forget(session)
-    progress.follow(host, session, [record("optimal", None)])
-    assert known_tasks(session) == [] and not progress.is_open(host)
+    tasks.follow(host, session, [record("optimal", None)])
+    assert known_tasks(session) == [] and not tasks.is_open(host)
 
 
 def test_a_task_that_was_made_but_not_noted_is_found_again(host, session):
-    progress.follow(host, session, [record()])
+    tasks.follow(host, session, [record()])
     os.unlink(host.path("/var/lib/xsraid/tasks"))
-    progress.follow(host, session, [record(done_ratio=0.5)])
+    tasks.follow(host, session, [record(done_ratio=0.5)])
     assert known_tasks(session) == [("Rebuilding md0, /dev/sdc", "pending", 0.5)]
 
 
@@ -91,7 +91,7 @@ def test_without_set_progress_there_are_none(host, tmpdir):
     old = Machine(str(tmpdir.join("old")), version="8.0.0")
     try:
         session = old.start().session
-        progress.follow(host, session, [record()])
-        assert session.xenapi.task.get_all_records() == {} and not progress.is_open(host)
+        tasks.follow(host, session, [record()])
+        assert session.xenapi.task.get_all_records() == {} and not tasks.is_open(host)
     finally:
         old.stop()

@@ -13,7 +13,9 @@ PYTHONS = {"xs7": "/usr/bin/python2", "xs8": "/usr/bin/python3"}
 PACKAGES_DIR = "/usr/share/xsraid"
 PACKAGE_DIR = PACKAGES_DIR + "/xsraid"
 # {folder in dom0: names of the modules in it}
-MODULES = {PACKAGES_DIR + "/" + package: sorted(path.stem for path in (ROOT / package).glob("*.py")) for package in ("xsraid", "xsraid_cli")}
+PACKAGES = ("xsraid", "xsraid_cli")
+MODULES = {"%s/%s" % (PACKAGES_DIR, init.parent.relative_to(ROOT)): sorted(path.stem for path in init.parent.glob("*.py"))
+           for package in PACKAGES for init in (ROOT / package).rglob("__init__.py")}
 MODULE_COUNT = sum(len(names) for names in MODULES.values())
 
 

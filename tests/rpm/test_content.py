@@ -50,8 +50,8 @@ def files_of(folder):
 def expected_content(dist):
     """Return {path in dom0: bytes} of what must be packed, from the tree alone."""
     content = {"/" + name: data for name, data in files_of("rpm").items()}
-    for folder in packages.MODULES:
-        content.update(("%s/%s" % (folder, name), data) for name, data in files_of(os.path.basename(folder)).items())
+    for package in packages.PACKAGES:
+        content.update(("%s/%s/%s" % (packages.PACKAGES_DIR, package, name), data) for name, data in files_of(package).items())
     content["/etc/xapi.d/plugins/xsraid"] = (packages.ROOT / "xapi-plugin/xsraid").read_bytes()
     content["/usr/share/licenses/xsraid/LICENSE"] = (packages.ROOT / "LICENSE").read_bytes()
     for page in packages.ROOT.glob("*.md"):

@@ -34,7 +34,8 @@ def test_byte_code_is_there_owned_and_used(new_root):
     made = byte_code(root)
     assert len(made) == packages.MODULE_COUNT
     assert set(root.rpm("--query", "--file", "--queryformat", "%{name}\n", *made).stdout.split()) == {"xsraid"}
-    names = ["%s.%s" % (os.path.basename(folder), name) for folder, modules in packages.MODULES.items() for name in modules if name != "__init__"]
+    folders = {folder[len(packages.PACKAGES_DIR) + 1:].replace("/", "."): modules for folder, modules in packages.MODULES.items()}
+    names = ["%s.%s" % (folder, name) for folder, modules in folders.items() for name in modules if name != "__init__"]
     root.run(root.interpreter.command, "-c", IMPORT, *names)
     assert byte_code(root) == made
 

@@ -11,9 +11,9 @@ superblock of the array whose uuid is that digit), unreadable, dm=UUID, name=NAM
 and arrays are given apart.
 """
 
-from xsraid.physical_volume import Group
-from xsraid.probe import Signature
-from xsraid.usage import Graph, Sr
+from xsraid.disks.refusals import Graph, Sr
+from xsraid.disks.signatures import Signature
+from xsraid.host.physical_volume import Group
 
 SR_UUIDS = {"data": "0d6e8c6e-7f3e-4a6c-8f0e-111111111111", "other": "0d6e8c6e-7f3e-4a6c-8f0e-222222222222"}
 

@@ -139,7 +139,7 @@ def test_a_documented_default_means_what_leaving_it_out_means(function, argument
 @pytest.mark.parametrize("function,argument", OPTIONAL, ids=NAMES)
 def test_a_documented_default_is_the_verbs_own(function, argument):
     """Where it is a value that the argument could be given."""
-    module, _, verb = function.verb.partition(".")
+    module, _, verb = function.verb.rpartition(".")
     code = getattr(importlib.import_module("xsraid." + module), verb)
     defaults = dict(zip(reversed(code.__code__.co_varnames[:code.__code__.co_argcount]), reversed(code.__defaults__)))
     own = defaults[argument.name]

@@ -2,8 +2,10 @@
 
 import pytest
 
-from xsraid import care, settings, smart
-from xsraid.host import Host
+from xsraid.actions import check
+from xsraid.disks import smart
+from xsraid.host import config
+from xsraid.host.files import Host
 
 # smartctl 6.5 and 7.4 print the same table; left out is what is not asked for.
 ATA = """\
@@ -122,7 +124,7 @@ def test_a_bad_verdict_waits_for_nothing():
 
 @pytest.mark.parametrize("hours,inside", [((1, 6), [1, 5]), ((22, 4), [22, 23, 0, 3]), ((0, 24), [0, 12, 23])])
 def test_quiet_hours(hours, inside):
-    outside = [hour for hour in range(24) if not care.is_within(hours, hour)]
+    outside = [hour for hour in range(24) if not check.is_within(hours, hour)]
     assert not set(inside) & set(outside) and (hours[0] - 1) % 24 in outside + ([23] if hours == (0, 24) else [])
 
 
@@ -141,13 +143,13 @@ def test_the_distributions_own_check(tmpdir, cron, switch, is_active):
         tmpdir.ensure("etc/cron.d/raid-check").write(cron)
     if switch is not None:
         tmpdir.ensure("etc/sysconfig/raid-check").write(switch)
-    assert care.other_checker(Host(str(tmpdir))) == ("/etc/cron.d/raid-check" if is_active else None)
+    assert check.other_checker(Host(str(tmpdir))) == ("/etc/cron.d/raid-check" if is_active else None)
 
 
 @pytest.mark.parametrize("place", ["timers.target.wants/raid-check.timer", "mdmonitor.service.wants/mdcheck_start.timer"])
 def test_a_timer_that_checks(tmpdir, place):
     tmpdir.ensure("etc/systemd/system/" + place)
-    assert care.other_checker(Host(str(tmpdir))) == "/etc/systemd/system/" + place
+    assert check.other_checker(Host(str(tmpdir))) == "/etc/systemd/system/" + place
 
 
 @pytest.mark.parametrize("order", [1, -1])
@@ -156,9 +158,9 @@ def test_what_a_disk_says_is_told_of_the_array_that_it_serves(tmpdir, mocker, or
     member = {"device": "/dev/sda", "serial": "S"}
     healths = (("/dev/md126", "container"), ("/dev/md127", "optimal"))
     records = [{"device": device, "health": health, "members": [member]} for device, health in healths]
-    mocker.patch("xsraid.md.read_arrays", return_value=records[::order])
-    mocker.patch("xsraid.care._disk_of", return_value="sda")
-    assert [record["device"] for record, _ in care._disks(Host(str(tmpdir))).values()] == ["/dev/md127"]
+    mocker.patch("xsraid.md.state.read_arrays", return_value=records[::order])
+    mocker.patch("xsraid.actions.check._disk_of", return_value="sda")
+    assert [record["device"] for record, _ in check._disks(Host(str(tmpdir))).values()] == ["/dev/md127"]
 
 
 @pytest.mark.parametrize("left_by_somebody", ["1024", "max"])
@@ -169,9 +171,9 @@ def test_no_check_ends_where_somebody_had_one_end(tmpdir, mocker, left_by_somebo
         tmpdir.ensure("sys/block/md0/md/" + name).write(text)
     begun = []
     sync_max = tmpdir.join("sys/block/md0/md/sync_max")
-    mocker.patch("xsraid.care._act", side_effect=lambda host, record, action, limits: begun.append((action, sync_max.read()[:3])))
+    mocker.patch("xsraid.actions.check._act", side_effect=lambda host, record, action, limits: begun.append((action, sync_max.read()[:3])))
     host = Host(str(tmpdir))
     record = {"device": "/dev/md0", "uuid": "u", "level": "raid1", "health": "optimal", "sync": None, "members": []}
     known = {"u": {"since": 0, "at": 0, "is_running": False}}
-    care._begin(host, [record], known, 1e9, settings.load_or_default(host))
+    check._begin(host, [record], known, 1e9, config.load_or_default(host))
     assert begun == [("check", "max")] and known["u"]["is_running"]

@@ -6,8 +6,9 @@ import time
 import pytest
 
 import system_faults
-from xsraid import by_mail, channels, commands, delivery, mail, notes, spool
-from xsraid.host import Host
+from xsraid.alerts import by_mail, channels, deliver, mail, spool
+from xsraid.host import process, store
+from xsraid.host.files import Host
 
 HOUR_S = 3600
 LOGIN_REFUSED = "535 5.7.8 Username and Password not accepted"
@@ -40,7 +41,7 @@ class Server(object):
 
     def __init__(self, mocker, tmpdir):
         self.answers, self.log = {}, tmpdir.join("offered")
-        mocker.patch("xsraid.mail.send", side_effect=self.take)
+        mocker.patch("xsraid.alerts.mail.send", side_effect=self.take)
 
     def take(self, host, message, timeout_s, recipients):
         address, = recipients
@@ -111,14 +112,14 @@ def test_new_settings_and_a_test_alert_try_a_refused_login_at_once(host, server)
     assert server.offered() == []
     host.replace(mail.CONFIGURATION, host.read_if_there(mail.CONFIGURATION))
     server.answers.clear()
-    assert attempt(host, alert)["state"] == "accepted" and notes.read(host, by_mail.LOGIN) is None
+    assert attempt(host, alert)["state"] == "accepted" and store.read(host, by_mail.LOGIN) is None
 
 
 def test_a_mail_that_everybody_is_refused_is_tried_again_in_an_hour_and_given_up_after_a_week(host, server, mocker):
     server.answers = dict.fromkeys(("a@example.com", "b@example.com", "c@example.com"), "554 5.7.1 relay access denied")
     began = time.time()
     alert = alert_of(began)
-    mocker.patch("xsraid.channels.GIVE_UP_S", 24 * HOUR_S)
+    mocker.patch("xsraid.alerts.channels.GIVE_UP_S", 24 * HOUR_S)
     for hour in range(24):
         system_faults.clock_shows(mocker, began + hour * (HOUR_S + 1))
         assert attempt(host, alert)["state"] == "waiting" and len(server.offered()) == 3
@@ -205,10 +206,10 @@ class Delivered(object):
         self.host = host
         rows = {name: channels.CHANNELS[name]._replace(opened=channels._nothing, send=act, follow=None) for name, act in acts.items()}
         mocker.patch.dict(channels.CHANNELS, rows)
-        mocker.patch("xsraid.delivery._collect", return_value=[])
-        mocker.patch("xsraid.care.free_speed")
-        mocker.patch("xsraid.delivery._timer")
-        delivery.deliver(host)
+        mocker.patch("xsraid.alerts.deliver._collect", return_value=[])
+        mocker.patch("xsraid.actions.check.free_speed")
+        mocker.patch("xsraid.alerts.deliver._timer")
+        deliver.deliver(host)
 
     def states(self):
         return {name: state["state"] for name, state in spool.history(self.host, 1)[0]["channels"].items()}
@@ -262,17 +263,17 @@ LINE = "ARRAY /dev/md0 UUID=11111111:22222222:33333333:44444444"
     LINE, LINE + "\n", "PROGRAM /bin/a\nprogram /bin/b\n" + LINE, "MAILADDR root\n" + LINE + "\n# the end", LINE + "\n  spares=1",
     "prog /bin/a \n" + LINE])
 def test_the_monitor_gets_the_hook_alone_whatever_the_file_is_like(host, mocker, tmpdir, text):
-    mocker.patch("xsraid.delivery.start")
+    mocker.patch("xsraid.alerts.deliver.start")
     tmpdir.join("etc/mdadm.conf").write(text)
     tmpdir.ensure("etc/mdadm.conf.d/more.conf").write("ARRAY /dev/md1 UUID=55555555:66666666:77777777:88888888")
-    delivery.prepare_monitor(host)
+    deliver.prepare_monitor(host)
     lines = tmpdir.join("run/xsraid/mdadm.conf").read().splitlines()
     assert [line for line in lines if line.lower().startswith(("prog", "mail"))] == ["PROGRAM /usr/libexec/xsraid/event-hook"]
     assert LINE in lines and "ARRAY /dev/md1 UUID=55555555:66666666:77777777:88888888" in lines
 
 
 def test_a_file_that_cannot_be_read_keeps_the_monitor_from_nothing_else(host, mocker, tmpdir):
-    mocker.patch("xsraid.delivery.start")
+    mocker.patch("xsraid.alerts.deliver.start")
     real = Host.read
 
     def read(self, path):
@@ -281,13 +282,13 @@ def test_a_file_that_cannot_be_read_keeps_the_monitor_from_nothing_else(host, mo
         return real(self, path)
     mocker.patch.object(Host, "read", read)
     tmpdir.ensure("etc/mdadm.conf.d/one.conf")
-    delivery.prepare_monitor(host)
+    deliver.prepare_monitor(host)
     assert tmpdir.join("run/xsraid/mdadm.conf").read() == "PROGRAM /usr/libexec/xsraid/event-hook\n"
 
 
 def test_an_address_that_sendmail_would_take_for_an_option_is_refused_and_the_others_get_the_alert(host, mocker, tmpdir):
     tmpdir.join("etc/mdadm.conf").write("MAILADDR -C/tmp/x@example.com,b@example.com\n")
-    mocker.patch("xsraid.mail.run", return_value=commands.Result(0, "", ""))
+    mocker.patch("xsraid.alerts.mail.run", return_value=process.Result(0, "", ""))
     alert = alert_of(time.time())
     state = attempt(host, alert)
     assert {address: one["state"] for address, one in state["recipients"].items()} == {
@@ -303,7 +304,7 @@ def test_several_alerts_are_mailed_at_a_time_once_one_has_shown_that_the_way_is_
         while begun.size() > 2 and begun.size() < 8 and time.time() < deadline:
             time.sleep(0.01)
         return mail.Answer(begun.size() in (2, 8), "%d at a time" % (begun.size() // 2), "")
-    mocker.patch("xsraid.mail.send", side_effect=take)
+    mocker.patch("xsraid.alerts.mail.send", side_effect=take)
     tmpdir.join("etc/mdadm.conf").write("MAILADDR a@example.com\n")
     now = time.time()
     alerts = [alert_of(now + number) for number in range(4)]
@@ -319,7 +320,7 @@ def test_of_a_way_that_is_out_of_order_one_alert_is_told_and_the_rest_not_tried(
     def take(host, message, timeout_s, recipients):
         tried.write("x", mode="a")
         return mail.Answer(False, "421 out of order", "")
-    mocker.patch("xsraid.mail.send", side_effect=take)
+    mocker.patch("xsraid.alerts.mail.send", side_effect=take)
     tmpdir.join("etc/mdadm.conf").write("MAILADDR a@example.com\n")
     for number in range(5):
         spool.keep(host, alert_of(time.time() + number))

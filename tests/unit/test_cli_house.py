@@ -9,7 +9,7 @@ import test_house
 import xsraid_cli
 
 FOLDER = os.path.dirname(xsraid_cli.__file__)
-PLUGIN_ROOMS = ("api", "arguments", "clock", "errors", "host", "levels", "text", "xapi")
+PLUGIN_ROOMS = ("api", "arguments", "errors", "host.clock", "host.files", "md.levels", "text", "xapi.objects")
 # A room may import only rooms before it.
 ORDER = [
     "problems",
@@ -49,23 +49,12 @@ ORDER = [
 
 
 def tree(folder, room):
-    with open(os.path.join(folder, room + ".py")) as source:
+    with open(os.path.join(folder, *room.split(".")) + ".py") as source:
         return ast.parse(source.read())
 
 
-def rooms_of(package, node):
-    """Return the rooms of a package that an import statement names."""
-    if isinstance(node, ast.Import):
-        return [alias.name.split(".")[1] for alias in node.names if alias.name.startswith(package + ".")]
-    if isinstance(node, ast.ImportFrom) and node.module == package:
-        return [alias.name for alias in node.names if alias.name != "__version__"]
-    if isinstance(node, ast.ImportFrom) and (node.module or "").startswith(package + "."):
-        return [node.module.split(".")[1]]
-    return []
-
-
 def imports(folder, room, package):
-    return [other for node in ast.walk(tree(folder, room)) for other in rooms_of(package, node)]
+    return [other for node in ast.walk(tree(folder, room)) for other in test_house.imported_rooms(node, package)]
 
 
 def test_every_room_has_its_place():

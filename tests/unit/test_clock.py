@@ -6,10 +6,14 @@ import pytest
 from test_sense import DAY_S, event, record, whole
 
 import system_faults
-from xsraid import boot, by_xapi, channels, clock, identify, mail, members, notes, poolwide, reports, spool
-from xsraid.commands import run
+from xsraid import units
+from xsraid.actions import alert_reports, identify, members
+from xsraid.alerts import by_xapi, channels, mail, spool
 from xsraid.errors import Busy, Timeout
-from xsraid.host import Host
+from xsraid.host import clock, store
+from xsraid.host.files import Host
+from xsraid.host.process import run
+from xsraid.xapi import pool_calls
 
 YEAR_S = 365 * DAY_S
 STEPS = pytest.mark.parametrize("step_s", [YEAR_S, 3600, -3600, -YEAR_S])
@@ -57,7 +61,7 @@ def test_a_command_that_hangs_is_ended_in_time(host, mocker, step_s, ends_soon):
 
 @pytest.mark.parametrize("step_s", [YEAR_S, EVER_BACK_S])
 def test_a_lock_is_waited_for_as_long_as_said(host, mocker, step_s, ends_soon):
-    mocker.patch("xsraid.host.BRIEF_S", 0.3)
+    mocker.patch("xsraid.host.files.BRIEF_S", 0.3)
     began = clock.monotonic_s()
     system_faults.clock_is_set(mocker, step_s)
     with host.lock("the monthly check", is_brief=True), pytest.raises(Busy), Host(host.root).lock("create_sr"):
@@ -67,8 +71,8 @@ def test_a_lock_is_waited_for_as_long_as_said(host, mocker, step_s, ends_soon):
 
 @pytest.mark.parametrize("step_s", [YEAR_S, EVER_BACK_S])
 def test_the_kernel_is_waited_for_as_long_as_said(host, mocker, step_s, ends_soon):
-    mocker.patch("xsraid.members.SETTLE_S", 0.3)
-    mocker.patch("xsraid.md.find_array", return_value={})
+    mocker.patch("xsraid.actions.members.SETTLE_S", 0.3)
+    mocker.patch("xsraid.md.state.find_array", return_value={})
     looks = mocker.Mock(return_value=False)
     system_faults.clock_is_set(mocker, step_s)
     with pytest.raises(Timeout):
@@ -78,12 +82,12 @@ def test_the_kernel_is_waited_for_as_long_as_said(host, mocker, step_s, ends_soo
 
 @pytest.mark.parametrize("step_s", [YEAR_S, EVER_BACK_S])
 def test_xapi_is_waited_for_as_long_as_said(host, mocker, step_s, ends_soon):
-    mocker.patch("xsraid.boot.XAPI_WAIT_S", 0.3)
-    mocker.patch("xsraid.boot.LOOK_S", 0.05)
+    mocker.patch("xsraid.units.XAPI_WAIT_S", 0.3)
+    mocker.patch("xsraid.units.LOOK_S", 0.05)
     opened = mocker.patch("XenAPI.xapi_local", side_effect=OSError(111, "Connection refused"))
     system_faults.clock_is_set(mocker, step_s)
     with pytest.raises(OSError):
-        boot.attach_locally(host)
+        units.attach_locally(host)
     assert opened.call_count > 2
 
 
@@ -92,14 +96,14 @@ def test_other_hosts_are_waited_for_as_long_as_said(mocker, step_s, ends_soon):
     session = mocker.Mock()
     session.xenapi.task.get_record.return_value = {"status": "pending"}
     system_faults.clock_is_set(mocker, step_s)
-    assert "0.3 s" in poolwide.call(session, ["a host"], "version", 0.3)["a host"]
+    assert "0.3 s" in pool_calls.call(session, ["a host"], "version", 0.3)["a host"]
     assert session.xenapi.task.get_record.call_count > 2
 
 
 @pytest.mark.parametrize("step_s", [YEAR_S, EVER_BACK_S])
 def test_a_led_is_waited_for_as_long_as_said(host, mocker, tmpdir, step_s, ends_soon):
-    mocker.patch("xsraid.identify.SETTLE_S", 0.3)
-    mocker.patch("xsraid.identify.LOOK_S", 0.05)
+    mocker.patch("xsraid.actions.identify.SETTLE_S", 0.3)
+    mocker.patch("xsraid.actions.identify.LOOK_S", 0.05)
     tmpdir.join("locate").write("0")
     system_faults.clock_is_set(mocker, step_s)
     reads = mocker.spy(host, "attribute")
@@ -115,7 +119,7 @@ def test_a_test_alert_is_found_whatever_the_clock_does_meanwhile(host, mocker, s
              "subject": "s", "body": "b", "short": "s", "created": started + step_s, "channels": {"mail": {"state": "accepted"}}}
     spool.keep(host, alert)
     mocker.patch("time.time", return_value=started + step_s + 0.4)
-    found = reports._wait(host, ["/dev/md0"], lambda: reports._set_back_to(started, began) - 1, began + 0.3)
+    found = alert_reports._wait(host, ["/dev/md0"], lambda: alert_reports._set_back_to(started, began) - 1, began + 0.3)
     assert list(found) == ["/dev/md0"]
 
 
@@ -124,7 +128,7 @@ def test_an_older_test_alert_is_none_of_this_call(host):
     alert = {"id": spool.new_id(started - 60), "name": "XSRAID_TEST", "device": "/dev/md0", "time": started - 60, "uuid": "u",
              "subject": "s", "body": "b", "short": "s", "created": started - 60, "channels": {"mail": {"state": "accepted"}}}
     spool.keep(host, alert)
-    assert reports._wait(host, ["/dev/md0"], lambda: reports._set_back_to(started, began) - 1, began + 0.1) == {}
+    assert alert_reports._wait(host, ["/dev/md0"], lambda: alert_reports._set_back_to(started, began) - 1, began + 0.1) == {}
 
 
 # What was kept by the time of day.
@@ -208,7 +212,7 @@ def test_a_led_that_cannot_be_put_out_is_no_matter_for_years(host, mocker, tmpdi
     light = {"way": identify.LOCATE_LED, "light": "/locate/missing", "was": "0", "until": 1e9}
     tmpdir.ensure("locate", dir=True)
     tmpdir.join("locate").join("missing").mksymlinkto("/proc/version")  # it is there and takes nothing
-    notes.write(host, identify.IDENTIFYING, light, "a" * 32)
+    store.write(host, identify.IDENTIFYING, light, "a" * 32)
     system_faults.clock_shows(mocker, 1e9 - back_s)
     identify._end(host, "a" * 32, light)
-    assert notes.uuids(host, identify.IDENTIFYING) == ([] if goes else ["a" * 32])
+    assert store.uuids(host, identify.IDENTIFYING) == ([] if goes else ["a" * 32])

@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from xsraid import md
-from xsraid.host import Host
+from xsraid.host.files import Host
+from xsraid.md import state as md_state
 
 OURS, SECOND, PART, SECOND_PART = "etc/mdadm.conf", "etc/mdadm/mdadm.conf", "etc/mdadm.conf.d/a.conf", "etc/mdadm/mdadm.conf.d/a.conf"
 DEBIAN = "etc/debian_version"
@@ -19,7 +19,7 @@ def read(folder, *names):
             os.makedirs(os.path.dirname(path))
         with open(path, "wb") as target:
             target.write(b"ARRAY /dev/md/" + name.replace("/", "-").encode("ascii") + b" super-minor=1 # \xff\r\n")
-    return md.read_configuration(Host(str(folder)))
+    return md_state.read_configuration(Host(str(folder)))
 
 
 @pytest.mark.parametrize(
@@ -67,4 +67,4 @@ def test_what_mdadm_would_read_no_more_is_in_the_first_file_that_we_write(tmpdir
 def test_a_file_that_cannot_be_read_is_an_error(tmpdir):
     os.makedirs(os.path.join(str(tmpdir), OURS))
     with pytest.raises(EnvironmentError):
-        md.read_configuration(Host(str(tmpdir)))
+        md_state.read_configuration(Host(str(tmpdir)))

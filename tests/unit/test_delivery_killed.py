@@ -6,8 +6,9 @@ import signal
 
 import pytest
 
-from xsraid import by_webhook, channels, delivery, mail, notes, spool
-from xsraid.host import Host
+from xsraid.alerts import by_webhook, channels, deliver, mail, spool
+from xsraid.host import store
+from xsraid.host.files import Host
 
 UUID = "01234567:89abcdef:01234567:89abcdef"
 URL = "https://chat.example.com/hook"
@@ -65,24 +66,24 @@ class Place(object):
         tmpdir.join("etc/ssmtp/ssmtp.conf").write("mailhub=smtp.example.com:25\n")
         tmpdir.join("etc/mdadm.conf").write("MAILADDR a@example.com\n")
         self.host = Host(str(tmpdir), "/usr/bin:/bin")
-        notes.write(self.host, by_webhook.NOTE, {"urls": [URL], "header": None, "token": None, "time": 1})
+        store.write(self.host, by_webhook.NOTE, {"urls": [URL], "header": None, "token": None, "time": 1})
         spool.add_event(self.host, "Fail", "/dev/md0", "/dev/sdb", 1e9)
         self.play()
 
     def play(self):
         """Have the machine around a delivery played."""
         patch = self.mocker.patch
-        patch("xsraid.md.read_arrays", side_effect=lambda host: [dict(RECORD, members=[dict(MEMBER)])])
-        patch("xsraid.disks.inventory", return_value=[])
-        patch("xsraid.delivery._adornments", return_value=({}, {}))
-        patch("xsraid.delivery._timer")
-        patch("xsraid.care.free_speed")
-        patch("xsraid.settings.load_or_default", return_value=Limits)
-        patch("xsraid.progress.is_open", return_value=False)
-        patch("xsraid.growth.is_open", return_value=False)
-        patch("xsraid.alarms.is_open", return_value=False)
-        patch("xsraid.mail.send", side_effect=lambda *_: self.taken("mail", mail.Answer(True, "250 queued", "")))
-        patch("xsraid.by_webhook._post", side_effect=lambda *_: self.taken("webhook", [mail.ACCEPTED, "200 OK", ""]))
+        patch("xsraid.md.state.read_arrays", side_effect=lambda host: [dict(RECORD, members=[dict(MEMBER)])])
+        patch("xsraid.disks.inventory.inventory", return_value=[])
+        patch("xsraid.alerts.deliver._adornments", return_value=({}, {}))
+        patch("xsraid.alerts.deliver._timer")
+        patch("xsraid.actions.check.free_speed")
+        patch("xsraid.host.config.load_or_default", return_value=Limits)
+        patch("xsraid.xapi.tasks.is_open", return_value=False)
+        patch("xsraid.actions.growth.is_open", return_value=False)
+        patch("xsraid.alerts.xo_alarms.is_open", return_value=False)
+        patch("xsraid.alerts.mail.send", side_effect=lambda *_: self.taken("mail", mail.Answer(True, "250 queued", "")))
+        patch("xsraid.alerts.by_webhook._post", side_effect=lambda *_: self.taken("webhook", [mail.ACCEPTED, "200 OK", ""]))
         message = spool.Sent("accepted", mail.Answer(True, "message x", ""), False, False)
         row = channels.CHANNELS["xapi"]._replace(opened=channels._nothing, send=lambda *_: self.taken("xapi", message), follow=None)
         self.mocker.patch.dict(channels.CHANNELS, {"xapi": row})
@@ -101,8 +102,9 @@ class Place(object):
                 os.close(reading)
                 steps = Steps(self.mocker, writing, death)
                 real = channels.deliver
-                self.mocker.patch("xsraid.channels.deliver", side_effect=lambda host, name, *more: (steps.begin(name), real(host, name, *more)))
-                delivery.deliver(self.host)
+                self.mocker.patch("xsraid.alerts.channels.deliver",
+                                  side_effect=lambda host, name, *more: (steps.begin(name), real(host, name, *more)))
+                deliver.deliver(self.host)
             finally:
                 os._exit(0)
         os.close(writing)

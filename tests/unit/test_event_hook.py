@@ -6,8 +6,8 @@ import sys
 
 import pytest
 
-from xsraid import spool
-from xsraid.host import Host
+from xsraid.alerts import spool
+from xsraid.host.files import Host
 
 HOOK = os.path.join(os.path.dirname(__file__), "..", "..", "rpm", "usr", "libexec", "xsraid", "event-hook")
 

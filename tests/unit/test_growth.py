@@ -2,7 +2,7 @@
 
 import pytest
 
-from xsraid import growth
+from xsraid.actions import growth
 
 
 @pytest.mark.parametrize(

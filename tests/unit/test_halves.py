@@ -6,8 +6,8 @@ import time
 
 import pytest
 
-from xsraid import halves
-from xsraid.halves import ASIDE, NEWER, OLDER, SAME, SPARE, SPLIT, UNKNOWN, Superblock
+from xsraid.md import superblocks
+from xsraid.md.superblocks import ASIDE, NEWER, OLDER, SAME, SPARE, SPLIT, UNKNOWN, Superblock
 
 UUID = "31bd0c1a:385a5cc2:4f811844:28fa8c1b"
 # What mdadm 4.2 shows, shortened; 4.0, 4.1 and 4.4 differ in sizes alone.
@@ -71,33 +71,33 @@ ROWS = {
     ("Replacement device 1", "AR", None, {0, 1}),
 ])
 def test_versions_1_have_role_and_state(role, state, slot, active):
-    block = halves.parse("/dev/sdb", NEW % (role, state))
+    block = superblocks.parse("/dev/sdb", NEW % (role, state))
     assert block == Superblock("/dev/sdb", UUID, 22, "Fri Nov 27 10:17:02 2026", slot, frozenset(active))
 
 
 @pytest.mark.parametrize("rows,slot,active", [("whole", 0, {0, 1}), ("removed", 1, {1}), ("faulty removed", 0, {0}), ("spare", None, {0, 1})])
 def test_version_0_90_has_a_table(rows, slot, active):
-    block = halves.parse("/dev/sda", OLD % ("18", ROWS[rows]))
+    block = superblocks.parse("/dev/sda", OLD % ("18", ROWS[rows]))
     assert (block.uuid, block.events, block.slot, block.active) == (UUID, 18, slot, frozenset(active))
 
 
 def test_old_mdadms_show_the_halves_of_a_count():
-    assert halves.parse("/dev/sda", OLD % ("1.18", ROWS["whole"])).events == (1 << 32) + 18
+    assert superblocks.parse("/dev/sda", OLD % ("1.18", ROWS["whole"])).events == (1 << 32) + 18
 
 
 @pytest.mark.parametrize("text", ["", "mdadm: No md superblock detected on /dev/sda.", NEW.replace("22", "many"), OLD.replace("UUID :", "ID :")])
 def test_what_is_no_superblock(text):
-    assert halves.parse("/dev/sda", text) is None
+    assert superblocks.parse("/dev/sda", text) is None
 
 
 def test_what_does_not_tell_its_view_is_not_known():
-    bare = halves.parse("/dev/sda", OLD % ("18", ""))
+    bare = superblocks.parse("/dev/sda", OLD % ("18", ""))
     assert bare.active is None
 
 
 def test_it_is_the_same_through_json():
-    block = halves.parse("/dev/sda", OLD % ("18", ROWS["whole"]))
-    assert halves.unpacked(halves.packed(block)) == block and halves.unpacked(halves.packed(None)) is None
+    block = superblocks.parse("/dev/sda", OLD % ("18", ROWS["whole"]))
+    assert superblocks.unpacked(superblocks.packed(block)) == block and superblocks.unpacked(superblocks.packed(None)) is None
 
 
 def block(slot, events, active, updated="t"):
@@ -136,13 +136,13 @@ def block(slot, events, active, updated="t"):
     ([block(0, 10, {0, 1, 2, 3}), block(1, 12, {1, 2, 3})], block(2, 20, {2, 3}), NEWER),
 ])
 def test_what_one_member_is_to_others(ours, other, word):
-    assert halves.compare(ours, other) == word
+    assert superblocks.compare(ours, other) == word
 
 
 def test_the_freshest_part():
     stale, fresh, spare = block(0, 15, {0, 1}), block(1, 20, {1}), block(None, 20, {1})
-    assert halves.freshest([stale, fresh, spare]) == [fresh, spare] and not halves.is_split([stale, fresh, spare])
-    assert halves.is_split([block(0, 16, {0}), fresh]) and not halves.is_split([]) and not halves.is_split([spare])
+    assert superblocks.freshest([stale, fresh, spare]) == [fresh, spare] and not superblocks.is_split([stale, fresh, spare])
+    assert superblocks.is_split([block(0, 16, {0}), fresh]) and not superblocks.is_split([]) and not superblocks.is_split([spare])
 
 
 class Mirror(object):
@@ -179,7 +179,7 @@ def test_nothing_is_called_older_that_holds_writes_which_the_others_lack(seed):
     for _ in range(chance.randint(1, 6)):
         mirror.run(chance.sample(range(count), chance.randint(1, count)), chance)
         for ours, other in itertools.permutations(range(count), 2):
-            word = halves.compare([mirror.block(ours)], mirror.block(other))
+            word = superblocks.compare([mirror.block(ours)], mirror.block(other))
             lacking = mirror.writes[other] - mirror.writes[ours]
             if word in (SAME, OLDER):
                 assert not lacking, (mirror.blocks, mirror.writes, ours, other, word)
@@ -206,14 +206,14 @@ BOOTED = time.mktime(time.strptime("Wed Nov 25 10:00:00 2026"))
 def test_what_runs_counts_on_and_does_not_pass_what_was_newer(updated, before, word):
     """Slot 0 was given to a third disk, with which slot 1 served on; the old one is in the box still, and came first."""
     ours, other = [block(0, 500, {0}, JUST_NOW)], block(1, 210, {0, 1}, updated)
-    assert halves.compare(ours, other) == OLDER
-    assert halves.compare_since(ours, before, other, BOOTED) == word
+    assert superblocks.compare(ours, other) == OLDER
+    assert superblocks.compare_since(ours, before, other, BOOTED) == word
 
 
 @pytest.mark.parametrize("other,word", [
     (block(1, 510, {1}, LONG_AGO), SPLIT), (block(1, 510, {0, 1}, LONG_AGO), NEWER), (block(None, 10, {0, 1}, LONG_AGO), SPARE)])
 def test_what_is_told_by_what_runs_now_stands(other, word):
-    assert halves.compare_since([block(0, 500, {0}, JUST_NOW)], [block(0, 600, {0, 1})], other, BOOTED) == word
+    assert superblocks.compare_since([block(0, 500, {0}, JUST_NOW)], [block(0, 600, {0, 1})], other, BOOTED) == word
 
 
 class Slots(object):
@@ -250,7 +250,7 @@ class Slots(object):
 
     def block(self, disk):
         slot, events, view, boot = self.disks[disk]
-        return Superblock("/dev/%s" % disk, UUID, events, time.strftime(halves.UPDATED, time.localtime(boot * DAY_S + 60)), slot, view)
+        return Superblock("/dev/%s" % disk, UUID, events, time.strftime(superblocks.UPDATED, time.localtime(boot * DAY_S + 60)), slot, view)
 
 
 def test_no_disk_that_counted_more_than_what_was_started_is_called_older():
@@ -268,7 +268,7 @@ def test_no_disk_that_counted_more_than_what_was_started_is_called_older():
                     mirror.replace()
             for disk in set(mirror.disks) - set(mirror.running):
                 ours, other = [mirror.block(one) for one in mirror.running], mirror.block(disk)
-                word = halves.compare_since(ours, mirror.before, other, mirror.boot * DAY_S)
+                word = superblocks.compare_since(ours, mirror.before, other, mirror.boot * DAY_S)
                 lacking = mirror.writes[disk] - mirror.writes[mirror.running[0]]
                 seen[word, bool(lacking)] += 1
                 is_newer = other.events > max(block.events for block in mirror.before) + 1

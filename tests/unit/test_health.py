@@ -3,7 +3,7 @@
 import pytest
 from test_identify import Machine
 
-from xsraid import md
+from xsraid.md import state as md_state
 
 
 def read(tmpdir, level, raid_disks, active, array_state="clean", **more):
@@ -14,7 +14,7 @@ def read(tmpdir, level, raid_disks, active, array_state="clean", **more):
     for slot in active:
         machine.files("sys/block/md0/md/dev-sd" + "abcdef"[slot], state="in_sync", slot=slot, errors=0)
         machine.files("sys/block/md0/md/dev-sd%s/block" % "abcdef"[slot], dev="8:%d" % (16 * slot))
-    (record,) = md.read_arrays(machine.host)
+    (record,) = md_state.read_arrays(machine.host)
     return record["health"], record["redundancy_left"]
 
 

@@ -10,12 +10,12 @@ import time
 import pytest
 
 import system_faults
-from xsraid import settings
-from xsraid.commands import run
 from xsraid.errors import Busy, CommandFailed, NotConfigured, Timeout
-from xsraid.host import Host
+from xsraid.host import config
+from xsraid.host.files import Host
+from xsraid.host.process import run
 
-DEFAULTS = settings.Settings(
+DEFAULTS = config.Settings(
     smtp_timeout_s=30,
     mdadm_timeout_s=60,
     boot_wait_s=30,
@@ -138,7 +138,7 @@ def test_a_call_waits_for_what_takes_a_moment(host, mocker):
         with Host(host.root).lock("create_sr"), pytest.raises(Busy) as caught, Host(host.root).lock("create_array"):
             pass
     assert "create_sr" in caught.value.sentence
-    mocker.patch("xsraid.host.BRIEF_S", 0.2)
+    mocker.patch("xsraid.host.files.BRIEF_S", 0.2)
     with host.lock("the monthly check", is_brief=True), pytest.raises(Busy) as caught, Host(host.root).lock("create_sr"):
         pass
     assert "the monthly check" in caught.value.sentence
@@ -252,22 +252,22 @@ def test_a_daemon_left_behind_does_not_hold_the_call_up(host):
 def test_a_bad_setting_is_named(host, tmpdir, text, words):
     tmpdir.join("etc/xsraid.conf").write(text)
     with pytest.raises(NotConfigured) as caught:
-        settings.load(host)
+        config.load(host)
     assert [word for word in words if word not in caught.value.sentence] == []
 
 
 def test_settings_have_defaults_and_the_shipped_file_says_them(host, tmpdir):
-    defaults = settings.load(host)
+    defaults = config.load(host)
     assert defaults == DEFAULTS
     with open(os.path.join(os.path.dirname(__file__), "../../rpm/etc/xsraid.conf")) as shipped:
         tmpdir.join("etc/xsraid.conf").write(shipped.read())
-    assert settings.load(host) == defaults
+    assert config.load(host) == defaults
     tmpdir.join("etc/xsraid.conf").write("[mail]\nsmtp_timeout_s = 5\n[log]\nlevel = debug\n")
-    assert settings.load(host) == DEFAULTS._replace(smtp_timeout_s=5, log_level="debug")
+    assert config.load(host) == DEFAULTS._replace(smtp_timeout_s=5, log_level="debug")
 
 
 def test_a_slip_in_the_settings_is_told_but_does_not_stop_a_boot(host, tmpdir):
     tmpdir.join("etc/xsraid.conf").write("[boot]\nwait_s = soon\n")
     with pytest.raises(NotConfigured):
-        settings.load(host)
-    assert settings.load_or_default(host) == DEFAULTS
+        config.load(host)
+    assert config.load_or_default(host) == DEFAULTS

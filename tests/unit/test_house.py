@@ -13,98 +13,109 @@ FOLDER = os.path.dirname(xsraid.__file__)
 # A room may import only rooms before it.
 ORDER = [
     "text",
-    "clock",
+    "host.clock",
     "errors",
-    "host",
-    "commands",
-    "together",
-    "settings",
-    "levels",
-    "mdadmconf",
-    "mdadm",
-    "halves",
+    "host.files",
+    "host.process",
+    "host.workers",
+    "host.config",
+    "md.levels",
+    "md.conf",
+    "md.mdadm",
+    "md.superblocks",
     "arguments",
-    "sysfs",
-    "enclosures",
-    "xapi",
-    "poolwide",
-    "notes",
-    "summary",
-    "physical_volume",
-    "layers",
-    "srs",
-    "md",
-    "lvm",
-    "probe",
-    "usage",
-    "paths",
-    "survey",
-    "disks",
-    "taking",
-    "mail",
-    "smart",
-    "progress",
-    "spool",
-    "sense",
-    "words",
-    "resync",
-    "recovery",
-    "planning",
-    "initrd",
-    "monitor",
-    "arrays",
-    "members",
-    "growth",
-    "identify",
-    "care",
-    "alerts",
-    "alarms",
-    "recipients",
-    "by_mail",
-    "by_xapi",
-    "by_webhook",
-    "channels",
-    "delivery",
-    "reports",
-    "storage",
-    "assembly",
-    "boot",
+    "host.sysfs",
+    "host.enclosures",
+    "xapi.objects",
+    "xapi.pool_calls",
+    "host.store",
+    "md.summary",
+    "host.physical_volume",
+    "host.stack",
+    "xapi.sr_types",
+    "md.state",
+    "disks.lvm",
+    "disks.signatures",
+    "disks.refusals",
+    "disks.identity",
+    "disks.snapshot",
+    "disks.inventory",
+    "disks.claim",
+    "alerts.mail",
+    "disks.smart",
+    "xapi.tasks",
+    "alerts.spool",
+    "alerts.rules",
+    "alerts.messages",
+    "md.resync",
+    "actions.rollback",
+    "actions.planning",
+    "actions.initrd",
+    "alerts.monitor",
+    "actions.arrays",
+    "actions.members",
+    "actions.growth",
+    "actions.identify",
+    "actions.check",
+    "alerts.settings",
+    "alerts.xo_alarms",
+    "alerts.recipients",
+    "alerts.by_mail",
+    "alerts.by_xapi",
+    "alerts.by_webhook",
+    "alerts.channels",
+    "alerts.deliver",
+    "actions.alert_reports",
+    "actions.storage",
+    "actions.assemble",
+    "units",
     "api",
 ]
 # What takes the time of day, as it is shown or kept. Whatever waits takes `clock`.
 TIME_OF_DAY = {
-    "alerts": ["_note_webhook"],
-    "boot": ["_look_after_the_monitor", "_tell_of_conflicts", "_tell_of_nodes"],
-    "care": ["_look_at_checks", "_look_at_disks"],
-    "by_mail": ["_refused_login", "send"],
-    "by_xapi": ["_posted_before"],
-    "channels": ["_undelivered", "attempt"],
-    "delivery": ["_collect"],
-    "identify": ["_end", "_shine", "put_out"],  # a note says until when a LED is on
-    "members": ["_note_replacing"],
-    "recipients": ["note", "paused", "sent"],
-    "recovery": ["note_deleted"],
-    "reports": ["_set_back_to", "test_alert"],  # compared with the time that an event has
+    "alerts.settings": ["_note_webhook"],
+    "units": ["_look_after_the_monitor", "_tell_of_conflicts", "_tell_of_nodes"],
+    "actions.check": ["_look_at_checks", "_look_at_disks"],
+    "alerts.by_mail": ["_refused_login", "send"],
+    "alerts.by_xapi": ["_posted_before"],
+    "alerts.channels": ["_undelivered", "attempt"],
+    "alerts.deliver": ["_collect"],
+    "actions.identify": ["_end", "_shine", "put_out"],  # a note says until when a LED is on
+    "actions.members": ["_note_replacing"],
+    "alerts.recipients": ["note", "paused", "sent"],
+    "actions.rollback": ["note_deleted"],
+    "actions.alert_reports": ["_set_back_to", "test_alert"],  # compared with the time that an event has
 }
 
 
+def path_of(room):
+    return os.path.join(FOLDER, *room.split(".")) + ".py"
+
+
 def tree(room):
-    with open(os.path.join(FOLDER, room + ".py")) as source:
+    with open(path_of(room)) as source:
         return ast.parse(source.read())
 
 
-def imported_rooms(node):
+def imported_rooms(node, package="xsraid"):
+    """Return the modules of a package that an import statement names."""
     if isinstance(node, ast.Import):
-        return [alias.name.split(".")[1] for alias in node.names if alias.name.startswith("xsraid.")]
-    if isinstance(node, ast.ImportFrom) and node.module == "xsraid":
-        return [alias.name for alias in node.names if alias.name != "__version__"]
-    if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("xsraid."):
-        return [node.module.split(".")[1]]
-    return []
+        return [alias.name[len(package) + 1:] for alias in node.names if alias.name.startswith(package + ".")]
+    if not isinstance(node, ast.ImportFrom) or (node.module or "").split(".")[0] != package:
+        return []
+    module = node.module[len(package) + 1:]
+    if os.path.isfile(os.path.join(os.path.dirname(FOLDER), *node.module.split(".")) + ".py"):
+        return [module]
+    names = [alias.name for alias in node.names if alias.name != "__version__"]
+    return [module + "." + name if module else name for name in names]
 
 
 def test_every_room_has_its_place():
-    assert sorted(name[:-3] for name in os.listdir(FOLDER) if name.endswith(".py") and name != "__init__.py") == sorted(ORDER)
+    found = []
+    for folder, _, names in os.walk(FOLDER):
+        place = os.path.relpath(folder, FOLDER).split(os.sep) if folder != FOLDER else []
+        found += [".".join(place + [name[:-3]]) for name in names if name.endswith(".py") and name != "__init__.py"]
+    assert sorted(found) == sorted(ORDER)
 
 
 @pytest.mark.parametrize("room", ORDER)
@@ -161,9 +172,9 @@ def test_faults_are_played_in_one_way():
 
 def test_what_only_reads_loads_nothing_that_runs():
     """list_arrays must stay cheap: neither subprocess nor the rooms that need it are on its way."""
-    seen, waiting = set(), ["api", "md"]
+    seen, waiting = set(), ["api", "md.state"]
     while waiting:
         room = waiting.pop()
         seen.add(room)
         waiting += [other for node in ast.walk(tree(room)) for other in imported_rooms(node) if other not in seen]
-    assert not seen & {"commands", "probe", "arrays", "settings", "mail"}
+    assert not seen & {"host.process", "disks.signatures", "actions.arrays", "host.config", "alerts.mail"}

@@ -9,15 +9,17 @@ import time
 import pytest
 
 import system_faults
-from xsraid import enclosures, identify, md, notes
+from xsraid.actions import identify
 from xsraid.errors import CommandFailed, Timeout, UnknownDisk
-from xsraid.host import Host
+from xsraid.host import enclosures, store
+from xsraid.host.files import Host
+from xsraid.md import state as md_state
 from xsraid.text import native
 
 SLOT = "sys/class/enclosure/0:0:8:0/Slot 03"
 LOG = 'echo "$*" >>%s/%s.log\n'
 MIB = 1 << 20
-ONE_CALL = "from xsraid import host, identify; identify.identify_disk(host.Host(%r, %r), None, 'Z1Z0', 60)"
+ONE_CALL = "from xsraid.actions import identify; from xsraid.host import files; identify.identify_disk(files.Host(%r, %r), None, 'Z1Z0', 60)"
 
 
 class Machine(object):
@@ -77,7 +79,7 @@ class Machine(object):
 
     @property
     def noted(self):
-        return notes.uuids(self.host, "identifying")
+        return store.uuids(self.host, "identifying")
 
     def blink(self, disk="Z1Z0", seconds=60):
         return identify.identify_disk(self.host, None, disk, seconds)
@@ -112,10 +114,10 @@ def test_no_enclosure_costs_one_listing(machine, mocker):
 def test_members_with_their_slots(machine, disk, slots):
     """A partition is where its disk is; a missing member is nowhere."""
     machine.files("sys/block/md0/md", raid_disks=3)
-    (before,) = md.read_arrays(machine.host)
+    (before,) = md_state.read_arrays(machine.host)
     assert [member["enclosure_slot"] for member in before["members"]] == [None] * 3
     machine.enclosure(disk)
-    (record,) = md.read_arrays(machine.host)
+    (record,) = md_state.read_arrays(machine.host)
     assert [member["enclosure_slot"] for member in record["members"]] == slots
 
 
@@ -170,7 +172,7 @@ def test_what_a_killed_call_left_on_is_put_out_when_its_time_is_over(machine, mo
 
 def test_the_next_call_puts_out_what_was_left_on_another_disk(machine, slept):
     machine.enclosure(locate=1)
-    notes.write(machine.host, "identifying", {"way": "locate LED", "light": "/%s/locate" % SLOT, "was": "0", "until": time.time() - 40}, "a" * 32)
+    store.write(machine.host, "identifying", {"way": "locate LED", "light": "/%s/locate" % SLOT, "was": "0", "until": time.time() - 40}, "a" * 32)
     machine.blink("Z1Z1", seconds=1)
     assert (machine.locate, machine.noted) == ("0", [])
 
@@ -180,7 +182,7 @@ def test_the_next_call_puts_out_what_was_left_on_another_disk(machine, slept):
     {"until": 9e9, "was": "0", "way": "locate LED", "light": "/%s/locate" % SLOT}])  # the clock has been put back since
 def test_a_note_that_says_nothing_more_goes(machine, facts):
     machine.enclosure(locate=1)
-    notes.write(machine.host, "identifying", facts, "a" * 32)
+    store.write(machine.host, "identifying", facts, "a" * 32)
     identify.put_out(machine.host)
     assert machine.noted == [] and machine.locate == ("0" if facts.get("until") == 9e9 else "1")
 
@@ -190,7 +192,7 @@ def test_a_led_that_cannot_be_put_out_is_tried_again_for_a_day(machine, mocker, 
     machine.files("dev/disk/by-id", **{"ata-Z1Z0": ""})
     machine.tool("ledctl", "exit 1")
     now = time.time()
-    notes.write(machine.host, "identifying", {"way": "ledctl", "light": "/dev/disk/by-id/ata-Z1Z0", "was": None, "until": now - 40}, "a" * 32)
+    store.write(machine.host, "identifying", {"way": "ledctl", "light": "/dev/disk/by-id/ata-Z1Z0", "was": None, "until": now - 40}, "a" * 32)
     identify.put_out(machine.host)
     assert len(machine.noted) == 1
     if works:

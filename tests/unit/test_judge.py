@@ -3,8 +3,8 @@
 import pytest
 from graphs import SR_UUIDS, array_uuid, graph
 
-from xsraid import mdadmconf
-from xsraid.usage import DiskFacts, decide, decide_array
+from xsraid.disks.refusals import DiskFacts, decide, decide_array
+from xsraid.md import conf
 
 MIB = 1 << 20
 SR_GROUP = "VG_XenStorage-" + SR_UUIDS["data"]
@@ -126,7 +126,7 @@ def test_commands_name_what_holds_after_a_reboot():
 
 
 def test_a_line_that_names_the_other_path_of_a_member_knows_it():
-    lines = mdadmconf.Configuration("ARRAY /dev/md5 devices=/dev/sda,/dev/sdd1\n").array_lines()
+    lines = conf.Configuration("ARRAY /dev/md5 devices=/dev/sda,/dev/sdd1\n").array_lines()
     assert reasons("sda: member=1\nsdb: path=sda member=1", lines=lines) == ["RAID_MEMBER"]
     assert reasons("sda: member=1\nsdb: member=1", lines=lines) == []
     facts = FACTS._replace(partitions=["sdb1"])

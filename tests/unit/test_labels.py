@@ -7,8 +7,10 @@ import subprocess
 
 import pytest
 
-from xsraid import layers, probe, sysfs, text
-from xsraid.host import Host
+from xsraid import text
+from xsraid.disks import signatures
+from xsraid.host import stack, sysfs
+from xsraid.host.files import Host
 
 MAKERS = {"ext4": (["mkfs.ext4", "-q", "-F", "-L"], 16), "swap": (["mkswap", "-L"], 15)}  # the command, how many bytes of a label it takes
 PIECES = [b",", b"\\", b"\\x2c", b'"', b"'", b" ", b"\n", b"\r", b"\t", b"#", b"0x0", b"a", b"Z", b"\xc3\xbc", b"\xe2\x80\xa8", b"\xff", b"\x01",
@@ -56,7 +58,7 @@ def test_labels_of_real_file_systems(images, kind):
     command, length = MAKERS[kind]
     names = images([(command, label) for label in LABELS])
     for at in range(0, len(names), 50):
-        found, unreadable = probe.signatures(Host("/", "/usr/sbin:/sbin:/usr/bin:/bin"), names[at:at + 50])
+        found, unreadable = signatures.signatures(Host("/", "/usr/sbin:/sbin:/usr/bin:/bin"), names[at:at + 50])
         assert unreadable == {}
         for name, label in list(zip(names, LABELS))[at:at + 50]:
             assert [(one.type, one.label) for one in found[name]] == [(kind, known_as(label[:length]))]
@@ -65,7 +67,7 @@ def test_labels_of_real_file_systems(images, kind):
 def test_all_at_once_still_tells_them_apart(images):
     kinds = sorted(MAKERS)
     names = images([(MAKERS[kinds[at % 2]][0], label) for at, label in enumerate(AWKWARD)])
-    together = probe._together(Host("/", "/usr/sbin:/sbin:/usr/bin:/bin"), names)
+    together = signatures._together(Host("/", "/usr/sbin:/sbin:/usr/bin:/bin"), names)
     assert [[one.type for one in together[name]] for name in names] == [[kinds[at % 2]] for at in range(len(names))]
 
 
@@ -93,14 +95,14 @@ def test_what_centos_7_prints(tmpdir, mocker, label):
     tmpdir.join("said").write(b"# offset,uuid,label,type\n0x438,6b2358bc,%s,ext4\n0x1fe,,,dos\n".replace(b"%s", of_centos_7(label)), "wb")
     tmpdir.join("wipefs").write("#!/bin/sh\ncat %s\n" % tmpdir.join("said"))
     tmpdir.join("wipefs").chmod(0o755)
-    found, unreadable = probe.signatures(Host("/", "%s:/bin" % tmpdir), ["disk"])
+    found, unreadable = signatures.signatures(Host("/", "%s:/bin" % tmpdir), ["disk"])
     assert (found["disk"], unreadable) == ([("ext4", 0x438, "6b2358bc", text.native(label)), ("dos", 0x1fe, "", "")], {})
 
 
 def test_a_label_that_is_too_long_for_centos_7_hides_no_signature():
     """Its buffer of 256 bytes then has no end."""
     lines = ["0x10040,u,%s\x7f\x01,\n\xff,btrfs" % ("a" * 250), "0x1fe,,,dos"]
-    assert [probe._signature(line).type for line in lines] == ["btrfs", "dos"]
+    assert [signatures._signature(line).type for line in lines] == ["btrfs", "dos"]
 
 
 @pytest.mark.parametrize("garbage", [b"\x7f\x01", b"\n", b"\n\n,", b",x\n#"])
@@ -110,7 +112,7 @@ def test_what_stands_behind_in_memory_is_no_signature(tmpdir, mocker, garbage):
     tmpdir.join("said").write(b"# offset,uuid,label,type\n0x10040,u," + b"a" * 252 + garbage + b",btrfs\n0x1fe,,,dos\n", "wb")
     tmpdir.join("wipefs").write("#!/bin/sh\ncat %s\n" % tmpdir.join("said"))
     tmpdir.join("wipefs").chmod(0o755)
-    found, unreadable = probe.signatures(Host("/", "%s:/bin" % tmpdir), ["disk"])
+    found, unreadable = signatures.signatures(Host("/", "%s:/bin" % tmpdir), ["disk"])
     assert [one.type for one in found.get("disk", [])] == ["btrfs", "dos"] and unreadable == {}
 
 
@@ -119,7 +121,7 @@ def test_a_mount_point_with_an_odd_name_is_one(tmpdir, name):
     """The kernel writes blanks, line ends and backslashes as octal numbers, all else as it is."""
     lines = [b"36 35 8:1 / " + name + b" rw shared:1 - ext4 /dev/sda1 rw\n", b"37 35 8:2 / /srv rw - ext4 /dev/sda2 rw\n"]
     tmpdir.ensure("proc/self/mountinfo").write(b"".join(lines), "wb")
-    assert layers._mounts(Host(str(tmpdir))) == {"8:1": [text.native(name)], "8:2": ["/srv"]}
+    assert stack._mounts(Host(str(tmpdir))) == {"8:1": [text.native(name)], "8:2": ["/srv"]}
 
 
 def test_what_udev_knows_is_a_line_each(tmpdir):

@@ -7,8 +7,10 @@ import pytest
 from test_identify import Machine
 
 import system_faults
-from xsraid import md, members, sysfs
+from xsraid.actions import members
 from xsraid.errors import DiskInUse
+from xsraid.host import sysfs
+from xsraid.md import state as md_state
 
 MEMBER, ARRAY = "/md0/md/dev-sdb1/", "/md0/md/"
 
@@ -24,7 +26,7 @@ def machine(tmpdir, mocker):
 
 def shown(machine):
     """The arrays as (health, [(device, state) of the members])."""
-    return [(record["health"], [(one["device"], one["state"]) for one in record["members"]]) for record in md.read_arrays(machine.host)]
+    return [(record["health"], [(one["device"], one["state"]) for one in record["members"]]) for record in md_state.read_arrays(machine.host)]
 
 
 WHOLE = [("optimal", [("/dev/sda", "active"), ("/dev/sdb1", "active")])]
@@ -73,7 +75,7 @@ def test_what_is_not_known_of_another_device_is_an_error(machine, mocker, path):
 def test_another_error_of_md_is_one(machine, mocker):
     system_faults.Reads(mocker, lambda at, count: errno.EIO)
     with pytest.raises(EnvironmentError):
-        md.read_arrays(machine.host)
+        md_state.read_arrays(machine.host)
 
 
 def test_a_busy_write_is_an_error(machine, mocker):
@@ -96,7 +98,7 @@ def test_a_member_is_taken_out_though_the_kernel_is_slow_to_forget_it(machine, m
         if len(reads) == busy_reads:
             shutil.rmtree(str(machine.folder.join("sys/block/md0/md/dev-sdb1")))
         return errno.EBUSY
-    record = md.find_array(machine.host, "md0")
+    record = md_state.find_array(machine.host, "md0")
     if not busy_reads:
         shutil.rmtree(str(machine.folder.join("sys/block/md0/md/dev-sdb1")))
     system_faults.Reads(mocker, when)
@@ -110,7 +112,7 @@ def test_a_small_disk_is_refused_while_a_member_goes(machine, mocker, gone):
     machine.files("sys/block/md0/md", component_size=1000)
     for member in ("sda", "sdb1"):
         machine.files("sys/block/md0/md/dev-" + member, offset=2048)
-    record, disk = md.find_array(machine.host, "md0"), {"device": "/dev/sdc", "size_bytes": 1000 * 1024 + 2048 * 512}
+    record, disk = md_state.find_array(machine.host, "md0"), {"device": "/dev/sdc", "size_bytes": 1000 * 1024 + 2048 * 512}
     system_faults.Reads(mocker, lambda path, count: errno.EBUSY if "/dev-%s/" % gone in path else None)
     members._refuse_small(machine.host, record, disk)
     with pytest.raises(DiskInUse):

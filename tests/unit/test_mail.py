@@ -9,9 +9,9 @@ import threading
 
 import pytest
 
-from xsraid import mail
+from xsraid.alerts import mail
 from xsraid.errors import BadArgument
-from xsraid.host import Host
+from xsraid.host.files import Host
 
 CENTOS = """\
 #

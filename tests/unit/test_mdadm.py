@@ -1,6 +1,6 @@
 import pytest
 
-from xsraid import mdadm
+from xsraid.md import mdadm
 
 UUID = "6bd4d5e1:0b5d4f4c:a1f0c6f3:8d8f7a31"
 OTHER = "11111111:22222222:33333333:44444444"

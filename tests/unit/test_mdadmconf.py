@@ -6,8 +6,8 @@ import random
 
 import pytest
 
-from xsraid import mdadm, mdadmconf
-from xsraid.mdadmconf import NOWHERE, ArrayFacts, ConfFile, Configuration, Home, differs, line_of, matches
+from xsraid.md import conf, mdadm
+from xsraid.md.conf import NOWHERE, ArrayFacts, ConfFile, Configuration, Home, differs, line_of, matches
 
 UUID = "6bd4d5e1:0b5d4f4c:a1f0c6f3:8d8f7a31"
 OTHER = "11111111:22222222:33333333:44444444"
@@ -145,7 +145,7 @@ def test_an_array_line_in_full():
         "/dev/md/x uuid=%s name=any:x devices=/dev/sda,,/dev/sd* container=/dev/md/imsm member=1 super-minor=3 level=raid5 num-devices=4 "
         "spares=2 spare-group=g metadata=1.2 bitmap=/b auto=yes junk=1" % UUID
     )
-    assert found == mdadmconf.ArrayLine(
+    assert found == conf.ArrayLine(
         path="/etc/mdadm.conf",
         number=1,
         words=tuple(found.words),
@@ -775,8 +775,8 @@ def test_a_file_that_hides_another_says_what_that_one_said():
 def test_mdadm_has_the_names_that_it_had():
     assert (mdadm.Configuration, mdadm.md_uuid, mdadm.same_uuid, mdadm.bare_uuid) == (
         Configuration,
-        mdadmconf.md_uuid,
-        mdadmconf.same_uuid,
-        mdadmconf.bare_uuid,
+        conf.md_uuid,
+        conf.same_uuid,
+        conf.bare_uuid,
     )
     assert mdadm.bare_uuid("A-b:c.d e") == "abcde" and mdadm.same_uuid("A:b", "aB") and not mdadm.same_uuid("a", "b")

@@ -4,9 +4,11 @@ import os
 
 import pytest
 
-from xsraid import assembly, boot, members, notes
+from xsraid import units
+from xsraid.actions import assemble, members
 from xsraid.errors import BadArgument, CommandFailed, Timeout
-from xsraid.host import Host
+from xsraid.host import store
+from xsraid.host.files import Host
 
 ARRAY = {"device": "/dev/md0", "uuid": "01234567:" * 3 + "01234567", "members": [{"device": None, "state": "missing"}]}
 ACTION = "sys/block/md0/md/sync_action"
@@ -47,7 +49,7 @@ class Dom0(object):
 
 @pytest.fixture
 def dom0(tmpdir, mocker):
-    mocker.patch("xsraid.taking.claim")
+    mocker.patch("xsraid.disks.claim.claim")
     return Dom0(tmpdir.realpath())
 
 
@@ -55,7 +57,7 @@ def test_a_disk_that_is_put_into_a_frozen_array_is_rebuilt(dom0, mocker):
     """mdadm leaves an array frozen that was before, and one that waits for its first write is not rebuilt."""
     dom0.write(ACTION, "frozen\n")
     dom0.write("sys/block/md0/md/array_state", "read-auto\n")
-    mocker.patch("xsraid.members.wait_until")
+    mocker.patch("xsraid.actions.members.wait_until")
     dom0.mdadm("cat %s/%s >>%s/asked" % (dom0.folder, ACTION, dom0.folder))
     members.put_in(dom0.host, ARRAY, NEW, 5)
     assert dom0.read("asked").splitlines() == ["--readwrite /dev/md0", "frozen", "--manage /dev/md0 --add /dev/sdc", "idleen"]
@@ -67,7 +69,7 @@ def test_a_disk_that_is_put_into_a_frozen_array_is_rebuilt(dom0, mocker):
 ])
 def test_a_journal_is_put_in_while_the_array_is_read_only(dom0, mocker, record, asked):
     """The kernel refuses to make it so that is so already (md.c, md_set_readonly)."""
-    mocker.patch("xsraid.members.wait_until")
+    mocker.patch("xsraid.actions.members.wait_until")
     dom0.mdadm("")
     members._put_in_journal(dom0.host, dict(ARRAY, **record), None, NEW, 5)
     assert dom0.read("asked").splitlines() == asked
@@ -77,7 +79,7 @@ def test_a_journal_is_put_in_while_the_array_is_read_only(dom0, mocker, record, 
 def test_only_a_journal_is_put_into_an_array_that_is_read_only(dom0, mocker, policy, may_lack, is_refused):
     """Without its journal md starts one read-only and lets nobody change that (raid5.c)."""
     record = dict(ARRAY, level="raid5", health="failed", read_only=True, consistency_policy=policy)
-    mocker.patch("xsraid.md.find_array", return_value=record)
+    mocker.patch("xsraid.md.state.find_array", return_value=record)
     if is_refused:
         with pytest.raises(BadArgument):
             members._redundant(dom0.host, "md0", may_lack)
@@ -92,7 +94,7 @@ HANGS, FAILS = "exec sleep 5", "echo no >&2; exit 1"
 @pytest.mark.parametrize("word,act", [
     ("--add", lambda host: members.put_in(host, ARRAY, NEW, 0.3)),
     ("--add-journal", lambda host: members._put_in_journal(host, ARRAY, None, NEW, 0.3)),
-    ("--re-add", lambda host: assembly._re_add(host, ARRAY, "/dev/sdc", 0.3)),
+    ("--re-add", lambda host: assemble._re_add(host, ARRAY, "/dev/sdc", 0.3)),
 ])
 def test_what_an_mdadm_that_was_ended_froze_is_let_go(dom0, then, error, word, act):
     dom0.freezing(word, then)
@@ -109,25 +111,25 @@ def test_a_cleanup_that_hangs_as_well_hides_nothing(dom0):
 
 
 def test_the_arrays_are_looked_at_every_hour_whether_or_not_an_event_has_come(dom0, mocker):
-    for part in ("care.look_after", "boot.see_to_late_members", "boot._look_after_the_monitor"):
+    for part in ("actions.check.look_after", "units.see_to_late_members", "units._look_after_the_monitor"):
         mocker.patch("xsraid." + part)
-    mocker.patch("xsraid.notes.read", return_value={"before": {}})
-    start = mocker.patch("xsraid.delivery.start")
-    boot.look_after(dom0.host)
+    mocker.patch("xsraid.host.store.read", return_value={"before": {}})
+    start = mocker.patch("xsraid.alerts.deliver.start")
+    units.look_after(dom0.host)
     assert start.call_count == 1
 
 
 def hours_of_the_monitor(dom0, mocker, states, records=({"level": "raid1"},)):
     """Return the events that the hourly looks make while mdadm's monitor is in these states, None for one that cannot be started."""
     os.makedirs(dom0.folder + "/var/lib/xsraid")
-    mocker.patch("xsraid.md.read_arrays", return_value=list(records))
-    told = mocker.patch("xsraid.spool.add_event")
-    notes.write(dom0.host, "alerts", {"applied": {}})
+    mocker.patch("xsraid.md.state.read_arrays", return_value=list(records))
+    told = mocker.patch("xsraid.alerts.spool.add_event")
+    store.write(dom0.host, "alerts", {"applied": {}})
     for state in states:
         failure = CommandFailed("systemctl start mdmonitor.service", 1, "no") if state is None else None
-        mocker.patch("xsraid.monitor.ensure_running", side_effect=failure)
-        mocker.patch("xsraid.monitor.state", return_value=state)
-        boot._look_after_the_monitor(dom0.host)
+        mocker.patch("xsraid.alerts.monitor.ensure_running", side_effect=failure)
+        mocker.patch("xsraid.alerts.monitor.state", return_value=state)
+        units._look_after_the_monitor(dom0.host)
     return [call[0][1] for call in told.call_args_list]
 
 
@@ -143,9 +145,9 @@ def test_without_an_array_to_watch_no_monitor_is_missed(dom0, mocker):
 @pytest.mark.parametrize("note,attaches", [(None, False), ({}, False), ({"before": {}}, False), ({"before": {}, "left": [], "conflicts": {}}, True)])
 def test_what_a_boot_could_not_attach_is_attached_within_the_hour(dom0, mocker, note, attaches):
     """A call held the lock for longer than the unit waits; the note of the boot is as the assembling unit left it."""
-    for part in ("care.look_after", "boot.see_to_late_members", "boot._look_after_the_monitor", "delivery.start"):
+    for part in ("actions.check.look_after", "units.see_to_late_members", "units._look_after_the_monitor", "alerts.deliver.start"):
         mocker.patch("xsraid." + part)
-    mocker.patch("xsraid.notes.read", return_value=note)
-    attach = mocker.patch("xsraid.boot.attach_locally")
-    boot.look_after(dom0.host)
+    mocker.patch("xsraid.host.store.read", return_value=note)
+    attach = mocker.patch("xsraid.units.attach_locally")
+    units.look_after(dom0.host)
     assert bool(attach.called) is attaches

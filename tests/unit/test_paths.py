@@ -4,8 +4,9 @@ import errno
 
 import pytest
 
-from xsraid import paths, sysfs
-from xsraid.host import Host
+from xsraid.disks import identity
+from xsraid.host import sysfs
+from xsraid.host.files import Host
 
 SIZE = 1 << 20
 BLANK = b"\0" * SIZE
@@ -17,8 +18,8 @@ class Disks(object):
     def __init__(self, mocker, **contents):
         self.contents, self.broken = {"/dev/" + name: content for name, content in contents.items()}, []
         self.writes = 0
-        mocker.patch.object(paths, "_read", self.read)
-        mocker.patch.object(paths, "_write", self.write)
+        mocker.patch.object(identity, "_read", self.read)
+        mocker.patch.object(identity, "_write", self.write)
 
     def read(self, host, device, offset, count):
         if device in self.broken:
@@ -37,7 +38,7 @@ def record(name, serial="S", wwn=None, **more):
 
 def paths_of(mocker, *records):
     mocker.patch.object(sysfs, "attribute", return_value=None)
-    paths.fill_in(Host("/nowhere"), list(records))
+    identity.fill_in(Host("/nowhere"), list(records))
     return [[path[len("/dev/"):] for path in each["paths"]] for each in records]
 
 
@@ -63,12 +64,12 @@ def test_identity(mocker, one, other, are_one):
 
 @pytest.mark.parametrize("text,plain", [("naa.600A", "600a"), ("0x600a", "600a"), ("eui.0025 ", "0025"), ("600a", "600a"), ("uuid.1-2", "1-2")])
 def test_world_wide_names(text, plain):
-    assert paths.plain_wwn(text) == plain
+    assert identity.plain_wwn(text) == plain
 
 
 def left(mocker, disks, *names):
     disk = record(names[0], paths=["/dev/" + name for name in names])
-    paths.leave_out_others(Host("/nowhere"), disk)
+    identity.leave_out_others(Host("/nowhere"), disk)
     return [path[len("/dev/"):] for path in disk["paths"]]
 
 
@@ -93,26 +94,26 @@ def test_a_disk_that_changes_meanwhile_proves_nothing(mocker):
         count.append(device)
         return read(host, device, offset, size)
 
-    mocker.patch.object(paths, "_read", changing)
-    assert left(mocker, disks, "sda", "sdb") == ["sda", "sdb"] and len(count) >= 3 * paths.LOOKS
+    mocker.patch.object(identity, "_read", changing)
+    assert left(mocker, disks, "sda", "sdb") == ["sda", "sdb"] and len(count) >= 3 * identity.LOOKS
 
 
 def test_a_mark_proves_which_are_one_and_is_taken_away(mocker):
     shared = bytearray(BLANK)
     disks = Disks(mocker, sda=shared, sdb=shared, sdc=bytearray(BLANK))
-    assert paths.are_one(None, "/dev/sda", ["/dev/sdb", "/dev/sdc"]) == ["/dev/sdb"]
+    assert identity.are_one(None, "/dev/sda", ["/dev/sdb", "/dev/sdc"]) == ["/dev/sdb"]
     assert set(map(bytes, disks.contents.values())) == {BLANK} and disks.writes == 2
 
 
 def test_no_mark_stands_where_anything_is(mocker):
     """It takes a block that is zero on all of them; without one they count as one, and nothing is written."""
     one, other = bytearray(BLANK), bytearray(BLANK)
-    one[:paths.HEAD_BYTES // 2] = b"x" * (paths.HEAD_BYTES // 2)
-    other[paths.HEAD_BYTES // 2:paths.HEAD_BYTES - 4096] = b"y" * (paths.HEAD_BYTES // 2 - 4096)
+    one[:identity.HEAD_BYTES // 2] = b"x" * (identity.HEAD_BYTES // 2)
+    other[identity.HEAD_BYTES // 2:identity.HEAD_BYTES - 4096] = b"y" * (identity.HEAD_BYTES // 2 - 4096)
     disks = Disks(mocker, sda=one, sdb=other)
-    assert paths.are_one(None, "/dev/sda", ["/dev/sdb"]) == [] and disks.writes == 2
-    other[paths.HEAD_BYTES - 1:paths.HEAD_BYTES] = b"y"
-    assert paths.are_one(None, "/dev/sda", ["/dev/sdb"]) == ["/dev/sdb"] and disks.writes == 2
+    assert identity.are_one(None, "/dev/sda", ["/dev/sdb"]) == [] and disks.writes == 2
+    other[identity.HEAD_BYTES - 1:identity.HEAD_BYTES] = b"y"
+    assert identity.are_one(None, "/dev/sda", ["/dev/sdb"]) == ["/dev/sdb"] and disks.writes == 2
 
 
 def test_the_mark_goes_also_when_a_path_fails(mocker):
@@ -123,16 +124,16 @@ def test_the_mark_goes_also_when_a_path_fails(mocker):
         write(host, device, offset, data)
         disks.broken = ["/dev/sdb"]
 
-    mocker.patch.object(paths, "_write", failing)
+    mocker.patch.object(identity, "_write", failing)
     with pytest.raises(EnvironmentError):
-        paths.are_one(None, "/dev/sda", ["/dev/sdb"])
+        identity.are_one(None, "/dev/sda", ["/dev/sdb"])
     assert bytes(disks.contents["/dev/sda"]) == BLANK
 
 
 def test_a_link_that_two_disks_claim_is_nobodys():
-    assert paths.shared_links([["/dev/disk/by-id/a", "/dev/disk/by-id/b"], ["/dev/disk/by-id/b"], []]) == {"/dev/disk/by-id/b"}
+    assert identity.shared_links([["/dev/disk/by-id/a", "/dev/disk/by-id/b"], ["/dev/disk/by-id/b"], []]) == {"/dev/disk/by-id/b"}
     host = Host("/nowhere")
     links = ["/dev/disk/by-id/wwn-1", "/dev/disk/by-id/scsi-Sx", "/dev/disk/by-path/p"]
-    assert paths.lasting(host, "/dev/sda", links, set()) == "/dev/disk/by-id/scsi-Sx"
-    assert paths.lasting(host, "/dev/sda", links, {"/dev/disk/by-id/scsi-Sx"}) == "/dev/disk/by-id/wwn-1"
-    assert paths.lasting(host, "/dev/sda", ["/dev/disk/by-path/p"], set()) is None
+    assert identity.lasting(host, "/dev/sda", links, set()) == "/dev/disk/by-id/scsi-Sx"
+    assert identity.lasting(host, "/dev/sda", links, {"/dev/disk/by-id/scsi-Sx"}) == "/dev/disk/by-id/wwn-1"
+    assert identity.lasting(host, "/dev/sda", ["/dev/disk/by-path/p"], set()) is None

@@ -6,8 +6,8 @@ import struct
 
 import pytest
 
-from xsraid.host import Host
-from xsraid.physical_volume import Group, group_on, volume_of
+from xsraid.host.files import Host
+from xsraid.host.physical_volume import Group, group_on, volume_of
 
 MAGIC = b"\x20\x4c\x56\x4d\x32\x20\x78\x5b\x35\x41\x25\x72\x30\x4e\x2a\x3e"
 ID = "abcdef-ghij-klmn-opqr-stuv-wxyz-012345"

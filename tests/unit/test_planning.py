@@ -2,9 +2,10 @@
 
 import pytest
 
-from xsraid import planning, taking
+from xsraid.actions import planning
+from xsraid.disks import claim
 from xsraid.errors import BadArgument, StaleData, Unsupported
-from xsraid.host import Host
+from xsraid.host.files import Host
 
 
 def disks(*sizes):
@@ -27,10 +28,10 @@ def test_what_is_stale_is_named_on_all_disks():
     for disk in chosen[1:]:
         disk["stale"] = [{"type": "ext4", "label": "old", "device": disk["device"] + "1", "offset_bytes": 1080}]
     with pytest.raises(StaleData) as caught:
-        taking.refuse_used(chosen, wipe=False)
+        claim.refuse_used(chosen, wipe=False)
     assert caught.value.parameters[:2] == ["/dev/sdb", "ext4 'old' on /dev/sdb1 (at byte 1080)"]
     assert "/dev/sdc still carries ext4 'old' on /dev/sdc1" in caught.value.sentence
-    taking.refuse_used(chosen, wipe=True)
+    claim.refuse_used(chosen, wipe=True)
 
 
 @pytest.mark.parametrize(

@@ -2,8 +2,9 @@
 
 import pytest
 
-from xsraid import notes, probe
-from xsraid.host import Host
+from xsraid.disks import signatures
+from xsraid.host import store
+from xsraid.host.files import Host
 
 UUID = "11111111:22222222:33333333:44444444"
 EXT4 = "0x438,6b2358bc,ol\\x20d,ext4"
@@ -19,7 +20,7 @@ for device; do
     esac
 done
 echo x >>$(dirname $0)/calls
-""" % (probe.MARK_UUID, EXT4)
+""" % (signatures.MARK_UUID, EXT4)
 
 
 @pytest.fixture
@@ -33,7 +34,7 @@ def machine(tmpdir):
 
 @pytest.fixture(autouse=True)
 def dev_is_here(mocker, tmpdir):
-    mocker.patch("xsraid.sysfs.node", side_effect=lambda name: "%s/dev/%s" % (tmpdir, name))
+    mocker.patch("xsraid.host.sysfs.node", side_effect=lambda name: "%s/dev/%s" % (tmpdir, name))
     mocker.patch.object(Host, "path", side_effect=lambda path: path)
 
 
@@ -42,7 +43,7 @@ def kinds(found):
 
 
 def test_all_devices_are_asked_at_once(machine, tmpdir):
-    found, unreadable = probe.signatures(machine, ["a", "b", "c"])
+    found, unreadable = signatures.signatures(machine, ["a", "b", "c"])
     assert kinds(found) == {"a": ["ext4"], "b": [], "c": ["xfs", "dos"]} and unreadable == {}
     assert found["a"][0] == ("ext4", 1080, "6b2358bc", "ol d")
     assert tmpdir.join("tools", "calls").read() == "x\n"
@@ -50,23 +51,23 @@ def test_all_devices_are_asked_at_once(machine, tmpdir):
 
 def test_one_that_cannot_be_read_spoils_no_other(machine, tmpdir):
     tmpdir.join("dev", "dying").write("")
-    found, unreadable = probe.signatures(machine, ["a", "b", "c"])
+    found, unreadable = signatures.signatures(machine, ["a", "b", "c"])
     assert kinds(found) == {"a": ["ext4"], "b": []} and "Input/output error" in unreadable["c"]
 
 
 def test_what_an_old_libblkid_does_not_know_is_found_at_head_and_end(machine, tmpdir):
     head, end = bytearray(8192), bytearray(8192)
-    head[4096 + 24:4096 + 40] = probe.NEWER[0][2]
+    head[4096 + 24:4096 + 40] = signatures.NEWER[0][2]
     end[8192 - 4096 + 60:8192 - 4096 + 64] = b"\x83\x74\x02\x6d"
     tmpdir.join("dev", "a").write(bytes(head), "wb")
     tmpdir.join("dev", "b").write(bytes(end), "wb")
-    found, _ = probe.signatures(machine, ["a", "b"])
+    found, _ = signatures.signatures(machine, ["a", "b"])
     assert kinds(found) == {"a": ["ext4", "bcache"], "b": ["drbd"]} and found["b"][0].offset_bytes == 8192 - 4096 + 60
 
 
 def test_wiping_clears_what_was_found_and_nothing_else():
-    assert probe.wipe_commands("/dev/sdb", [("ext4", 1080)]) == [["wipefs", "-a", "/dev/sdb"]]
-    commands = probe.wipe_commands("/dev/sdb", [("ext4", 1080), ("bcache", 4120)])
+    assert signatures.wipe_commands("/dev/sdb", [("ext4", 1080)]) == [["wipefs", "-a", "/dev/sdb"]]
+    commands = signatures.wipe_commands("/dev/sdb", [("ext4", 1080), ("bcache", 4120)])
     assert commands[1][:3] == ["dd", "if=/dev/zero", "of=/dev/sdb"] and {"bs=16", "count=1", "seek=4120"} <= set(commands[1])
 
 
@@ -74,11 +75,11 @@ def test_a_note_is_there_until_it_is_removed(tmpdir):
     tmpdir.ensure("var/lib/xsraid", dir=True)
     host = Host("/")
     host.path = lambda path: str(tmpdir) + path
-    assert notes.read(host, "creating", UUID) is None and notes.uuids(host, "creating") == []
-    notes.write(host, "creating", {"request": ["x"]}, UUID)
-    assert notes.read(host, "creating", UUID) == {"request": ["x"]} and notes.uuids(host, "creating") == [UUID.replace(":", "")]
+    assert store.read(host, "creating", UUID) is None and store.uuids(host, "creating") == []
+    store.write(host, "creating", {"request": ["x"]}, UUID)
+    assert store.read(host, "creating", UUID) == {"request": ["x"]} and store.uuids(host, "creating") == [UUID.replace(":", "")]
     tmpdir.join("var/lib/xsraid", "creating-" + UUID.replace(":", "")).write("cut o")
-    assert notes.read(host, "creating", UUID) == {}
-    notes.remove(host, "creating", UUID)
-    notes.remove(host, "creating", UUID)
-    assert notes.uuids(host, "creating") == []
+    assert store.read(host, "creating", UUID) == {}
+    store.remove(host, "creating", UUID)
+    store.remove(host, "creating", UUID)
+    assert store.uuids(host, "creating") == []

@@ -11,8 +11,12 @@ import pytest
 from graphs import array_uuid, graph
 from random_hosts import RandomHost
 
-from xsraid import disks, layers, lvm, md, mdadmconf, srs, usage
+from xsraid.disks import inventory, lvm, refusals
 from xsraid.errors import XsraidError
+from xsraid.host import stack
+from xsraid.md import conf
+from xsraid.md import state as md_state
+from xsraid.xapi import sr_types
 
 SEED = int(os.environ.get("XSRAID_SEED", "1"))
 HOSTS = int(os.environ.get("HOSTS", "1000"))
@@ -21,12 +25,12 @@ SIZE_BYTES = 64 << 20
 
 def disagreements(host, spoil=lambda drawn: drawn):
     """Return a sentence for each device of a RandomHost of which the judge says something else than the promises."""
-    lines = mdadmconf.Configuration(host.configuration).array_lines()
+    lines = conf.Configuration(host.configuration).array_lines()
     drawn = spoil(graph(host.drawing, srs=host.known_srs, arrays=host.array_records, lines=lines))
     found = []
     for disk in host.disks:
-        facts = usage.DiskFacts(disk.name, SIZE_BYTES, 512, False, False, "0", None, drawn.partitions[disk.name], host.held(disk))
-        reasons, stale = usage.decide(facts, drawn)
+        facts = refusals.DiskFacts(disk.name, SIZE_BYTES, 512, False, False, "0", None, drawn.partitions[disk.name], host.held(disk))
+        reasons, stale = refusals.decide(facts, drawn)
         is_used = disk.all_used() or disk.twin is not None and disk.twin.all_used()
         if bool(reasons) != is_used:
             found.append("%s is %s: %s" % (disk.name, "used but free" if is_used else "idle but refused", reasons))
@@ -34,7 +38,7 @@ def disagreements(host, spoil=lambda drawn: drawn):
             found.append("%s: stale is %s" % (disk.name, stale))
     for array in host.arrays:
         held = {name: "held" for device in [array] + array.partitions for name in [device.name] if device.is_held}
-        uses, stale = usage.decide_array(array.name, drawn, held)
+        uses, stale = refusals.decide_array(array.name, drawn, held)
         is_used = host.array_is_used(array)
         if bool(uses) != is_used:
             found.append("%s is %s: %s" % (array.name, "used but free" if is_used else "idle but in use", uses))
@@ -111,7 +115,7 @@ def names_that_mean_something_else(rng, configuration):
     configuration.arrays = lambda: lines
     for wanted in ["md0", "md1", "md5", "data"] + [record["uuid"] for record in records]:
         try:
-            found = md.find_array(Names({}), wanted, records)
+            found = md_state.find_array(Names({}), wanted, records)
         except XsraidError:
             found = None
         if found != meant(wanted, records, lines):
@@ -121,7 +125,7 @@ def names_that_mean_something_else(rng, configuration):
 
 @pytest.fixture
 def configuration(mocker):
-    return mocker.patch.object(md, "read_configuration").return_value
+    return mocker.patch.object(md_state, "read_configuration").return_value
 
 
 def test_a_name_means_one_array_or_none(configuration):
@@ -143,7 +147,7 @@ def disks_that_are_taken_for_others(rng, links_of):
         fitting = [disk for disk in found if wanted in (disk["serial"], disk["wwn"], disk["device"]) or wanted in links_of[disk["device"][5:]]]
         expected = fitting if len(fitting) == 1 else None
         try:
-            taken = disks.resolve(Names(numbers), found, [wanted], "disk")
+            taken = inventory.resolve(Names(numbers), found, [wanted], "disk")
         except XsraidError:
             taken = None
         if taken != expected:
@@ -154,8 +158,8 @@ def disks_that_are_taken_for_others(rng, links_of):
 @pytest.fixture
 def links_of(mocker):
     links = {}
-    mocker.patch.object(disks, "_numbers", lambda host, disk: [(host.numbers[disk["device"]], None)])
-    mocker.patch.object(disks, "_links", lambda host, disk: links[disk["device"][len("/dev/"):]])
+    mocker.patch.object(inventory, "_numbers", lambda host, disk: [(host.numbers[disk["device"]], None)])
+    mocker.patch.object(inventory, "_links", lambda host, disk: links[disk["device"][len("/dev/"):]])
     return links
 
 
@@ -175,8 +179,8 @@ def only_of_lvm_sr(name):
 
 
 def without_partitions_of_arrays(drawn):
-    above = {name: [each for each in built if not (layers.is_array(name) and re.match(r"md\d+p\d+\Z", each))] for name, built in drawn.above.items()}
-    return drawn._replace(above=above, partitions={name: [] if layers.is_array(name) else found for name, found in drawn.partitions.items()})
+    above = {name: [each for each in built if not (stack.is_array(name) and re.match(r"md\d+p\d+\Z", each))] for name, built in drawn.above.items()}
+    return drawn._replace(above=above, partitions={name: [] if stack.is_array(name) else found for name, found in drawn.partitions.items()})
 
 
 def with_contents(drawn, is_kept):
@@ -185,7 +189,7 @@ def with_contents(drawn, is_kept):
 
 
 def without_members_on_arrays(drawn):
-    return with_contents(drawn, lambda name, each: not (name.startswith("md") and each.type == md.MEMBER_TYPE))
+    return with_contents(drawn, lambda name, each: not (name.startswith("md") and each.type == md_state.MEMBER_TYPE))
 
 
 def without_unclear_groups(drawn):
@@ -225,17 +229,17 @@ def test_a_fault_that_is_put_back_is_found(fault):
 
 def test_groups_of_other_drivers_that_are_not_known_are_found(mocker):
     """Fault 11."""
-    mocker.patch.object(srs, "uuid_of_group", only_of_lvm_sr)
+    mocker.patch.object(sr_types, "uuid_of_group", only_of_lvm_sr)
     assert tries_until_found(lambda rng: disagreements(RandomHost(rng))) <= HOSTS
 
 
 def test_a_node_that_is_taken_for_a_name_is_found(mocker, configuration):
     """Fault 9: a deletion that was repeated deleted the array of another host."""
-    mocker.patch.object(md, "NODE", r"(?!)")
+    mocker.patch.object(md_state, "NODE", r"(?!)")
     assert tries_until_found(lambda rng: names_that_mean_something_else(rng, configuration)) <= HOSTS
 
 
 def test_a_serial_number_that_is_taken_for_one_disk_is_found(mocker, links_of):
     """Fault 10."""
-    mocker.patch.object(disks, "refuse_several")
+    mocker.patch.object(inventory, "refuse_several")
     assert tries_until_found(lambda rng: disks_that_are_taken_for_others(rng, links_of)) <= HOSTS

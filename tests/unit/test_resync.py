@@ -7,8 +7,8 @@ import pytest
 from test_members import ACTION, ARRAY, Dom0
 
 import system_faults
-from xsraid import resync
 from xsraid.errors import CommandFailed
+from xsraid.md import resync
 
 SIGKILL_WAITS = "SigPnd:\t0000000000000100\nShdPnd:\t0000000000000000\n"
 # An mdadm on a kernel of today: no array is made read-only while anything is under way on it.
@@ -69,7 +69,7 @@ def test_an_array_is_made_read_only_whatever_is_under_way(dom0, action, then):
 
 @pytest.mark.parametrize("action", ["idle", "resync"])
 def test_an_array_that_stays_open_is_as_it_was(dom0, mocker, action):
-    mocker.patch("xsraid.resync.SETTLE_S", 0.3)
+    mocker.patch("xsraid.md.resync.SETTLE_S", 0.3)
     dom0.write(ACTION, action)
     dom0.mdadm("echo 'Device or resource busy' >&2; exit 1")
     with pytest.raises(CommandFailed) as caught:

@@ -3,8 +3,8 @@ from __future__ import absolute_import
 
 import pytest
 
-from xsraid import sense, words
-from xsraid.spool import Event
+from xsraid.alerts import messages, rules
+from xsraid.alerts.spool import Event
 
 UUID = "01234567:89abcdef:01234567:89abcdef"
 DAY_S = 86400
@@ -28,7 +28,7 @@ class Story(object):
         self.memory, self.alerts, self.folded = {}, [], []
 
     def then(self, at, events=(), *records):
-        self.alerts, self.memory, self.folded = sense.decide(list(events), [dict(one) for one in records], self.memory, at, DAY_S)
+        self.alerts, self.memory, self.folded = rules.decide(list(events), [dict(one) for one in records], self.memory, at, DAY_S)
         return [alert["name"] for alert in self.alerts]
 
 
@@ -56,13 +56,13 @@ def test_building_and_checking_alarm_nobody():
     story = Story()
     assert story.then(0, [event("NewArray"), event("DegradedArray"), event("RebuildStarted")], record("rebuilding", 0)) == []
     for at in (9, 11, 30, 2 * DAY_S):
-        assert story.then(at, [], record("rebuilding", 0)) == [] and not sense.needs_looking_after(story.memory, DAY_S)
+        assert story.then(at, [], record("rebuilding", 0)) == [] and not rules.needs_looking_after(story.memory, DAY_S)
     now = 2 * DAY_S
     assert story.then(now + 9, [event("RebuildFinished"), event("SpareActive", "/dev/sdc")], record()) == []
     for health in ("checking", "resyncing"):
         assert story.then(now + 20, [event("RebuildStarted")], record(health)) == []
         assert story.then(now + 60, [], record(health)) == story.then(now + DAY_S, [], record(health)) == []
-        assert not sense.needs_looking_after(story.memory, DAY_S)
+        assert not rules.needs_looking_after(story.memory, DAY_S)
         now += DAY_S
         assert story.then(now + 5, [event("RebuildFinished")], record()) == []
 
@@ -190,7 +190,7 @@ def test_tests_are_not_counted():
 
 def test_priorities():
     """Those of XAPI: mail-alarm mails up to 3."""
-    assert sense.PRIORITIES == {
+    assert rules.PRIORITIES == {
         "XSRAID_ARRAY_FAILED": 1, "XSRAID_ARRAY_MISSING": 1, "XSRAID_ARRAY_DIVERGED": 1, "XSRAID_DISK_FAILED": 2, "XSRAID_ARRAY_DEGRADED": 2,
         "XSRAID_SPARE_MISSING": 3, "XSRAID_MISMATCHES": 3, "XSRAID_DISK_WEAK": 3, "XSRAID_ARRAY_FROZEN": 3, "XSRAID_ARRAY_MISPLACED": 4,
         "XSRAID_MONITOR_DOWN": 2, "XSRAID_MONITOR_BACK": 5, "XSRAID_REBUILD_FINISHED": 5, "XSRAID_TEST": 5}
@@ -330,7 +330,7 @@ def test_members_that_are_gone_and_were_not_told_of_are_forgotten():
 
 
 def test_an_array_is_remembered_by_its_node_and_name():
-    fresh = sense._fresh("/dev/md/store")
+    fresh = rules._fresh("/dev/md/store")
     assert (fresh["device"], fresh["name"], fresh["was_whole"], fresh["full"], fresh["held"]) == ("/dev/md/store", "store", False, None, 0)
 
 
@@ -358,14 +358,14 @@ def test_what_the_monitor_never_told_is_seen():
     assert story.then(50, [], record("failed", 0)) == []
     assert whole().then(10, [], record("failed", 0, level="raid0")) == ["XSRAID_ARRAY_FAILED"]
     story = whole()
-    assert story.then(10, [], record("missing", 0)) == [] and sense.needs_looking_after(story.memory, 0)
+    assert story.then(10, [], record("missing", 0)) == [] and rules.needs_looking_after(story.memory, 0)
     assert story.then(15, [], record("missing", 0)) == ["XSRAID_ARRAY_MISSING"]
     assert story.then(20, [], record("inactive", 0, configured=False)) == []
 
 
 def test_a_pulled_disk_that_the_monitor_names_a_second_later_is_one_alert():
     story = whole()
-    assert story.then(10, [], record("degraded", 0)) == [] and sense.needs_looking_after(story.memory, 0)
+    assert story.then(10, [], record("degraded", 0)) == [] and rules.needs_looking_after(story.memory, 0)
     assert story.then(11, [event("Fail", "/dev/sdb", 11)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
     assert story.then(30, [], record("degraded", 0)) == []
 
@@ -382,7 +382,7 @@ def test_a_degraded_array_is_reminded_of_once_a_day():
     assert story.then(DAY_S, [], record("degraded", 0)) == []
     assert story.then(DAY_S + 20, [], record("degraded", 0)) == ["XSRAID_ARRAY_DEGRADED"] and story.alerts[0]["is_reminder"]
     assert story.then(DAY_S + 30, [], record("degraded", 0)) == []
-    assert sense.needs_looking_after(story.memory, DAY_S) and not sense.needs_looking_after(story.memory, 0)
+    assert rules.needs_looking_after(story.memory, DAY_S) and not rules.needs_looking_after(story.memory, 0)
 
 
 def test_a_flapping_disk_is_bounded_and_what_was_held_back_is_counted():
@@ -391,9 +391,9 @@ def test_a_flapping_disk_is_bounded_and_what_was_held_back_is_counted():
     for turn in range(50):
         at = 100 * turn
         names += story.then(at if at < 3000 else 3000, [event("Fail", "/dev/sd%d" % turn, at)], record("degraded", 0))
-    assert len(names) == sense.HOURLY_MAX and sense.needs_looking_after(story.memory, 0)
+    assert len(names) == rules.HOURLY_MAX and rules.needs_looking_after(story.memory, 0)
     assert story.then(8000, [], record("degraded", 0)) == ["XSRAID_ARRAY_DEGRADED"]
-    assert story.alerts[0]["folded"] == 50 - sense.HOURLY_MAX
+    assert story.alerts[0]["folded"] == 50 - rules.HOURLY_MAX
 
 
 def test_what_is_known_of_a_disk_outlives_it():
@@ -413,9 +413,9 @@ def test_words_say_what_is_left_and_cannot_carry_a_second_line():
     alert = {"name": "XSRAID_DISK_FAILED", "device": "/dev/md0", "component": "/dev/sdb\nBcc: x", "time": 0, "folded": 3, "is_reminder": False}
     facts = {"host": "h", "host_uuid": None, "pool": None, "record": record("degraded", 0), "member": None, "absent": None, "sr": None,
              "vm_count": None, "smart": None, "mdstat": []}
-    assert "\n" not in words.subject(alert, facts) and words.subject(alert, facts).startswith("[xsraid] XSRAID_DISK_FAILED: disk /dev/sdb")
-    assert "No redundancy left" in words.body(alert, facts) and "3 more alerts" in words.body(alert, facts)
-    assert "\nBcc" not in words.body(alert, facts)
+    assert "\n" not in messages.subject(alert, facts) and messages.subject(alert, facts).startswith("[xsraid] XSRAID_DISK_FAILED: disk /dev/sdb")
+    assert "No redundancy left" in messages.body(alert, facts) and "3 more alerts" in messages.body(alert, facts)
+    assert "\nBcc" not in messages.body(alert, facts)
 
 
 def test_a_member_that_was_replaced_while_it_served_alarms_nobody():
@@ -465,7 +465,7 @@ def test_a_weak_disk_is_told_of_with_what_smart_said():
     (alert,) = story.alerts
     assert (alert["component"], alert["meaning"]) == ("/dev/sdb", "its own verdict is FAILED!")
     facts = {"host": "h", "host_uuid": None, "record": record(), "member": None}
-    assert "still serves, but SMART tells: its own verdict is FAILED!. Replace it while it serves:" in words.short(alert, facts)
+    assert "still serves, but SMART tells: its own verdict is FAILED!. Replace it while it serves:" in messages.short(alert, facts)
 
 
 @pytest.mark.parametrize("health", ["degraded", "rebuilding"])
@@ -514,19 +514,20 @@ def test_an_array_in_two_versions_is_told_of_at_once_whatever_was_told_before():
         said = "Parts of it ran apart %d." % hour
         assert "XSRAID_ARRAY_DIVERGED" in story.then(100 + hour, [event("Diverged", said, 100 + hour)], record("degraded", 0))
         alert = next(alert for alert in story.alerts if alert["name"] == "XSRAID_ARRAY_DIVERGED")
-        assert alert["meaning"] == said and alert["component"] is None and sense.PRIORITIES[alert["name"]] == 1
+        assert alert["meaning"] == said and alert["component"] is None and rules.PRIORITIES[alert["name"]] == 1
         facts = {"host": "dom0", "host_uuid": "h", "record": None, "member": None}
-        assert said in words.short(alert, facts) and words.subject(alert, facts).startswith("[xsraid] XSRAID_ARRAY_DIVERGED: array in two versions")
+        assert said in messages.short(alert, facts)
+        assert messages.subject(alert, facts).startswith("[xsraid] XSRAID_ARRAY_DIVERGED: array in two versions")
 
 
 def test_an_array_that_lacks_a_member_and_is_frozen_is_told_of_once_more():
     """It was told that it is degraded; that no spare takes over is news."""
     story = whole()
     assert story.then(1e6, [event("Fail", "/dev/sdb", 1e6)], record("degraded", 0, frozen=True)) == ["XSRAID_DISK_FAILED"]
-    assert sense.needs_looking_after(story.memory, 0)
+    assert rules.needs_looking_after(story.memory, 0)
     assert story.then(1e6 + 599, [], record("degraded", 0, frozen=True)) == []
     assert story.then(1e6 + 601, [], record("degraded", 0, frozen=True)) == ["XSRAID_ARRAY_FROZEN"]
-    assert not sense.needs_looking_after(story.memory, 0)
+    assert not rules.needs_looking_after(story.memory, 0)
     assert story.then(1e6 + 1300, [], record("degraded", 0, frozen=True)) == []
     assert story.then(1e6 + DAY_S + 20, [], record("degraded", 0, frozen=True)) == ["XSRAID_ARRAY_DEGRADED"] and story.alerts[0]["is_reminder"]
     assert story.then(1e6 + DAY_S + 30, [], record("rebuilding", 0)) == []
@@ -541,7 +542,7 @@ def test_a_repair_that_somebody_keeps_from_going_on_is_told_of_after_ten_minutes
     story.then(1e6, [event("Fail", "/dev/sdb", 1e6)], now)
     assert "XSRAID_ARRAY_FROZEN" not in story.then(1e6 + 20, [], now) + story.then(1e6 + 599, [], now)
     assert story.then(1e6 + 601, [], now) == ["XSRAID_ARRAY_FROZEN"]
-    assert way_out in words.short(story.alerts[0], {"host": "dom0", "host_uuid": "h", "record": now, "member": None})
+    assert way_out in messages.short(story.alerts[0], {"host": "dom0", "host_uuid": "h", "record": now, "member": None})
     assert story.then(1e6 + 700, [], now) == []
 
 
@@ -581,8 +582,8 @@ def test_what_an_earlier_version_remembered_of_an_array_is_enough():
     story = whole()
     for known in story.memory.values():
         del known["frozen_since"], known["is_frozen_told"]
-    assert not sense.needs_looking_after(story.memory, DAY_S)
-    assert story.then(1e6, [], record("degraded", 0, frozen=True)) == [] and sense.needs_looking_after(story.memory, 0)
+    assert not rules.needs_looking_after(story.memory, DAY_S)
+    assert story.then(1e6, [], record("degraded", 0, frozen=True)) == [] and rules.needs_looking_after(story.memory, 0)
 
 
 def without(slot, health="degraded", there=("/dev/sda", "/dev/sdc"), left=0, **more):
@@ -632,7 +633,7 @@ def test_a_member_that_a_boot_lacks_is_named_by_what_was_known_of_it_though_anot
     absent, = story.memory[UUID]["absent"]
     assert (absent["slot"], absent["serial"]) == (1, "Ssdb")
     facts = {"host": "h", "host_uuid": None, "record": booted, "member": None, "absent": [absent]}
-    assert "It is without the disk of slot 1: M, serial number Ssdb, /dev/disk/by-id/Ssdb." in words.short(story.alerts[0], facts)
+    assert "It is without the disk of slot 1: M, serial number Ssdb, /dev/disk/by-id/Ssdb." in messages.short(story.alerts[0], facts)
     assert story.then(111 + DAY_S, [], booted) == ["XSRAID_ARRAY_DEGRADED"] and story.memory[UUID]["absent"] == [absent]
     assert story.then(3 * DAY_S, [], before) == ["XSRAID_REBUILD_FINISHED"] and story.memory[UUID]["absent"] == []
 
@@ -650,7 +651,7 @@ def test_a_disk_that_failed_before_a_boot_is_what_the_array_is_without():
 def test_of_a_disk_that_told_nothing_its_last_node_is_told():
     alert = {"name": "XSRAID_ARRAY_DEGRADED", "device": "/dev/md0", "component": None, "time": 0, "folded": 0, "is_reminder": False}
     facts = {"host": "h", "host_uuid": None, "record": record("degraded", 0), "member": None, "absent": [{"device": "/dev/sdb", "slot": 1}]}
-    assert "slot 1: it was /dev/sdb when it was last seen. No redundancy left" in words.short(alert, facts)
+    assert "slot 1: it was /dev/sdb when it was last seen. No redundancy left" in messages.short(alert, facts)
 
 
 def test_a_spare_or_a_disk_that_had_failed_is_not_told_of_as_pulled():
@@ -697,8 +698,8 @@ def test_that_the_monitor_does_not_run_is_told_without_an_array():
     alert, = story.alerts
     nothing = dict.fromkeys(("record", "member", "sr", "vm_count", "smart", "pool", "mdstat"))
     facts = dict(nothing, host="dom0", host_uuid="h")
-    assert alert["uuid"] is None and "systemctl status mdmonitor.service" in words.short(alert, facts) + words.body(alert, facts)
-    assert words.subject(alert, facts) == "[xsraid] XSRAID_MONITOR_DOWN: mdadm's monitor does not run, mdmonitor.service on dom0"
+    assert alert["uuid"] is None and "systemctl status mdmonitor.service" in messages.short(alert, facts) + messages.body(alert, facts)
+    assert messages.subject(alert, facts) == "[xsraid] XSRAID_MONITOR_DOWN: mdadm's monitor does not run, mdmonitor.service on dom0"
 
 
 def with_spare(there=("/dev/sda", "/dev/sdb", "/dev/sdc"), spare="sdc", **more):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from xsraid import summary
+from xsraid.md import summary
 
 
 def record(health, left=1, sync=None, policy="bitmap", level="raid1", **states):

@@ -5,10 +5,10 @@ import time
 
 import pytest
 
-from xsraid import together
-from xsraid.commands import run
 from xsraid.errors import BadArgument
-from xsraid.host import Host, take_lock
+from xsraid.host import workers
+from xsraid.host.files import Host, take_lock
+from xsraid.host.process import run
 
 
 @pytest.fixture
@@ -18,10 +18,10 @@ def host(tmpdir):
 
 
 def test_what_is_done_comes_back_in_order(host):
-    outcomes = together.each(host, lambda item: {"twice": [2 * item, u"\xe9"]}, range(20), 10, at_once=3)
+    outcomes = workers.each(host, lambda item: {"twice": [2 * item, u"\xe9"]}, range(20), 10, at_once=3)
     assert [outcome.value["twice"][0] for outcome in outcomes] == list(range(0, 40, 2)) and not any(outcome.error for outcome in outcomes)
     assert isinstance(outcomes[0].value["twice"][1], str)
-    assert together.each(host, None, [], 10) == []
+    assert workers.each(host, None, [], 10) == []
 
 
 def fail(item):
@@ -35,20 +35,20 @@ def fail(item):
 
 
 def test_failures_are_told_and_others_go_on(host):
-    known, unknown, killed, good = together.each(host, fail, ["known", "unknown", "killed", "good"], 10)
+    known, unknown, killed, good = workers.each(host, fail, ["known", "unknown", "killed", "good"], 10)
     assert "is wrong" in known.error and unknown.error == "ValueError: what" and killed.error == "it ended unexpectedly"
-    assert good == together.Outcome("good", None)
+    assert good == workers.Outcome("good", None)
 
 
 def test_what_is_large_comes_through(host):
-    outcome, = together.each(host, lambda item: "x" * item, [1 << 20], 10)
+    outcome, = workers.each(host, lambda item: "x" * item, [1 << 20], 10)
     assert len(outcome.value) == 1 << 20
 
 
 def test_what_hangs_is_ended_and_holds_no_lock(host):
     began = time.time()
     with host.lock("a test"):
-        hung, good = together.each(host, time.sleep, [60, 0], 1)
+        hung, good = workers.each(host, time.sleep, [60, 0], 1)
     assert hung.error == "it took longer than 1 s" and good.error is None and time.time() - began < 10
 
 
@@ -58,7 +58,7 @@ def test_a_command_that_goes_on_holds_no_lock(host, tmpdir):
     tmpdir.join("tools", "leaver").chmod(0o755)
     host.tools_path = str(tmpdir.join("tools")) + ":/usr/bin:/bin"
     with host.lock("a test"):
-        outcome, = together.each(host, lambda tool: run(host, [tool]).status, ["leaver"], 10)
+        outcome, = workers.each(host, lambda tool: run(host, [tool]).status, ["leaver"], 10)
     assert outcome.value == 0
     descriptor = os.open(host.path("/run/lock/xsraid.lock"), os.O_RDWR)
     assert take_lock(descriptor)
@@ -75,4 +75,4 @@ def test_no_more_than_so_many_at_once(host, tmpdir):
         mark.remove()
         return there
 
-    assert max(outcome.value for outcome in together.each(host, count, range(12), 10, at_once=4)) <= 4
+    assert max(outcome.value for outcome in workers.each(host, count, range(12), 10, at_once=4)) <= 4

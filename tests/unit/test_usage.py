@@ -2,10 +2,10 @@
 
 import pytest
 
-from xsraid.lvm import Group
-from xsraid.mdadmconf import Configuration
-from xsraid.probe import Signature
-from xsraid.usage import DiskFacts, Graph, Sr, decide, decide_array
+from xsraid.disks.lvm import Group
+from xsraid.disks.refusals import DiskFacts, Graph, Sr, decide, decide_array
+from xsraid.disks.signatures import Signature
+from xsraid.md.conf import Configuration
 
 MIB = 1 << 20
 UUID = "11111111:22222222:33333333:44444444"

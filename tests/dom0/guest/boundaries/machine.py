@@ -18,7 +18,7 @@ sys.dont_write_bytecode = True  # what is installed stays as rpm left it
 from xapi_client import this_host  # noqa: E402 - the path comes first
 
 from xsraid import api  # noqa: E402
-from xsraid.host import Host  # noqa: E402
+from xsraid.host.files import Host  # noqa: E402
 
 UPPER = "/boot/upper"  # of the overlay: what has changed in the guest, and nothing else
 # Others' business: logs, caches, XAPI's database (its records are compared instead), LVM's diary, what alerts do in the background; and the notes of

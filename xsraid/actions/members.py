@@ -1,0 +1,416 @@
+"""What is done to the members of an array: the verbs `fail_disk`, `remove_disk`, `add_disk` and `replace_disk`. None gives up the last redundancy."""
+
+from __future__ import absolute_import
+
+import collections
+import syslog
+import time
+
+from xsraid.actions import rollback
+from xsraid.alerts import rules, spool
+from xsraid.disks import claim, inventory, snapshot
+from xsraid.errors import ArrayInUse, BadArgument, CommandFailed, DiskInUse, StaleData, Timeout, UnknownArray, UnknownDisk, WouldLoseData
+from xsraid.host import clock, config, store, sysfs
+from xsraid.host.process import run
+from xsraid.md import mdadm, resync, superblocks
+from xsraid.md import state as md_state
+from xsraid.md.levels import is_known, is_redundant, lacks_journal
+
+SETTLE_S = 10
+LOOK_S = 0.1
+TAKES_DISKS = "takes disks"
+REPLACE_ADVICE = "replace_disk puts another disk in its place first"
+
+
+def fail_disk(host, session, array, disk, confirm):
+    """Make a member faulty, as mdadm's --set-faulty does: the drill. Return {"array": array record, "next": what to do next}.
+
+    disk: a path, by-id link or serial number; confirm: the member's serial number, its node where it has none. Raises WouldLoseData where no
+    redundancy is left, BadArgument, UnknownArray, UnknownDisk, Busy, CommandFailed, Timeout.
+    """
+    limit_s = config.load(host).mdadm_timeout_s
+    with rollback.changing(host, "fail_disk", limit_s, session):
+        record = _redundant(host, array)
+        member = _member(host, record, disk)
+        wanted = member["serial"] or member["device"]
+        if confirm != wanted:
+            raise BadArgument("confirm", "must be the serial number of %s: confirm=%s" % (member["device"], wanted))
+        if member["state"] == "journal":
+            raise WouldLoseData(record["device"], "can write nothing without its journal %s" % member["device"], "Nothing was changed; %s."
+                                % REPLACE_ADVICE)
+        if member["state"] == "active":
+            _refuse_without_redundancy(host, record, member)
+        if member["state"] != "faulty":
+            run(host, ["mdadm", "--manage", record["device"], "--set-faulty", member["device"]], limit_s)
+            wait_until(host, record, lambda now: _state(now, member["device"]) in ("faulty", None))
+            host.log("made %s of %s faulty, as asked" % (member["device"], record["device"]), syslog.LOG_NOTICE)
+        return _reply(host, session, record, "remove_disk takes %s out of the array; add_disk then puts it, or another disk, in." % member["device"])
+
+
+def remove_disk(host, session, array, disk, wipe_old=False):
+    """Take a faulty member or a spare out of an array. Return {"array": array record, "next": what to do next}.
+
+    wipe_old: clear its superblock as well, so that it is free for another use. Raises WouldLoseData and BadArgument for a member that the array
+    uses, UnknownArray, UnknownDisk, Busy, CommandFailed, Timeout.
+    """
+    limit_s = config.load(host).mdadm_timeout_s
+    with rollback.changing(host, "remove_disk", limit_s, session):
+        record = _redundant(host, array)
+        md_state.refuse_firmware(record, "gives up disks")
+        member = _member(host, record, disk)
+        if member["state"] not in ("faulty", "spare"):
+            _refuse_without_redundancy(host, record, member)
+            raise BadArgument("disk", "%s is in use by the array (%s): %s, or fail_disk makes it faulty"
+                              % (member["device"], member["state"], REPLACE_ADVICE))
+        _take_out(host, record, member["device"], limit_s)
+        count_spares(host, record)
+        if wipe_old and host.device_number(member["device"]) is not None:
+            rollback.clear(host, member["device"], record["uuid"], limit_s)
+        return _reply(host, session, record, _what_is_missing(record, "%s is out." % member["device"]))
+
+
+def add_disk(host, session, array, disk, wipe=False, allow_removable=False):
+    """Put a disk into an array: in the place of a missing member, which is then rebuilt, else as a spare. Return {"array", "next"}.
+
+    A former member that comes back is taken in again, with what has changed meanwhile, where the array's bitmap knows it. To an array that has lost
+    its journal it is the new one. To an array whose members are partitions a partition can be added as well. wipe: give up what is left on the disk
+    from an earlier life; allow_removable: take one that the kernel calls removable. Raises DiskInUse, StaleData, UnknownDisk,
+    UnknownArray, BadArgument, Busy, CommandFailed, Timeout.
+    """
+    limit_s = config.load(host).mdadm_timeout_s
+    with rollback.changing(host, "add_disk", limit_s, session):
+        record = _redundant(host, array, may_lack_journal=True)
+        md_state.refuse_firmware(record, TAKES_DISKS)
+        new, = choose(host, session, record, [disk], "disk", wipe, allow_removable)
+        if lacks_journal(record["consistency_policy"], record["members"]):
+            _put_in_journal(host, record, None, new, limit_s)
+            return _reply(host, session, record, "%s is the journal now, the array can be written to again." % new.device)
+        put_in(host, record, new, limit_s)
+        if record["health"] not in ("degraded", "rebuilding", "failed"):  # else it is a spare for a moment only
+            count_spares(host, record)
+        return _reply(host, session, record, "list_arrays shows how far a rebuild is; the disk is a spare if no member was missing.")
+
+
+def replace_disk(host, session, array, disk, new_disk, wipe=False, allow_removable=False):
+    """Put a new disk in the place of a member. Return {"array", "next"}.
+
+    While the old one still answers, the new one is filled from it before it is given up (mdadm's --replace), for which md must be at nothing else;
+    where it is faulty, it is taken out and the new one rebuilt. A journal is replaced only while nobody uses the array. The new one may be a spare
+    of the array, as the call leaves it that is killed in the middle. wipe: give up what is left on the new disk; allow_removable: take one that the
+    kernel calls removable. Raises what `add_disk` does, and ArrayInUse.
+    """
+    limit_s = config.load(host).mdadm_timeout_s
+    with rollback.changing(host, "replace_disk", limit_s, session):
+        record = _redundant(host, array)
+        md_state.refuse_firmware(record, TAKES_DISKS)
+        old = _member(host, record, disk)
+        if old["state"] not in ("active", "faulty", "journal"):
+            raise BadArgument("disk", "%s is no member that could be replaced now, it is %s" % (old["device"], old["state"]))
+        if old["being_replaced"]:
+            raise BadArgument("disk", "%s is being replaced already: list_arrays shows how far it is" % old["device"])
+        if "journal" in (sysfs.attribute(host, sysfs.name_of(record["device"]), "md/dev-%s/state" % sysfs.name_of(old["device"])) or ""):
+            new, = choose(host, session, record, [new_disk], "new_disk", wipe, allow_removable)
+            _put_in_journal(host, record, old, new, limit_s)
+            return _reply(host, session, record, "%s is the journal now, %s is out." % (new.device, old["device"]))
+        if old["state"] == "active" and any(member["state"] == "missing" for member in record["members"]):
+            raise BadArgument("disk", "%s lacks a member, in whose place a new disk would go: add_disk puts one in first" % record["device"])
+        if old["state"] == "active":
+            is_check = record["sync"] is not None and record["sync"]["action"] == "check"
+            refuse_under_way(host, record, limit_s, "check_array action=stop ends that." if is_check else
+                             "Let that end first: list_arrays shows how far it is.")
+        spare = _spare(host, record, new_disk)
+        new = None if spare else choose(host, session, record, [new_disk], "new_disk", wipe, allow_removable)[0]
+        new_device = spare or new.device
+        if old["state"] == "faulty":
+            _take_out(host, record, old["device"], limit_s)
+        if new:
+            put_in(host, record, new, limit_s)
+        if old["state"] == "faulty":
+            return _reply(host, session, record, "%s is out and may be pulled; %s is being rebuilt." % (old["device"], new_device))
+        try:
+            resync.wake(host, record, limit_s)
+            resync.thaw(host, record)
+            run(host, ["mdadm", "--manage", record["device"], "--replace", old["device"], "--with", new_device], limit_s)
+        except (CommandFailed, Timeout):
+            _keep_in_place(host, record, old["device"])
+            resync.thaw(host, record)
+            if new:
+                take_out_again(host, record, new_device, limit_s)
+            raise
+        _note_replacing(host, record, old)
+        return _reply(host, session, record, "%s serves until %s is filled, list_arrays shows how far it is; then: remove_disk array=%s disk=%s "
+                      "wipe_old=true" % (old["device"], new_device, record["name"], _lasting_name(host, old)))
+
+
+# device: node; is_returning: whether it was a member of this very array; wipes: argument lists; disk: its record.
+New = collections.namedtuple("New", "device is_returning wipes disk")
+
+
+def _refuse_without_redundancy(host, record, member):
+    """Raise WouldLoseData where an array cannot do without one more member for certain."""
+    if record["redundancy_left"] > 0:
+        return
+    if md_state.is_parity_being_made(host, record):
+        raise WouldLoseData(record["device"], "cannot do without %s until its resync ends, as its parity may be wrong" % member["device"],
+                            "Nothing was changed; list_arrays shows how far it is.")
+    raise WouldLoseData(record["device"], "has no redundancy left to do without %s" % member["device"], "Nothing was changed; %s." % REPLACE_ADVICE)
+
+
+def _redundant(host, name, may_lack_journal=False):
+    """Return the record of an array whose members can be changed. Raises UnknownArray, BadArgument.
+
+    may_lack_journal: one that was started without its journal, which md keeps read-only until it has another, is none to refuse.
+    """
+    record = md_state.find_array(host, name)
+    if record["health"] in ("missing", "inactive", md_state.CONTAINER):
+        raise UnknownArray(name, "this array is %s, its members cannot be changed" % md_state.state_in_words(record))
+    if not (may_lack_journal and lacks_journal(record["consistency_policy"], record["members"])):
+        refuse_read_only(record)
+    if not is_redundant(record["level"]):
+        why = "which has no redundancy" if is_known(record["level"]) else "a level that is not known"
+        raise BadArgument("array", "%s is %s, %s: its members stay as they are" % (record["device"], record["level"], why))
+    return record
+
+
+def refuse_read_only(record):
+    """Raise BadArgument for an array that is read-only: nothing about it can be changed, and nothing checked."""
+    if record.get("read_only"):
+        raise BadArgument("array", "%s is read-only: `mdadm --readwrite %s`, then repeat the call" % (record["device"], record["device"]))
+
+
+def refuse_under_way(host, record, limit_s, advice="Let that end first."):
+    """Raise ArrayInUse for an array on which a resync, recovery, check or reshape is under way; what waits for its first write goes on."""
+    if record["sync"]:
+        resync.wake(host, record, limit_s)  # what is pending would never end
+        raise ArrayInUse(record["device"], "its own %s" % record["sync"]["action"], advice)
+
+
+def _keep_in_place(host, record, device):
+    """Have md look for no replacement of a member any more: mdadm asks for one before it names the disk for it, and a spare would be taken."""
+    resync.try_to_write(host, sysfs.name_of(record["device"]), "md/dev-%s/state" % sysfs.name_of(device), "-want_replacement",
+                        "a replacement of %s is still looked for" % device)
+
+
+def take_out_again(host, record, device, limit_s):
+    """Take a disk out again after a failure, which is the one to report."""
+    try:
+        run(host, ["mdadm", "--manage", record["device"], "--remove", device], limit_s, accept=None)
+    except Timeout as error:
+        host.log("%s was not taken out of %s again: %s" % (device, record["device"], error), syslog.LOG_WARNING)
+    resync.thaw(host, record)
+
+
+def find(host, record, name, argument="disk"):
+    """Return the member record that a caller means, by its own name or its disk's, None where it is no member.
+
+    Raises BadArgument for a serial number or link that several disks have.
+    """
+    found = inventory.inventory(host)
+    try:
+        disk, = inventory.resolve(host, found, [name], argument, inventory.PARTITION)
+    except UnknownDisk:  # one that is gone, too, is known to the array, its serial number and link to those who sent the alerts
+        seen = (spool.memory(host).get(record["uuid"]) or {}).get("members", [])
+        called = [member["device"] for member in seen if name in (member["serial"], member["by_id"])] + [name, "/dev/" + name]
+        fitting = [member for member in record["members"] if member["device"] in called or member["device"] and member["serial"] == name]
+        inventory.refuse_several(name, fitting, argument)
+        return fitting[0] if fitting else None
+    here = [disk["device"]] + [sysfs.node(part) for part in sysfs.partitions(host, sysfs.name_of(disk["device"]))]
+    fitting = [member for member in record["members"] if member["device"] in here]
+    inventory.refuse_several(name, fitting, argument)
+    return fitting[0] if fitting else None
+
+
+def _lasting_name(host, member):
+    """Return what to call a member in a command: its serial number, which holds after a reboot, where it is no other disk's as well."""
+    serials = [disk["serial"] for disk in inventory.inventory(host)]
+    return member["serial"] if member["serial"] and serials.count(member["serial"]) < 2 else member["device"]
+
+
+def choose(host, session, record, names, argument, wipe, allow_removable=False):
+    """Return the New disks that a caller means for an array, judged: partitions, too, where the array has such.
+
+    Raises DiskInUse, StaleData, UnknownDisk, BadArgument.
+    """
+    whole = [disk["device"] for disk in inventory.inventory(host)]
+    has_partitions = any(member["device"] not in whole for member in record["members"] if member["device"])
+    chosen = inventory.resolve(host, inventory.inventory(host), names, argument, inventory.PARTITION if has_partitions else None)
+    for disk in chosen:
+        if disk["device"] in [member["device"] for member in record["members"]]:
+            raise DiskInUse(disk["device"], "RAID_MEMBER", "it is a member of %s already" % record["device"])
+        _refuse_small(host, record, disk)
+    returning = [disk["device"] for disk in chosen if _is_returning(host, record, disk)]
+    snapshot.judge(host, session, chosen, allow_removable=allow_removable)
+    for disk in chosen:
+        if disk["device"] in returning:
+            disk["refusals"] = [refusal for refusal in disk["refusals"] if refusal["reason"] != "RAID_MEMBER"]
+    claim.refuse_used(chosen, wipe)
+    apart = _apart(host, record, returning)
+    if apart and not wipe:
+        raise StaleData(apart)
+    clearing = {device: [["mdadm", "--zero-superblock", device], ["wipefs", "-a", device]] for device, _ in apart}
+    return [New(disk["device"], disk["device"] in returning and disk["device"] not in clearing,
+                snapshot.wipe_commands(host, [disk]) + clearing.get(disk["device"], []), disk) for disk in chosen]
+
+
+def _member(host, record, name):
+    """Return the member record that a caller means. Raises UnknownDisk."""
+    member = find(host, record, name)
+    if member is None:
+        there = ", ".join(member["device"] for member in record["members"] if member["device"])
+        raise UnknownDisk(name, "it is no member of %s, which has %s; in the place of one that is gone already add_disk puts another"
+                          % (record["device"], there))
+    return member
+
+
+def _spare(host, record, name):
+    """Return the node of the array's spare that a caller means, None for what is none."""
+    member = find(host, record, name, "new_disk")
+    return member["device"] if member and member["state"] == "spare" else None
+
+
+def _is_returning(host, record, disk):
+    """Return whether a disk has the superblock of this array, of which it is no member now."""
+    name, whole = sysfs.name_of(disk["device"]), sysfs.name_of(disk.get("whole_disk", disk["device"]))
+    properties = sysfs.udev_properties(host, host.device_number(disk["device"]))
+    return (not sysfs.holders(host, whole, name if whole != name else None) and properties.get("ID_FS_TYPE") == md_state.MEMBER_TYPE
+            and mdadm.same_uuid(properties.get("ID_FS_UUID", ""), record["uuid"]))
+
+
+def _apart(host, record, returning):
+    """Return [(device, what is on it)] of former members that may hold what those that run now do not. Raises DiskInUse for one that cannot be read.
+
+    mdadm would take it back as if it were older, and write over that.
+    """
+    active = [member["device"] for member in record["members"] if member["state"] == "active"] if returning else []
+    ours = [block for block in (_examined(host, device) for device in active) if block]
+    apart, before = [], (store.read(host, "boot") or {}).get("before", {}).get(record["uuid"], []) if returning else []
+    for device in returning:
+        block = _examined(host, device)
+        if block is None:
+            raise DiskInUse(device, "UNREADABLE", "it is a former member of %s, and whether it is fresher than what runs cannot be read"
+                            % record["device"])
+        word = superblocks.compare_since(ours, list(map(superblocks.unpacked, before)), block, sysfs.boot_time(host))
+        if word not in (superblocks.SAME, superblocks.OLDER, superblocks.SPARE):
+            count = max([one.events for one in ours] or [0])
+            apart.append((device, "a part of %s that is %s: it may hold what the members that run now lack (it counts %d events, they %d)"
+                          % (record["device"], word, block.events, count)))
+    return apart
+
+
+def _examined(host, device):
+    """Return the Superblock on a device, None where that cannot be read."""
+    try:
+        return superblocks.examine(host, device)
+    except (CommandFailed, Timeout):
+        return None
+
+
+def _refuse_small(host, record, disk):
+    """Refuse a disk that has no room for what each member holds: data of md/component_size KiB, after the least offset of the members."""
+    name = sysfs.name_of(record["device"])
+    entries = [entry for entry in host.names("/sys/block/%s/md" % name) if entry.startswith("dev-")]
+    offsets = [sysfs.number(host, name, "md/%s/offset" % entry) for entry in entries]
+    least = min([offset for offset in offsets if offset is not None] or [0])  # None: that member is just being removed
+    needed_bytes = (sysfs.number(host, name, "md/component_size") or 0) * 1024 + least * sysfs.SECTOR_BYTES
+    if disk["size_bytes"] < needed_bytes:
+        raise DiskInUse(disk["device"], "TOO_SMALL", "it has %d bytes, %d too few for %s"
+                        % (disk["size_bytes"], needed_bytes - disk["size_bytes"], record["device"]))
+
+
+def _note_replacing(host, record, old):
+    """Have it known that the member will be made faulty in the end, by md and on purpose: a small one may be before the arrays are looked at."""
+    try:
+        spool.add_event(host, rules.REPLACING, record["device"], old["device"], time.time())
+    except CommandFailed as error:
+        host.log(str(error), syslog.LOG_WARNING)  # it goes on all the same
+
+
+def put_in(host, record, new, limit_s):
+    """Put a New disk into an array, as a spare for now. Raises DiskInUse, StaleData, UnknownDisk, CommandFailed, Timeout."""
+    claim.claim(host, [new.disk])
+    claim.wipe(host, new.wipes, [new.disk], limit_s)
+    try:
+        resync.wake(host, record, limit_s)
+        resync.thaw(host, record)  # mdadm leaves it frozen where it was before, and nothing would be rebuilt
+        run(host, ["mdadm", "--manage", record["device"], "--add", new.device], limit_s)
+    except (CommandFailed, Timeout):
+        resync.thaw(host, record)
+        raise
+    wait_until(host, record, lambda now: _state(now, new.device) is not None)
+    host.log("put %s into %s%s" % (new.device, record["device"], ", of which it was a member before" if new.is_returning else ""), syslog.LOG_NOTICE)
+
+
+def _put_in_journal(host, record, old, new, limit_s):
+    """Make a New disk the journal, in the place of the old one if that is a member still.
+
+    md takes one only while it is read-only, which it cannot become while anybody has the array open. It is writable again with the new journal.
+    """
+    try:
+        if not record.get("read_only"):
+            resync.make_read_only(host, record, limit_s)
+    except CommandFailed as error:
+        raise ArrayInUse(record["device"], "whatever has it open (%s)" % error.parameters[2],
+                         "Its journal is replaced while nobody uses it: unplug its storage repository (`xe pbd-unplug`), then repeat the call.")
+    try:
+        if old is not None:
+            run(host, ["mdadm", "--manage", record["device"], "--set-faulty", old["device"]], limit_s, accept=None)
+            _take_out(host, record, old["device"], limit_s)
+        claim.claim(host, [new.disk])
+        claim.wipe(host, new.wipes, [new.disk], limit_s)
+        run(host, ["mdadm", "--manage", record["device"], "--add-journal", new.device], limit_s)
+    except Exception:
+        resync.make_writable(host, record, limit_s)
+        raise
+    resync.thaw(host, record)
+    wait_until(host, record, lambda now: _state(now, new.device) == "journal")
+    host.log("made %s the journal of %s" % (new.device, record["device"]), syslog.LOG_NOTICE)
+
+
+def _take_out(host, record, device, limit_s):
+    """Remove a member; one whose node has gone is what mdadm calls detached. The kernel may still be busy with one that has just failed."""
+    deadline = clock.monotonic_s() + SETTLE_S
+    word = device if host.device_number(device) is not None else "detached"
+    while True:
+        done = run(host, ["mdadm", "--manage", record["device"], "--remove", word], limit_s, accept=None)
+        if _state(md_state.find_array(host, record["uuid"]), device) is None:
+            break
+        if clock.monotonic_s() > deadline:
+            raise CommandFailed("mdadm --manage %s --remove %s" % (record["device"], word), done.status, " ".join(done.err.split()))
+        time.sleep(LOOK_S)
+    host.log("took %s out of %s" % (device, record["device"]), syslog.LOG_NOTICE)
+
+
+def count_spares(host, record):
+    """Have an array's ARRAY line ask for the spares that it has now: mdadm's monitor tells of one that is missing."""
+    record = md_state.find_array(host, record["uuid"])
+    try:
+        configuration = md_state.read_configuration(host)
+        if configuration.set_spares(record["uuid"], md_state.spare_count(record)):
+            host.replace(md_state.CONFIGURATION, configuration.text())
+    except (CommandFailed, EnvironmentError) as error:
+        host.log("%s: %s" % (md_state.CONFIGURATION, error), syslog.LOG_WARNING)
+
+
+def wait_until(host, record, is_so):
+    """Wait for what mdadm has asked the kernel for to show in sysfs."""
+    deadline = clock.monotonic_s() + SETTLE_S
+    while not is_so(md_state.find_array(host, record["uuid"])):
+        if clock.monotonic_s() > deadline:
+            raise Timeout("Waiting for %s to change" % record["device"], SETTLE_S, "See /proc/mdstat.")
+        time.sleep(LOOK_S)
+
+
+def _state(record, device):
+    """Return the state of a member, None when it is none any more."""
+    return next((member["state"] for member in record["members"] if member["device"] == device), None)
+
+
+def _what_is_missing(record, sentence):
+    is_whole = record["health"] not in ("degraded", "failed")
+    return sentence + ("" if is_whole else " The array lacks a member: add_disk puts one in.")
+
+
+def _reply(host, session, record, sentence):
+    record = md_state.find_array(host, record["uuid"])
+    md_state.name_srs(host, session, [record])
+    return collections.OrderedDict([("array", record), ("next", sentence)])

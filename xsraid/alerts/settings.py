@@ -1,0 +1,304 @@
+"""The settings of this host's alerts: in the files that mdadm and ssmtp read, and in XAPI, where they survive an upgrade of dom0 and reach every host
+of the pool.
+
+The verbs `configure_alerts`, `apply_alerts` and `get_alerts`. What is delivered with these settings is for `delivery`.
+"""
+
+from __future__ import absolute_import
+
+import collections
+import json
+import re
+import time
+
+from xsraid import arguments
+from xsraid.actions import rollback
+from xsraid.alerts import mail, monitor, spool
+from xsraid.errors import BadArgument, NotConfigured
+from xsraid.host import config as host_settings
+from xsraid.host import store
+from xsraid.md import state as md_state
+from xsraid.md.levels import is_redundant
+from xsraid.text import native, natively, shown
+from xsraid.xapi import objects, pool_calls
+
+KEY = "xsraid-alerts"  # in other_config of a host, or of the pool for every host that has none: the settings, the password as its secret's uuid
+SECRET_ADVICE = "make a secret with `xe secret-create value=...` and give its uuid as smtp_password_secret"
+LATER_SETTINGS = ("webhook_urls", "webhook_header", "webhook_token_secret", "xo_alarms")  # what an earlier release has put into XAPI lacks them
+WEBHOOK = "webhook"  # the note of its settings, see `by_webhook`
+# What the pool's other_config may hold for XAPI's own mail-alarm (xen-api, scripts/mail-alarm), and which setting that is.
+MAIL_ALARM = {"mail_to": "mail-destination", "mail_from": "mail-sender", "smtp_host": "ssmtp-mailhub"}
+MAIL_ALARM_PRIORITY = ("mail-min-priority", 3)  # its key, and what holds without it
+SECURITY_BY_PORT = {465: "tls", 587: "starttls"}  # of a pool's mail server; mail-alarm itself asks for no TLS
+APPLY_LIMIT_S = 60
+
+
+def configure_alerts(host, session, mail_to=None, mail_from=None, smtp_host=None, smtp_port=None, smtp_security=None, smtp_user=None,
+                     smtp_password_secret=None, xapi_messages=True, webhook_urls=None, webhook_header=None, webhook_token_secret=None,
+                     xo_alarms=False, scope="host"):
+    """Write ssmtp.conf, revaliases, MAILADDR and MAILFROM, let the monitor run; return {"settings", "monitor", "warnings"}.
+
+    smtp_password_secret, webhook_token_secret: uuid of a XenAPI secret; webhook_urls, webhook_header: with {token} where the token stands; scope:
+    `pool` for the same on every host of the pool, the reply then has "hosts" as well: what became of each. mail_to, mail_from and smtp_host left out
+    are the pool's mail-alarm's. Raises BadArgument, CommandFailed, Timeout, Busy, and what XAPI raises; the files change all or not at all.
+    """
+    limit_s = host_settings.load(host).mdadm_timeout_s
+    wanted = _wanted(session, collections.OrderedDict([
+        ("mail_to", mail_to), ("mail_from", mail_from), ("smtp_host", smtp_host), ("smtp_port", smtp_port), ("smtp_security", smtp_security),
+        ("smtp_user", smtp_user), ("smtp_password_secret", smtp_password_secret), ("xapi_messages", xapi_messages),
+        ("webhook_urls", webhook_urls), ("webhook_header", webhook_header), ("webhook_token_secret", webhook_token_secret),
+        ("xo_alarms", xo_alarms)]))
+    password, warnings = _password(session, smtp_user, smtp_password_secret)
+    token = _token(session, wanted)
+    if password and wanted["smtp_security"] == "none":
+        warnings.append("smtp_security=none sends user and password in clear over the network")
+    with rollback.changing(host, "configure_alerts", limit_s, session):
+        _apply(host, wanted, password, token, lambda: _keep(host, session, wanted, scope))
+    reply = get_alerts(host, session)
+    reply["warnings"] = warnings + reply["warnings"]
+    if scope == "pool":
+        reply["hosts"] = _apply_elsewhere(host, session)
+    return reply
+
+
+def apply_alerts(host, session):
+    """Apply the settings that XAPI keeps for this host or for its pool, as configure_alerts does; return what get_alerts does.
+
+    Raises NotConfigured where there are none, BadArgument, CommandFailed, Timeout, Busy, and what XAPI raises.
+    """
+    limit_s = host_settings.load(host).mdadm_timeout_s
+    scope, wanted = _kept(session, objects.this_host(host, session))
+    if scope is None:
+        raise NotConfigured("XAPI keeps no alert settings for this host or its pool", "Call configure_alerts first.")
+    password, _ = _password(session, wanted["smtp_user"], wanted["smtp_password_secret"])
+    token = _token(session, wanted)
+    with rollback.changing(host, "apply_alerts", limit_s, session):
+        _apply(host, wanted, password, token)
+    return get_alerts(host, session)
+
+
+def is_restorable(host, session):
+    """Return whether XAPI keeps settings for this host that are not those that this dom0 has."""
+    scope, wanted = _kept(session, objects.this_host(host, session))
+    return scope is not None and (store.read(host, "alerts") or {}).get("applied") != wanted
+
+
+def restore(host, session):
+    """Apply the settings that XAPI keeps, where they are not those that this dom0 has; return what was done. The caller holds the lock.
+
+    So it is after an upgrade of dom0, on a host that has joined a pool, and on one that was down when the pool was configured.
+    """
+    if not is_restorable(host, session):
+        return []
+    scope, wanted = _kept(session, objects.this_host(host, session))
+    password, _ = _password(session, wanted["smtp_user"], wanted["smtp_password_secret"])
+    _apply(host, wanted, password, _token(session, wanted))
+    return ["applied the alert settings that XAPI keeps for the %s: mail to %s through %s" % (scope, wanted["mail_to"], wanted["smtp_host"])]
+
+
+def get_alerts(host, session):
+    """Return {"settings": ..., "monitor": running, stopped or failed, "waiting": how many alerts are still to be delivered, "warnings": [...]}, as
+    the files of this host say, without any secret."""
+    current, warnings = read_settings(host, session), []
+    running = monitor.state(host)
+    if current["mail_to"] is None or current["smtp_host"] is None:
+        warnings.append("no mail can be sent yet: call configure_alerts")
+    elif running != "running":
+        warnings.append("mdadm's monitor is not running (`systemctl status %s` tells why): nobody would be alerted" % monitor.SERVICE
+                        if _is_watchable(md_state.read_arrays(host)) else "there is no array to watch yet: mdadm's monitor starts with the first")
+    return collections.OrderedDict([("settings", current), ("monitor", running), ("waiting", spool.waiting_count(host)),
+                                    ("warnings", warnings + _mailed_twice(session, current))])
+
+
+def read_settings(host, session):
+    """Return the settings that are in force, None for each that is not set."""
+    configuration = md_state.read_configuration(host)
+    ssmtp = mail.directives(host.read_if_there(mail.CONFIGURATION) or "")
+    server, _, port = ssmtp.get("mailhub", "").partition(":")
+    use_tls, use_starttls = [ssmtp.get(key, "").upper() == "YES" for key in ("usetls", "usestarttls")]
+    scope, kept = _kept(session, objects.this_host(host, session))
+    webhook = store.read(host, WEBHOOK) or {}
+    return collections.OrderedDict([
+        ("mail_to", configuration.first("MAILADDR")),
+        ("mail_from", configuration.sender()),
+        ("smtp_host", server or None),
+        ("smtp_port", int(port) if port.isdigit() else 25 if server else None),
+        ("smtp_security", "starttls" if use_starttls else "tls" if use_tls else "none"),
+        ("smtp_user", ssmtp.get("authuser") or None),
+        ("smtp_password_set", bool(ssmtp.get("authpass"))),
+        ("xapi_messages", kept is None or kept["xapi_messages"]),
+        ("webhook_urls", ",".join(webhook.get("urls", [])) or None),
+        ("webhook_header", webhook.get("header")),
+        ("webhook_token_set", bool(webhook.get("token"))),
+        ("xo_alarms", bool(kept and kept["xo_alarms"])),
+        ("scope", scope),
+    ])
+
+
+def wants_messages(session, here):
+    """Return whether a host shall alert in XenCenter, too: yes unless configure_alerts said no, and where what it said is spoilt."""
+    try:
+        _, kept = _kept(session, here)
+    except BadArgument:
+        return True
+    return kept is None or kept["xapi_messages"]
+
+
+def _wanted(session, given):
+    """Return the settings as they were given, what was left out as the pool has it for its own mail-alarm, else the default. Raises BadArgument."""
+    config = objects.pool(session)["other_config"]
+    pools = {name: native(config.get(key, "")).strip() for name, key in MAIL_ALARM.items()}
+    server, _, port = pools["smtp_host"].partition(":")
+    if given["smtp_host"] is None and server:
+        pools["smtp_host"] = server
+        given["smtp_port"] = given["smtp_port"] or _checked("smtp_port", port or "25", "ssmtp-mailhub")
+        given["smtp_security"] = given["smtp_security"] or SECURITY_BY_PORT.get(given["smtp_port"], "none")
+    for name in ("mail_to", "mail_from", "smtp_host"):
+        if given[name] is None and not pools[name]:
+            kind = arguments.ALERTS[name]
+            raise BadArgument(name, "is missing, and the pool's other_config has no %s either; it takes %s, such as %s=%s"
+                              % (MAIL_ALARM[name], kind.shape, name, kind.example))
+        given[name] = given[name] or _checked(name, pools[name], MAIL_ALARM[name])
+    given["smtp_port"] = given["smtp_port"] or 587
+    given["smtp_security"] = given["smtp_security"] or "starttls"
+    return given
+
+
+def _checked(name, text, key):
+    try:
+        return arguments.ALERTS[name](text)
+    except ValueError as error:
+        raise BadArgument(name, "was left out, and what the pool's other_config has as %s does not serve: it %s" % (key, error))
+
+
+def _kept(session, here):
+    """Return (scope, settings) that XAPI keeps for a host: its own, else the pool's, else (None, None).
+
+    Whoever may change an other_config may have written them: they are checked as a caller's arguments are. Raises BadArgument.
+    """
+    for scope, config in (("host", session.xenapi.host.get_other_config(here)), ("pool", objects.pool(session)["other_config"])):
+        if KEY in config:
+            return scope, _understood(native(config[KEY]), scope)
+    return None, None
+
+
+def _understood(text, scope):
+    try:
+        found = natively(json.loads(text))
+        found = dict(dict.fromkeys(LATER_SETTINGS), **found)
+        settings = {name: found[name] if found[name] is None else kind(_as_argument(found[name])) for name, kind in arguments.ALERTS.items()}
+        if settings["mail_to"] and settings["mail_from"] and settings["smtp_host"]:
+            return settings
+        why = "an address or the mail server is missing"
+    except (AttributeError, KeyError, TypeError, ValueError) as error:
+        why = str(error)
+    raise BadArgument(KEY, "in the %s's other_config is not what configure_alerts writes there (%s): call configure_alerts again"
+                      % (scope, shown(why)))
+
+
+def _as_argument(value):
+    if not isinstance(value, (str, int)):
+        raise ValueError("%s is neither text nor a number" % value)
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
+
+
+def _keep(host, session, wanted, scope):
+    """Have XAPI keep the settings: for this host, or for the pool, of which then no host has any of its own."""
+    text = json.dumps(wanted)
+    if scope == "host":
+        objects.set_other_config(session.xenapi.host, objects.this_host(host, session), KEY, text)
+        return
+    objects.set_other_config(session.xenapi.pool, objects.pool(session)["ref"], KEY, text)
+    for ref, record in session.xenapi.host.get_all_records().items():
+        if KEY in record["other_config"]:
+            session.xenapi.host.remove_from_other_config(ref, KEY)
+
+
+def _apply(host, wanted, password, token, keep=None):
+    """Put the settings into this host's files and let its monitor run. keep: called when the files are written but not yet in their places."""
+    mailhub = "%s:%d" % (wanted["smtp_host"], wanted["smtp_port"])
+    staged = []
+    try:
+        ssmtp = mail.with_directives(host.read_if_there(mail.CONFIGURATION) or "", mail.wanted_directives(host, wanted, password))
+        staged.append(host.stage(mail.CONFIGURATION, ssmtp, 0o640, "mail"))
+        aliases = mail.with_alias(host.read_if_there(mail.REVALIASES) or "", "root", wanted["mail_from"], mailhub)
+        staged.append(host.stage(mail.REVALIASES, aliases))
+        configuration = md_state.read_configuration(host)
+        configuration.set_word("MAILADDR", wanted["mail_to"])
+        configuration.set_word("MAILFROM", wanted["mail_from"])
+        staged.append(host.stage(md_state.CONFIGURATION, configuration.text()))
+        if keep:
+            keep()
+        for file in staged:
+            file.commit()
+        _note_webhook(host, wanted, token)
+        store.write(host, "alerts", {"applied": wanted})
+    finally:
+        for file in staged:
+            file.discard()
+    monitor.enable(host, restart=_is_watchable(md_state.read_arrays(host)))
+
+
+def _note_webhook(host, wanted, token):
+    """Have the webhook's settings on this host, as its token must be there while xapi does not answer. The time says that they were written anew."""
+    if wanted["webhook_urls"] is None:
+        store.remove(host, WEBHOOK)
+        return
+    store.write(host, WEBHOOK, {"urls": wanted["webhook_urls"].split(","), "header": wanted["webhook_header"], "token": token, "time": time.time()})
+
+
+def _apply_elsewhere(host, session):
+    """Let every other host of the pool apply what the pool keeps now; return [{"host", "name_label", "applied", "answer"}], this host first."""
+    here = objects.this_host(host, session)
+    records = session.xenapi.host.get_all_records()
+    up = [ref for ref in records if ref != here and pool_calls.is_up(session, records[ref])]
+    answers = pool_calls.call(session, up, "apply_alerts", APPLY_LIMIT_S)
+    answers[here] = ""
+    down = "it is down: it applies them when its xapi starts, where xsraid is installed"
+    return [collections.OrderedDict([("host", records[ref]["uuid"]), ("name_label", records[ref]["name_label"]),
+                                     ("applied", answers.get(ref) == ""), ("answer", answers.get(ref, down))])
+            for ref in sorted(records, key=lambda ref: (ref != here, records[ref]["name_label"], ref))]
+
+
+def _mailed_twice(session, current):
+    """Return [warning] where the pool's own mail-alarm mails the messages of XAPI to somebody who gets the alerts by mail already."""
+    config = objects.pool(session)["other_config"]
+    addressed = [address.strip().lower() for address in native(config.get(MAIL_ALARM["mail_to"], "")).split(",")]
+    both = [address for address in (current["mail_to"] or "").split(",") if address and address.lower() in addressed]
+    key, usual = MAIL_ALARM_PRIORITY
+    if not both or not current["xapi_messages"] or config.get(key, str(usual)) == "0":
+        return []
+    return ["%s gets each alert twice: the pool's own mail-alarm mails messages of priority %s and more urgent ones to its mail-destination; "
+            "xapi_messages=false, or another mail-destination, stops that" % (", ".join(both), config.get(key, usual))]
+
+
+def _is_watchable(records):
+    """Return whether there is an array that mdadm's monitor watches: one that runs and has redundancy."""
+    return any(is_redundant(record["level"]) for record in records)
+
+
+def _password(session, smtp_user, secret):
+    """Return (password or None, warnings)."""
+    if (smtp_user is None) != (secret is None):
+        missing = "smtp_user" if smtp_user is None else "smtp_password_secret"
+        raise BadArgument(missing, "a login takes both smtp_user and smtp_password_secret; " + SECRET_ADVICE)
+    if secret is None:
+        return None, []
+    return mail.carried_password(native(session.xenapi.secret.get_value(session.xenapi.secret.get_by_uuid(secret))))
+
+
+def _token(session, wanted):
+    """Return the webhook's token, None where it has none. Raises BadArgument for settings of which one needs another."""
+    places = [wanted[name] or "" for name in ("webhook_urls", "webhook_header")]
+    if wanted["webhook_urls"] is None and (wanted["webhook_header"] or wanted["webhook_token_secret"]):
+        raise BadArgument("webhook_urls", "is missing: webhook_header and webhook_token_secret are of no use without")
+    is_placed = any("{token}" in place for place in places)
+    if is_placed != (wanted["webhook_token_secret"] is not None):
+        raise BadArgument("webhook_token_secret", "and {token} in webhook_urls or webhook_header belong together; " + SECRET_ADVICE.replace(
+            "smtp_password_secret", "webhook_token_secret"))
+    if not is_placed:
+        return None
+    token = native(session.xenapi.secret.get_value(session.xenapi.secret.get_by_uuid(wanted["webhook_token_secret"])))
+    if not re.match(r"[!-~]{1,500}\Z", token):
+        raise BadArgument("webhook_token_secret", "the token holds blanks, line breaks or characters that are not ASCII, or is empty")
+    return token

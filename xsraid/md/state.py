@@ -1,0 +1,467 @@
+"""Arrays as they are now, from sysfs, udev's database and /etc/mdadm.conf; the verb `list_arrays`. Nothing here runs a command or changes a thing."""
+
+from __future__ import absolute_import
+
+import collections
+import errno
+import os
+import re
+import time
+
+from xsraid.errors import BadArgument, UnknownArray
+from xsraid.host import enclosures, stack, store, sysfs
+from xsraid.md import conf, mdadm, summary
+from xsraid.md.levels import has_write_hole, is_known, is_redundant, lacks_journal, redundancy
+from xsraid.text import to_bytes
+from xsraid.xapi import objects, sr_types
+
+CONFIGURATION = conf.OURS
+# The second main file: mdadm reads one of the two, CentOS's ours where it is there, Debian's the second where it is there (mdadm.conf(5), CONFFILE
+# and CONFFILE2 of its Makefile). Beside the one it reads the folder of its name.
+SECOND = "/etc/mdadm/mdadm.conf"
+DEBIAN = "/etc/debian_version"
+FOLDER, PART = ".d", ".conf"
+BY_ID = "/dev/disk/by-id/md-uuid-"
+SYNC_HEALTH = {"resync": "resyncing", "recover": "rebuilding", "reshape": "resyncing", "check": "checking", "repair": "checking"}
+MEMBER_TYPE = "linux_raid_member"  # libblkid's word, whose uuid is the array's
+# The note of what `care` has seen. disks: {sysfs.disk_key: {"seen": of `smart.examine`, "time", "told"}}; arrays: {uuid: {"since": when it was
+# first seen or last checked, "done": when it was last checked, "at": how far a check that was paused is, in sectors, "is_running"}}; left_to.
+CARE = "care"
+KEYS = ("device", "by_id", "name", "uuid", "level", "size_bytes", "chunk_bytes", "health", "summary", "redundancy_left", "members", "sync",
+        "mismatch_count", "last_check", "consistency_policy", "configured", "sr")  # of an array record, in this order
+NODE = r"md(\d+|_d\d+)\Z"  # names that the kernel gives to arrays
+STOPPED = ("clear", "inactive")
+CONTAINER = "container"  # mdadm's level of what holds the volumes of firmware RAID, and its health
+EXTERNAL_KINDS = ("imsm", "ddf")  # the tag metadata= of an ARRAY line for firmware RAID
+IN_CONTAINER = r"external:[/-]([^/]+)/"  # md/metadata_version of a volume in one, with a hyphen while it is read-only
+GONE = (None, "clear")  # array states of a node that has no array
+NOT_THERE = ("missing", "inactive", "failed", CONTAINER)  # healths of arrays that nothing can be read from
+
+
+def list_arrays(host, session, array=None):
+    """Return {"arrays": [array record]} of this host, those that are configured but missing included.
+
+    array: a node, name or uuid; None for all. One that something uses has `used_by`: noun phrases. Raises UnknownArray.
+    """
+    records = read_arrays(host)
+    if array is not None:
+        records = [find_array(host, array, records)]
+    name_srs(host, session, records)
+    built = stack.read(host) if records else None
+    for record in records:
+        users = stack.in_words(built, record["device"]) if record["health"] not in NOT_THERE else []
+        if users:
+            record["used_by"] = users
+    return {"arrays": records}
+
+
+def spare_count(record):
+    """Return how many spares an array has."""
+    return len([member for member in record["members"] if member["state"] == "spare"])
+
+
+def read_configuration(host):
+    """Return the mdadmconf.Configuration of this host: our file, all others that mdadm reads, and those that it would read but for another one.
+
+    Raises EnvironmentError for one that is there and cannot be read.
+    """
+    ours, second = host.read_if_there(CONFIGURATION), host.read_if_there(SECOND)
+    is_debian = (ours is None or second is not None) and host.read_if_there(DEBIAN) is not None
+    is_second = ours is None and (is_debian or second is not None) or is_debian and second is not None
+    others = [conf.ConfFile(SECOND, second, is_second)] if second is not None else []
+    for main, is_read in ((CONFIGURATION, not is_second), (SECOND, is_second)):
+        others += [conf.ConfFile(path, text, is_read) for path, text in _parts(host, main + FOLDER)]
+    takes_over = is_second and ours is None and not (is_debian and second is not None)
+    return conf.Configuration(ours or "", others, CONFIGURATION, not is_second, takes_over)
+
+
+def _parts(host, folder):
+    """Return [(path, text)] of the files in a folder that mdadm reads, in its order."""
+    names = [name for name in host.names(folder) if name.endswith(PART) and len(name) > len(PART) and not name.startswith(".")]
+    paths = ["%s/%s" % (folder, name) for name in sorted(names, key=to_bytes)]
+    texts = [(path, _text_of_part(host, path)) for path in paths]
+    return [(path, text) for path, text in texts if text is not None]
+
+
+def _text_of_part(host, path):
+    """Return the text of a file in such a folder, None for a link that leads nowhere and for a folder."""
+    try:
+        return host.read_if_there(path)
+    except EnvironmentError as error:
+        if error.errno == errno.EISDIR:
+            return None
+        raise
+
+
+def read_arrays(host):
+    """Return the records of all arrays in the order of their nodes, `sr` still None."""
+    configuration = read_configuration(host)
+    lines, home = configuration.array_lines(), configuration.home(os.uname()[1])
+    records, met, slots, care = [], [], enclosures.slots(host), store.read(host, CARE) or {}
+    for name, state in _names(host):
+        properties = _properties(host, name)
+        facts = _facts(host, name, properties, lines)
+        line = conf.line_of(facts, lines, home)
+        record = _read_array(host, name, state, properties, facts.uuid, line, slots, care)
+        if sysfs.attribute(host, name, "md/array_state") not in GONE:  # else it was stopped meanwhile, and what was read last of it was nothing
+            records.append(record)
+            met.append(line)
+    told = [record["uuid"] for record in records]
+    wanted = [line for line in configuration.wanted_lines() if line not in met]
+    for line in wanted:
+        if line.uuid is not None and line.uuid not in told:
+            records.append(_missing(line))
+            told.append(line.uuid)
+    records += _stopped(host, [line for line in wanted if line.uuid is None], home, told)
+    return sorted(records, key=lambda record: (len(record["device"]), record["device"]))
+
+
+def running_lines(host):
+    """Return the ArrayLines that know an array that the kernel has and that is not inactive."""
+    configuration = read_configuration(host)
+    lines, home = configuration.array_lines(), configuration.home(os.uname()[1])
+    running = [name for name, state in _names(host) if state != "inactive"]
+    return [conf.line_of(_facts(host, name, _properties(host, name), lines), lines, home) for name in running]
+
+
+def lines_naming(host, record):
+    """Return the ArrayLines that know the array of a record without giving its uuid, or by one that mdadm cannot read."""
+    configuration = read_configuration(host)
+    lines, home = configuration.array_lines(), configuration.home(os.uname()[1])
+    name = sysfs.name_of(record["device"])
+    facts = _facts(host, name, _properties(host, name), lines)
+    return [line for line in lines if line.uuid is None and conf.line_of(facts, [line], home)]
+
+
+def _names(host):
+    """Return [(kernel name, md/array_state)] of the arrays that the kernel has."""
+    names = [name for name in sysfs.block_devices(host) if name.startswith("md")]
+    states = [(name, sysfs.attribute(host, name, "md/array_state")) for name in names]
+    return [(name, state) for name, state in states if state not in GONE]
+
+
+def _properties(host, name):
+    return sysfs.udev_properties(host, sysfs.attribute(host, name, "dev"))
+
+
+def _facts(host, name, properties, lines):
+    """Return the ArrayFacts of one array that the kernel has; its members are only asked where a line gives no uuid."""
+    version = sysfs.attribute(host, name, "md/metadata_version") or ""
+    labels, devices = [properties.get("MD_NAME")], []
+    for entry in host.names("/sys/block/%s/md" % name) if any(line.uuid is None for line in lines) else []:
+        if entry.startswith("dev-"):
+            member = sysfs.udev_properties(host, sysfs.attribute(host, name, "md/%s/block/dev" % entry))
+            devices += [sysfs.node(entry[len("dev-"):])] + member["links"]
+            labels.append(member.get("ID_FS_LABEL") if member.get("ID_FS_TYPE") == MEMBER_TYPE else None)
+    number = re.match(r"md([0-9]+)\Z", name)
+    return conf.ArrayFacts(
+        uuid=_uuid(host, name, properties), name=next((label for label in labels if label), None), devices=tuple(devices),
+        super_minor=int(number.group(1)) if number and version == "0.90" else None,
+        level=conf.LEVELS.get(sysfs.attribute(host, name, "md/level")), device_count=sysfs.number(host, name, "md/raid_disks"),
+        metadata=version or None)
+
+
+def _stopped(host, lines, home, told):
+    """Return records of arrays that do not run and that lines without a uuid ask for; told: uuids of those that have a record already.
+
+    Which array that is, the disks tell, as far as udev has read them.
+    """
+    found = collections.OrderedDict()
+    for device, number in sysfs.disks_and_partitions(host) if lines else []:
+        properties = sysfs.udev_properties(host, number)
+        if properties.get("ID_FS_TYPE") == MEMBER_TYPE and properties.get("ID_FS_UUID"):
+            uuid = mdadm.md_uuid(properties["ID_FS_UUID"])
+            facts = found.get(uuid, conf.ArrayFacts(uuid=uuid, name=properties.get("ID_FS_LABEL")))
+            found[uuid] = facts._replace(devices=facts.devices + (device,) + tuple(properties["links"]))
+    by_uuid = [(uuid, conf.line_of(facts, lines, home)) for uuid, facts in found.items()]
+    met = [line for _, line in by_uuid]
+    records = [_missing(line, uuid) for uuid, line in by_uuid if line and uuid not in told]
+    return records + [_missing(line) for line in lines if line not in met and _node_of(line)]
+
+
+def _node_of(line, uuid=None):
+    """Return the node that an array of a line has or will have, None where mdadm chooses it."""
+    if line.node:
+        return line.node
+    if uuid:
+        return BY_ID + uuid
+    return "/dev/md/" + mdadm.array_name(line.name) if line.name else None
+
+
+def find_array(host, wanted, records=None):
+    """Return the record of the one array with that node (by any of its links), uuid or name. Raises UnknownArray.
+
+    What looks like a node (`md0`, `/dev/md0`) means the array there, or the one to which an ARRAY line gives that node, and no other of this name.
+    """
+    records = read_arrays(host) if records is None else records
+    node = wanted if wanted.startswith("/") else "/dev/" + wanted
+    real = host.real_path(node)
+    named = [record for record in records if record["name"] == wanted.rsplit("/", 1)[-1]]
+    for record in records:
+        if record["device"] in (real, node) or record["uuid"] and mdadm.same_uuid(record["uuid"], wanted):
+            return record
+    for line_node, uuid in read_configuration(host).arrays():
+        for record in records if line_node == node and uuid else []:
+            if record["uuid"] and mdadm.same_uuid(record["uuid"], uuid):
+                return record
+    if wanted.startswith("/") or re.match(NODE, wanted):
+        others = ", ".join("%s (uuid %s)" % (record["device"], record["uuid"]) for record in named)
+        if others:
+            raise UnknownArray(wanted, "no array of this host has this node; an array of this name has another: %s. If it is meant, give that "
+                                       "node or the uuid" % others)
+        raise UnknownArray(wanted)
+    if len(named) > 1:
+        raise UnknownArray(wanted, "several arrays have this name: %s; give the node or the uuid"
+                           % ", ".join("%s (uuid %s)" % (record["device"], record["uuid"]) for record in named))
+    if not named:
+        raise UnknownArray(wanted)
+    return named[0]
+
+
+def name_srs(host, session, records):
+    """Fill in the SR on each array."""
+    if not records:
+        return
+    finder = sr_types.Finder(host, session)
+    for record in records:
+        found = finder.find(record)
+        if found:
+            record["sr"] = objects.sr_summary(session, found.sr)
+
+
+def _read_array(host, name, state, properties, uuid, line, slots, care):
+    """Return the record of one array that the kernel has.
+
+    properties: udev's of it; line: the ArrayLine that knows it; slots: of `enclosures`; care: the note CARE.
+    """
+    level = sysfs.attribute(host, name, "md/level") or None
+    member_count = sysfs.number(host, name, "md/raid_disks") or 0
+    members = _members(host, name, level, member_count, slots)
+    for member in members:
+        member["smart"] = _smart(host, care, member)
+    sync = _sync(host, name, state)
+    policy = sysfs.attribute(host, name, "md/consistency_policy") or None  # from Linux 4.12 on
+    health, left = ("failed", 0) if lacks_journal(policy, members) else _health(host, name, level, state, members, sync)
+    if left and _may_parity_be_wrong(host, name, level, policy, sync):
+        left = 0
+    more = _more(host, name, state, members, sync)
+    level = CONTAINER if health == CONTAINER else level
+    if health in ("optimal", "no_redundancy") and ("read_only" in more or "frozen" in more):
+        health = "read_only" if "read_only" in more else "frozen"
+    return _with_summary([
+        ("device", sysfs.node(name)),
+        ("by_id", BY_ID + uuid if uuid else None),
+        ("name", mdadm.array_name(properties.get("MD_NAME") or name)),
+        ("uuid", uuid),
+        ("level", level),
+        ("size_bytes", sysfs.size_bytes(host, name)),
+        ("chunk_bytes", sysfs.number(host, name, "md/chunk_size") or None),
+        ("health", health),
+        ("summary", None),
+        ("redundancy_left", left),
+        ("members", members),
+        ("sync", sync),
+        ("mismatch_count", sysfs.number(host, name, "md/mismatch_cnt")),
+        ("last_check", iso_time(care.get("arrays", {}).get(uuid, {}).get("done"))),
+        ("consistency_policy", policy),
+        ("configured", line is not None),
+        ("sr", None),
+    ] + sorted(more.items()))
+
+
+def _more(host, name, state, members, sync):
+    """Return what is told of an array only where it is out of the ordinary.
+
+    read_only, frozen, sync_held, sync_pending: True; bad_blocks: nodes of members; container: the node of that which a volume of firmware RAID is in.
+    """
+    found, within = {}, re.match(IN_CONTAINER, sysfs.attribute(host, name, "md/metadata_version") or "")
+    if within:
+        found["container"] = sysfs.node(within.group(1))
+    if state == "readonly":
+        found["read_only"] = True
+    if state == "read-auto" and sync:
+        found["sync_pending"] = True
+    if sysfs.attribute(host, name, "md/sync_action") == "frozen":
+        found["frozen"] = True
+    if sync and sync["action"] != "reshape" and (sysfs.attribute(host, name, "md/sync_max") or "max") != "max":
+        found["sync_held"] = True  # of a reshape mdadm itself moves it on
+    there = [member["device"] for member in members if member["device"]]
+    bad = [device for device in there if sysfs.attribute(host, name, "md/dev-%s/bad_blocks" % sysfs.name_of(device))]
+    if bad:
+        found["bad_blocks"] = bad
+    return found
+
+
+def is_container(host, name):
+    """Return whether an array is the container of firmware RAID."""
+    return re.match(r"external:[^/-]", sysfs.attribute(host, name, "md/metadata_version") or "") is not None
+
+
+def state_in_words(record):
+    """Return what an array record's health is called in a sentence on why something cannot be done."""
+    return "the container of firmware RAID" if record["health"] == CONTAINER else record["health"]
+
+
+def refuse_firmware(record, what):
+    """Raise BadArgument for firmware RAID, a container or a volume in one: its metadata are the firmware's and of all its volumes together.
+
+    what: what is refused, such as `is deleted`.
+    """
+    if record["level"] == CONTAINER or record.get("container"):
+        container = record.get("container") or record["device"]
+        raise BadArgument("array", "%s is firmware RAID, which %s in the setup of the firmware or with mdadm, in its container %s"
+                          % (record["device"], what, container))
+
+
+def _with_summary(fields):
+    record = collections.OrderedDict(fields)
+    record["summary"] = summary.sentence(record)
+    return record
+
+
+def _missing(line, uuid=None):
+    """Return the record of an array that does not run; uuid: where it is known though the line does not give it."""
+    uuid = line.uuid or uuid
+    node = _node_of(line, uuid)
+    unknown = dict.fromkeys(("level", "size_bytes", "chunk_bytes", "summary", "sync", "mismatch_count", "last_check", "consistency_policy", "sr"))
+    known = dict(unknown, device=node, by_id=BY_ID + uuid if uuid else None, name=node.rsplit("/", 1)[-1], uuid=uuid, health="missing",
+                 redundancy_left=0, members=[], configured=True)
+    if line.metadata in EXTERNAL_KINDS and line.container is None:
+        known["level"] = CONTAINER
+    more = [("container", line.container)] if line.container else []
+    return _with_summary([(key, known[key]) for key in KEYS] + more)
+
+
+def _uuid(host, name, properties):
+    """Return the uuid in mdadm's form: as udev has it from mdadm, from the kernel (6.0 and later: md/uuid), or as udev read it on a member.
+
+    The kernel has only zeros for an array that waits for members, and for 0.90 superblocks it has each word's bytes reversed.
+    """
+    known = properties.get("MD_UUID")
+    if not known and (sysfs.attribute(host, name, "md/metadata_version") or "").startswith("1."):
+        known = sysfs.attribute(host, name, "md/uuid")
+    for entry in [] if (known or "").strip("0-:") else host.names("/sys/block/%s/md" % name):
+        member = sysfs.udev_properties(host, sysfs.attribute(host, name, "md/%s/block/dev" % entry)) if entry.startswith("dev-") else {}
+        if member.get("ID_FS_TYPE") == MEMBER_TYPE:
+            known = member.get("ID_FS_UUID")
+    return mdadm.md_uuid(known) if (known or "").strip("0-:") else None
+
+
+def _members(host, name, level, member_count, slots):
+    """Return the members in the order of their slots, then spares and failed ones; a slot without any member is one that is missing."""
+    members, replacements = [], []
+    for entry in host.names("/sys/block/%s/md" % name):
+        if not entry.startswith("dev-"):
+            continue
+        state = sysfs.attribute(host, name, "md/%s/state" % entry)
+        member = None if state is None else _member(host, name, level, entry, state.split(","), slots)
+        if member is not None and member["errors"] is not None:  # None: it has just gone, each that is there has a count
+            members.append(member)
+            replacements += [members[-1]["slot"]] if "replacement" in state.split(",") else []
+    for member in members:  # after a reboot md knows the replacement, but marks the one that it replaces no more
+        member["being_replaced"] = member["being_replaced"] or member["state"] == "active" and member["slot"] in replacements
+    filled = [member["slot"] for member in members if member["state"] != "faulty"]
+    for slot in range(member_count):
+        if slot not in filled:
+            members.append(_member_record(None, None, slot, "missing", None))
+    return sorted(members, key=lambda m: (m["slot"] is None, m["slot"] or 0, m["device"] or ""))
+
+
+def _member(host, name, level, entry, flags, slots):
+    """Return the record of one member. Without redundancy md fails none (before 5.4 it does not even call the array broken): there its disk tells."""
+    number = sysfs.attribute(host, name, "md/%s/block/dev" % entry)
+    is_gone = number is None and not is_redundant(level)
+    slot = sysfs.attribute(host, name, "md/%s/slot" % entry)
+    slot = int(slot) if slot and slot.isdigit() else None
+    if "faulty" in flags or is_gone:
+        state = "faulty"
+    elif "journal" in flags:
+        state = "journal"
+    elif "in_sync" in flags:
+        state = "active"
+    else:
+        state = "spare" if slot is None else "rebuilding"
+    properties = sysfs.udev_properties(host, number)
+    device = entry[len("dev-"):]
+    return _member_record(sysfs.node(device), sysfs.serial(host, device, properties), slot, state, sysfs.number(host, name, "md/%s/errors" % entry),
+                          "want_replacement" in flags, _enclosure_slot(host, name, entry, slots))
+
+
+def _enclosure_slot(host, name, entry, slots):
+    """Return the name of the slot that the disk of a member is in; a partition's own place in sysfs is below its disk's."""
+    places = host.real_path("/sys/block/%s/md/%s/block" % (name, entry)).split("/") if slots else []
+    return next((slots[place].name for place in places if place in slots), None)
+
+
+def _member_record(device, serial, slot, state, errors, being_replaced=False, enclosure_slot=None):
+    return collections.OrderedDict([("device", device), ("serial", serial), ("slot", slot), ("state", state), ("errors", errors),
+                                    ("being_replaced", being_replaced), ("enclosure_slot", enclosure_slot)])
+
+
+def _smart(host, care, member):
+    """Return what a member's disk said of its health when it was last asked, None where that is not known."""
+    disks = care.get("disks", {})
+    known = disks.get(sysfs.disk_key(host, member["device"])) if disks and member["device"] else None
+    return collections.OrderedDict(list(known["seen"].items()) + [("time", iso_time(known["time"]))]) if known else None
+
+
+def iso_time(seconds):
+    """Return a time as UTC in ISO 8601, None for None."""
+    return None if seconds is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
+
+
+def _sync(host, name, state):
+    """Return what resync, recovery, check or reshape is under way, None when none is.
+
+    The kernel's md.rst: sync_completed counts sectors, sync_speed KiB/s. An array that was cut off while it synchronised or was reshaped, and
+    has not been written to since (read-auto), goes on with the first write: resync_start or reshape_position is then a number.
+    """
+    action = sysfs.attribute(host, name, "md/sync_action")
+    if state == "read-auto" and action == "idle":
+        pending = [word for word, path in (("resync", "md/resync_start"), ("reshape", "md/reshape_position")) if
+                   sysfs.number(host, name, path) is not None]
+        action = pending[0] if pending else action
+    if action not in SYNC_HEALTH:
+        return None
+    completed = (sysfs.attribute(host, name, "md/sync_completed") or "").split(" / ")
+    done, total = [int(part) for part in completed] if len(completed) == 2 else (None, None)
+    speed = (sysfs.number(host, name, "md/sync_speed") or 0) * 1024
+    return collections.OrderedDict([
+        ("action", action),
+        ("done_ratio", round(float(done) / total, 4) if total else None),
+        ("speed_bytes_s", speed),
+        ("remaining_s", (total - done) * sysfs.SECTOR_BYTES // speed if total and speed else None),
+    ])
+
+
+def _may_parity_be_wrong(host, name, level, policy, sync):
+    """Return whether an array with a write hole still needs a resync (the kernel's md.rst: resync_start is `none` if not)."""
+    if not has_write_hole(level, policy):
+        return False
+    return sync is not None and sync["action"] == "resync" or sysfs.number(host, name, "md/resync_start") is not None
+
+
+def is_parity_being_made(host, record):
+    """Return whether an array record has less redundancy than its members make, as its parity may be wrong until a resync ends."""
+    return _may_parity_be_wrong(host, sysfs.name_of(record["device"]), record["level"], record["consistency_policy"], record["sync"])
+
+
+def _health(host, name, level, state, members, sync):
+    """Return (health, how many more failures are survived for certain); while an array is reshaped, in its old shape as in its new one."""
+    if state in STOPPED:
+        return (CONTAINER, None) if is_container(host, name) else ("inactive", 0)
+    alive = {member["slot"] for member in members if member["state"] == "active"}
+    layout = sysfs.number(host, name, "md/layout") if level == "raid10" else 0
+    counts = sysfs.numbers(host, name, "md/raid_disks") or [0]
+    dead = [slot for slot in range(max(counts)) if slot not in alive]
+    left = min(redundancy(level, count, [slot for slot in dead if slot < count], layout or 0) for count in counts)
+    if left < 0 or state == "broken":
+        return "failed", 0
+    left = left if is_known(level) else 0  # for certain
+    if sync and (not dead or sync["action"] == "recover"):
+        return SYNC_HEALTH[sync["action"]], left
+    if dead:
+        return "degraded", left
+    if not is_known(level):
+        return "unknown", left
+    return ("optimal" if is_redundant(level) else "no_redundancy"), left

@@ -1,0 +1,150 @@
+"""Which part of an array is its data, where parts of it ran apart: its members' superblocks compared. Nothing here changes a thing.
+
+md writes into the superblock of each member how many changes of the array's state it has seen (events), and which slots had a member in sync at the
+last of them. What went on alone counts on, and says that the others are missing (md(4), and md_update_sb in the kernel).
+"""
+
+from __future__ import absolute_import
+
+import collections
+import re
+import time
+
+from xsraid.errors import CommandFailed
+from xsraid.host.process import run
+from xsraid.md import mdadm
+
+EXAMINE_LIMIT_S = 30
+UPDATED = "%a %b %d %H:%M:%S %Y"  # how mdadm shows a time, as ctime(3) does
+NO_SUPERBLOCK = "No md superblock detected"
+# events: the count; updated: when it was last written, as text; slot: None where it holds no data (a spare, a journal, what is being filled);
+# active: the slots that had a member in sync, None where it does not say.
+Superblock = collections.namedtuple("Superblock", "device uuid events updated slot active")
+
+SAME = "as fresh"  # md itself would start them together
+OLDER = "older"  # the others know that they went on without it, or it lacks changes that they have
+SPARE = "no data"
+ASIDE = "older, and ran without some of those that run now"  # such as a member that has been replaced since
+NEWER = "newer"  # it went on without those others
+SPLIT = "split"  # both went on without the other: neither has all that was written
+UNKNOWN = "not known"
+CONFLICTS = (NEWER, SPLIT)
+
+
+def compare(ours, other):
+    """Return what a member is to some others of its array: SAME, OLDER, SPARE, ASIDE, NEWER, SPLIT or UNKNOWN.
+
+    ours: the Superblocks of members that run together, or would; other: the Superblock of one that does not.
+    """
+    ours = [block for block in ours if block.slot is not None]
+    if other.slot is None:
+        return SPARE
+    if not ours or any(block.active is None for block in ours + [other]):
+        return UNKNOWN
+    best = max(ours, key=lambda block: block.events)
+    left_out = [block for block in ours if block.slot not in other.active]
+    was_left_out = other.slot not in best.active
+    if left_out and len(left_out) < len(ours) and other.events <= best.events:
+        return ASIDE
+    if left_out:
+        return SPLIT if was_left_out else NEWER
+    return _compare_counts(best, other, was_left_out)
+
+
+def _compare_counts(best, other, was_left_out):
+    """Compare with the freshest of the others one that believes that all of them are there. md takes what is one event apart for a power cut."""
+    if other.events > best.events + 1:
+        return NEWER
+    if was_left_out or other.events < best.events - 1:
+        return OLDER
+    is_apart = other.events == best.events and other.updated != best.updated
+    return SPLIT if is_apart else SAME
+
+
+def compare_since(ours, before, other, booted):
+    """Return what `compare` does; of a member that none of this boot's writes have reached, against what the others were before they ran.
+
+    What runs counts on, and so passes one that was in use later with another disk in the place of what runs now: to that one all seem to be there.
+    before: the Superblocks of the others as they were before they ran, [] where that is not known; booted: when this boot began, seconds since 1970.
+    """
+    word = compare(ours, other)
+    if before and word in (SAME, OLDER, ASIDE) and _was_written_before(other, booted):
+        earlier = compare(before, other)
+        return earlier if earlier in CONFLICTS else word
+    return word
+
+
+def _was_written_before(block, seconds):
+    """Return whether a superblock was last written before a boot that began in that second; mdadm shows the local time, in whole seconds, too."""
+    try:
+        return time.mktime(time.strptime(block.updated, UPDATED)) <= seconds
+    except ValueError:
+        return False
+
+
+def freshest(blocks):
+    """Return those of an array's Superblocks that are one part with the freshest of them, its spares included."""
+    data = [block for block in blocks if block.slot is not None]
+    if not data:
+        return list(blocks)
+    best = max(data, key=lambda block: block.events)
+    return [block for block in blocks if block is best or compare([best], block) in (SAME, SPARE)]
+
+
+def is_split(blocks):
+    """Return whether some of an array's Superblocks have been written to without the freshest one, and the other way round."""
+    data = [block for block in blocks if block.slot is not None]
+    if not data:
+        return False
+    best = max(data, key=lambda block: block.events)
+    return any(compare([best], block) == SPLIT for block in data if block is not best)
+
+
+def examine(host, device, limit_s=EXAMINE_LIMIT_S):
+    """Return the Superblock on a device, None where there is none. Raises CommandFailed where it cannot be read, Timeout."""
+    done = run(host, ["mdadm", "--examine", device], limit_s, accept=None)
+    found = parse(device, done.out)
+    if found is None and NO_SUPERBLOCK not in done.err:
+        raise CommandFailed("mdadm --examine %s" % device, done.status, " ".join(done.err.split()) or "what it says cannot be understood")
+    return found
+
+
+def packed(block):
+    """Return a Superblock, or None, as JSON can hold it."""
+    return block and list(block[:-1]) + [None if block.active is None else sorted(block.active)]
+
+
+def unpacked(values):
+    """Return the Superblock that was packed."""
+    return values and Superblock(*(values[:-1] + [None if values[-1] is None else frozenset(values[-1])]))
+
+
+def parse(device, text):
+    """Return the Superblock that `mdadm --examine` shows, None where it shows none that has a uuid and a count.
+
+    Versions 1.x have `Device Role` and `Array State`; 0.90 has a table with a line for each member, the device's own being called `this`.
+    """
+    values = dict(re.findall(r"^ *([A-Z][A-Za-z ]*?) : (.*?) *$", text, re.MULTILINE))
+    uuid = (values.get("Array UUID") or values.get("UUID") or "").split(" ")[0]
+    events = re.match(r"(?:(\d+)\.)?(\d+)\Z", values.get("Events", ""))  # mdadm before 3.3 shows the halves of a count of 0.90
+    if not uuid or not events:
+        return None
+    high, low = events.groups()
+    count = (int(high) << 32 if high else 0) + int(low)
+    slot, active = _table(text) if "Array State" not in values else _roles(values)
+    return Superblock(device, mdadm.md_uuid(uuid), count, values.get("Update Time", ""), slot, active)
+
+
+def _roles(values):
+    role = re.match(r"Active device (\d+)\Z", values.get("Device Role", ""))
+    letters = values["Array State"].split(" ")[0]
+    active = frozenset(slot for slot, letter in enumerate(letters) if letter in "AR")
+    return int(role.group(1)) if role else None, active
+
+
+def _table(text):
+    """Return (slot, active) of a superblock of version 0.90: the columns are a number, Number, Major, Minor, RaidDevice and State."""
+    rows = re.findall(r"^(?:this| +\d+) +\d+ +\d+ +\d+ +(-?\d+) +(.*?)$", text, re.MULTILINE)
+    own = re.search(r"^this +\d+ +\d+ +\d+ +(-?\d+) +active sync", text, re.MULTILINE)
+    active = frozenset(int(slot) for slot, state in rows if state.startswith("active sync"))
+    return int(own.group(1)) if own else None, active if rows else None

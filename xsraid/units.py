@@ -1,0 +1,221 @@
+"""What the units of the RPM do: at each boot have the arrays assembled before xapi starts, and see to their SRs once it has; each hour their care."""
+
+from __future__ import absolute_import
+
+import syslog
+import time
+
+import XenAPI
+
+from xsraid.actions import arrays, assemble, check, initrd, rollback
+from xsraid.alerts import deliver, monitor, rules, spool
+from xsraid.alerts import settings as alert_settings
+from xsraid.errors import Busy, XsraidError
+from xsraid.host import clock, config, store, sysfs
+from xsraid.host.files import Host
+from xsraid.md import state as md_state
+from xsraid.md import superblocks
+from xsraid.md.levels import is_redundant
+from xsraid.xapi import objects
+
+XAPI_WAIT_S = 60
+LOOK_S = 1
+DAY_S = 24 * 3600
+MONITOR_DOWN = "monitor_down"  # the note that it was told that mdadm's monitor cannot run
+DIVERGED = "diverged"  # the note of the arrays that have been told of as being in two versions: {uuid: {"boot": id of the boot, "time"}}
+PLUG_LIMIT_S, PLUGS_AT_ONCE = 300, 4
+
+
+def main(arguments):
+    """Do what a unit asks for, one of the words below; return the exit status."""
+    host = Host()
+    try:
+        {"assemble": assemble.assemble, "attach": attach_locally, "initrd": initrd.make, "monitor": deliver.prepare_monitor,
+         "deliver": deliver.deliver, "settings": settings_locally, "care": look_after, "late": see_to_late_members}[" ".join(arguments)](host)
+    except (XsraidError, XenAPI.Failure, EnvironmentError) as error:
+        host.log("at boot: %s" % error, syslog.LOG_ERR)
+        return 1
+    return 0
+
+
+def look_after(host):
+    """Do what is due this hour, and have what it found told."""
+    check.look_after(host)
+    try:
+        see_to_late_members(host)
+    except XsraidError as error:
+        host.log("late members: %s" % error, syslog.LOG_WARNING)
+    if "conflicts" in (store.read(host, "boot") or {}):
+        attach_locally(host)  # the boot's own try met a call that took too long
+    _look_after_the_monitor(host)
+    deliver.start(host)  # which looks at the arrays, whoever else does
+
+
+def _look_after_the_monitor(host):
+    """Start mdadm's monitor where there is an array to watch and it does not run; have it told of once when it cannot run, and when it can again."""
+    if not any(is_redundant(record["level"]) for record in md_state.read_arrays(host)) or not store.read(host, "alerts"):
+        return
+    try:
+        monitor.ensure_running(host)
+        is_down = monitor.state(host) != "running"
+    except XsraidError as error:
+        host.log("mdadm's monitor: %s" % error, syslog.LOG_ERR)
+        is_down = True
+    if is_down != bool(store.read(host, MONITOR_DOWN)):
+        spool.add_event(host, "MonitorDown" if is_down else "MonitorBack", monitor.SERVICE, None, time.time())
+        if is_down:
+            store.write(host, MONITOR_DOWN, {"time": int(time.time())})
+        else:
+            store.remove(host, MONITOR_DOWN)
+
+
+def see_to_late_members(host):
+    """See to members that have come since the boot, see `_late_members`; have what is wrong told. Raises Busy."""
+    deadline = clock.monotonic_s() + XAPI_WAIT_S
+    while True:
+        try:
+            with host.lock("looking at members that came late", is_brief=True):
+                said, conflicts = _late_members(host, config.load_or_default(host).mdadm_timeout_s)
+            break
+        except Busy:
+            if clock.monotonic_s() > deadline:
+                raise
+        time.sleep(LOOK_S)
+    for sentence in said:
+        host.log("late: " + sentence, syslog.LOG_WARNING)
+    _tell_of_conflicts(host, conflicts)
+    if spool.events(host):
+        deliver.start(host)
+
+
+def _late_members(host, limit_s):
+    """Take in members that are as fresh as their array was before it ran without them. Return (what was done, {uuid: sentences on a conflict}).
+
+    A member that may hold what the array lacks is left alone: that is a conflict.
+    """
+    before = (store.read(host, "boot") or {}).get("before", {})
+    before = {uuid: list(map(superblocks.unpacked, blocks)) for uuid, blocks in before.items()}
+    records = assemble.lacking(host)
+    said, conflicts = [], {}
+    for record, free in zip(records, assemble.examine_free(host, records, limit_s)):
+        active = [member["device"] for member in record["members"] if member["state"] == "active"]
+        ours = [block for block in assemble.examine_all(host, active, limit_s)[0].values() if block]
+        apart, _ = free.apart(ours, before.get(record["uuid"], []), sysfs.boot_time(host))
+        if apart:
+            conflicts[record["uuid"]] = assemble.conflict(host, record["uuid"], ours, apart)
+        said += free.unread
+    late = [record for record in records if before.get(record["uuid"]) and record["uuid"] not in conflicts]
+    said += assemble.tried_together(host, lambda record: "taking in late members of " + record["device"],
+                                    lambda record: assemble.take_in(host, record, before[record["uuid"]], limit_s), late, 3 * limit_s)[0]
+    return said, conflicts
+
+
+def attach_locally(host):
+    """`attach` on a session of its own."""
+    _locally(host, attach)
+
+
+def settings_locally(host):
+    """Apply the alert settings that XAPI keeps where they are not those that this host has, on a session of its own."""
+    _locally(host, _apply_settings)
+
+
+def _locally(host, act):
+    """Call act(host, session), again while xapi is being restarted or another call changes this host."""
+    deadline = clock.monotonic_s() + XAPI_WAIT_S
+    while True:
+        try:
+            _once(host, act)
+            return
+        except (EnvironmentError, Busy) as error:  # no socket, or nobody behind it
+            if clock.monotonic_s() > deadline:
+                raise
+            host.log("at boot: not yet: %s" % error)
+        time.sleep(LOOK_S)
+
+
+def _once(host, act):
+    session = XenAPI.xapi_local()
+    session.xenapi.login_with_password("root", "", "1.0", "xsraid")
+    try:
+        act(host, session)
+    finally:
+        session.xenapi.session.logout()
+
+
+def _apply_settings(host, session):
+    if not alert_settings.is_restorable(host, session):
+        return  # without the lock, which a call may need right now
+    with rollback.changing(host, "applying the alert settings", config.load_or_default(host).mdadm_timeout_s, session):
+        for sentence in alert_settings.restore(host, session):
+            host.log(sentence, syslog.LOG_WARNING)
+
+
+def attach(host, session):
+    """Plug the SRs that xapi could not plug, take in late members, apply alert settings that an upgrade of dom0 dropped, tell what is wrong.
+
+    An array that runs from a part that is not the freshest one there gets nothing added, and its SR is not plugged. Raises Busy and what XAPI raises.
+    """
+    limit_s = config.load_or_default(host).mdadm_timeout_s
+    with rollback.changing(host, "attaching storage repositories", limit_s, session):
+        facts = store.read(host, "boot") or {}
+        did, conflicts = _late_members(host, limit_s)
+        conflicts = dict(facts.get("conflicts", {}), **conflicts)
+        did += assemble.tried("plugging", _plug, host, session, conflicts)
+        did += assemble.tried("applying the alert settings", alert_settings.restore, host, session)
+        for sentence in did:
+            host.log("at boot: " + sentence, syslog.LOG_WARNING)
+        _tell_of_nodes(host, dict(facts.get("left", [])))
+        _tell_of_conflicts(host, conflicts)
+        if facts:
+            store.write(host, "boot", {"before": facts.get("before", {})})  # for members that come later still
+    deliver.start(host)
+
+
+def _plug(host, session, conflicts):
+    """Plug the PBDs of this host whose SRs are on arrays and which xapi could not plug; return what was done. conflicts: {uuid: why not}."""
+    did, unplugged = [], []
+    records = {record["uuid"]: record for record in md_state.read_arrays(host) if record["health"] not in md_state.NOT_THERE}
+    for pbd in objects.local_pbds(host, session):
+        record = records.get(session.xenapi.SR.get_other_config(pbd["SR"]).get(objects.ARRAY_TAG))
+        if record is not None:
+            did += assemble.tried("keeping its node", arrays.adopt_line, host, record)
+        if record is not None and not pbd["currently_attached"]:
+            name = objects.sr_summary(session, pbd["SR"])["name_label"]
+            if record["uuid"] in conflicts:
+                did.append("the storage repository %s was not plugged: %s" % (name, conflicts[record["uuid"]]))
+            else:
+                unplugged.append((pbd, name))
+    said, _ = assemble.tried_together(host, lambda item: "plugging the storage repository " + item[1], lambda item: _plug_one(host, *item), unplugged,
+                                      PLUG_LIMIT_S, PLUGS_AT_ONCE)
+    return did + said
+
+
+def _plug_one(host, pbd, name):
+    """Plug a PBD on a session of this process's own; return what was done."""
+    _once(host, lambda _, session: session.xenapi.PBD.plug(pbd["ref"]))
+    return ["plugged the storage repository " + name]
+
+
+def _tell_of_nodes(host, left):
+    """Have arrays told of that have another node than they should: {uuid: sentence}. Those that are not whole delivery sees by itself."""
+    for record in md_state.read_arrays(host):
+        if record["configured"] and record["uuid"] in left:
+            spool.add_event(host, rules.MISPLACED, record["device"], left[record["uuid"]] + ".", time.time())
+
+
+def _tell_of_conflicts(host, conflicts):
+    """Have arrays told of that are in two versions, each once in a boot and once a day: {uuid: sentences}."""
+    told, now = store.read(host, DIVERGED) or {}, time.time()
+    boot_id = host.read("/proc/sys/kernel/random/boot_id").strip()
+    known = {}
+    for record in md_state.read_arrays(host):
+        uuid = record["uuid"]
+        if record["configured"] and uuid in conflicts:
+            before = told.get(uuid, {})
+            is_told = before.get("boot") == boot_id and 0 <= now - before.get("time", 0) < DAY_S
+            if not is_told:
+                spool.add_event(host, rules.DIVERGED, record["device"], conflicts[uuid], now)
+            known[uuid] = before if is_told else {"boot": boot_id, "time": now}
+    if known != told:
+        store.write(host, DIVERGED, known)
