@@ -112,7 +112,7 @@ TABLE = (
              "stops an array for good and frees its disks; refuses while anything is on it", "delete", ("array",)),
     Function("list_arrays", "md.state.list_arrays", (ONE_ARRAY,), "health, redundancy left, members, progress and SR of the arrays", "status",
              ("array",), changes=False),
-    Function("configure_alerts", "alerts.settings.configure_alerts", (
+    Function("configure_alerts", "actions.alert_settings.configure_alerts", (
         Argument("mail_to", kinds.ALERTS["mail_to"], "who is alerted", "the pool's mail-destination"),
         Argument("mail_from", kinds.ALERTS["mail_from"], "whom the mail says it is from", "the pool's mail-sender"),
         Argument("smtp_host", kinds.ALERTS["smtp_host"], "the mail server", "the pool's ssmtp-mailhub"),
@@ -130,10 +130,10 @@ TABLE = (
         Argument("scope", kinds.choice("host", "pool"), "for this host, or for every host of the pool, those to come included", "host"),
     ), "writes ssmtp.conf, revaliases, MAILADDR and MAILFROM, and lets mdadm's monitor run", "alerts set",
              shown=("mail_to", "mail_from", "smtp_host", "smtp_user")),
-    Function("apply_alerts", "alerts.settings.apply_alerts", (),
+    Function("apply_alerts", "actions.alert_settings.apply_alerts", (),
              "applies the alert settings that XAPI keeps for this host or its pool; hosts do so by themselves when their xapi starts",
              "alerts apply"),
-    Function("get_alerts", "alerts.settings.get_alerts", (), "the settings, without secrets, and whether the monitor runs", "alerts show",
+    Function("get_alerts", "actions.alert_settings.get_alerts", (), "the settings, without secrets, and whether the monitor runs", "alerts show",
              changes=False),
     Function("test_alert", "actions.alert_reports.test_alert", (
         ONE_ARRAY,

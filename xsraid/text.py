@@ -67,3 +67,19 @@ def shown(value):
 def command_line(argv):
     """Return an argument list as a person would type it in a shell. For reading only: nothing here is ever given to a shell."""
     return " ".join(word if re.match(PLAIN_WORD, word) else "'%s'" % word.replace("'", "'\\''") for word in argv)
+
+
+def bare_uuid(uuid):
+    """Return the 32 digits of a uuid alone, for comparing."""
+    return re.sub("[:. -]", "", uuid).lower()
+
+
+def md_uuid(uuid):
+    """Return 32 hexadecimal digits, however grouped, in mdadm's form: four groups with colons between."""
+    digits = bare_uuid(uuid)
+    return ":".join(digits[at:at + 8] for at in range(0, 32, 8))
+
+
+def same_uuid(one, other):
+    """Return whether two spellings (with colons, dashes or neither) are one uuid."""
+    return bare_uuid(one) == bare_uuid(other)

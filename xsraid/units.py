@@ -1,4 +1,4 @@
-"""What the units of the RPM do: at each boot have the arrays assembled before xapi starts, and see to their SRs once it has; each hour their care."""
+"""systemd's door: each unit of the RPM calls `main` with a word for its job. What a job consists of is put together here."""
 
 from __future__ import absolute_import
 
@@ -7,8 +7,8 @@ import time
 
 import XenAPI
 
-from xsraid.actions import arrays, assemble, check, initrd, rollback
-from xsraid.alerts import deliver, monitor, rules, spool
+from xsraid.actions import arrays, assemble, check, growth, initrd, rollback
+from xsraid.alerts import deliver, monitor, rules, spool, xo_alarms
 from xsraid.alerts import settings as alert_settings
 from xsraid.errors import Busy, XsraidError
 from xsraid.host import clock, config, store, sysfs
@@ -16,7 +16,7 @@ from xsraid.host.files import Host
 from xsraid.md import state as md_state
 from xsraid.md import superblocks
 from xsraid.md.levels import is_redundant
-from xsraid.xapi import objects
+from xsraid.xapi import objects, tasks
 
 XAPI_WAIT_S = 60
 LOOK_S = 1
@@ -24,6 +24,14 @@ DAY_S = 24 * 3600
 MONITOR_DOWN = "monitor_down"  # the note that it was told that mdadm's monitor cannot run
 DIVERGED = "diverged"  # the note of the arrays that have been told of as being in two versions: {uuid: {"boot": id of the boot, "time"}}
 PLUG_LIMIT_S, PLUGS_AT_ONCE = 300, 4
+# What each delivery of alerts does besides: full speed for an array whose check has ended, Xen Orchestra's alarms, tasks for what runs on the arrays,
+# and the room that a reshape has made, offered to the SR.
+FOLLOW_UPS = (
+    deliver.FollowUp(look=check.free_speed),
+    deliver.FollowUp(follow=xo_alarms.follow, is_open=xo_alarms.is_open),
+    deliver.FollowUp(follow=tasks.follow, is_open=tasks.is_open),
+    deliver.FollowUp(follow=growth.follow, is_open=growth.is_open),
+)
 
 
 def main(arguments):
@@ -31,11 +39,16 @@ def main(arguments):
     host = Host()
     try:
         {"assemble": assemble.assemble, "attach": attach_locally, "initrd": initrd.make, "monitor": deliver.prepare_monitor,
-         "deliver": deliver.deliver, "settings": settings_locally, "care": look_after, "late": see_to_late_members}[" ".join(arguments)](host)
+         "deliver": deliver_and_follow, "settings": settings_locally, "care": look_after, "late": see_to_late_members}[" ".join(arguments)](host)
     except (XsraidError, XenAPI.Failure, EnvironmentError) as error:
         host.log("at boot: %s" % error, syslog.LOG_ERR)
         return 1
     return 0
+
+
+def deliver_and_follow(host):
+    """Deliver alerts, and do what is done besides whenever the arrays are looked at."""
+    deliver.deliver(host, FOLLOW_UPS)
 
 
 def look_after(host):

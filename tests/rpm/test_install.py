@@ -1,6 +1,5 @@
 """The RPMs installed, upgraded and erased by dnf from the repository, in a root of its own, with each Python that a dom0 can have."""
 
-import os
 
 import install_root
 import packages

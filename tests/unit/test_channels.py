@@ -207,7 +207,6 @@ class Delivered(object):
         rows = {name: channels.CHANNELS[name]._replace(opened=channels._nothing, send=act, follow=None) for name, act in acts.items()}
         mocker.patch.dict(channels.CHANNELS, rows)
         mocker.patch("xsraid.alerts.deliver._collect", return_value=[])
-        mocker.patch("xsraid.actions.check.free_speed")
         mocker.patch("xsraid.alerts.deliver._timer")
         deliver.deliver(host)
 
@@ -337,9 +336,9 @@ def test_an_alert_that_comes_meanwhile_goes_before_what_is_done_besides(host, mo
             spool.keep(host, alert_of(time.time() + 9))
         done.append("alert")
         return accepts(host, way, alert, state, limits)
-    row = channels.CHANNELS["xapi"]._replace(opened=channels._nothing, send=send, follow=lambda host, way: done.append("besides"))
+    row = channels.CHANNELS["xapi"]._replace(opened=channels._nothing, send=send, follow=lambda host, way, follows: done.append(follows))
     mocker.patch.dict(channels.CHANNELS, {"xapi": row})
     spool.keep(host, alert_of(time.time()))
     for _ in range(2):
-        channels.deliver(host, "xapi", [alert["id"] for alert in spool.waiting(host)], Limits)
-    assert done == ["alert", "alert", "besides"]
+        channels.deliver(host, "xapi", [alert["id"] for alert in spool.waiting(host)], Limits, ["besides"])
+    assert done == ["alert", "alert", ["besides"]]

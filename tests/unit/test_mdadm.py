@@ -1,6 +1,7 @@
 import pytest
 
-from xsraid.md import mdadm
+from xsraid.md import conf, mdadm
+from xsraid.text import md_uuid
 
 UUID = "6bd4d5e1:0b5d4f4c:a1f0c6f3:8d8f7a31"
 OTHER = "11111111:22222222:33333333:44444444"
@@ -19,8 +20,8 @@ PROGRAM "/usr/sbin/handle events"
 
 
 def test_what_is_read():
-    configuration = mdadm.Configuration(CONFIGURATION)
-    assert [(node, mdadm.md_uuid(uuid)) for node, uuid in configuration.arrays()] == [("/dev/md127", UUID), ("/dev/md/data", OTHER)]
+    configuration = conf.Configuration(CONFIGURATION)
+    assert [(node, md_uuid(uuid)) for node, uuid in configuration.arrays()] == [("/dev/md127", UUID), ("/dev/md/data", OTHER)]
     assert configuration.first("MAILADDR") == "root"
     assert configuration.first("PROGRAM") == "/usr/sbin/handle events"
     assert configuration.first("MAILFROM") is None
@@ -29,11 +30,11 @@ def test_what_is_read():
 
 def test_text_survives_untouched():
     for text in (CONFIGURATION, "", "\n", "  # indented\n", "MAILADDR root", " odd first line\nARRAY x\n"):
-        assert mdadm.Configuration(text).text() == text
+        assert conf.Configuration(text).text() == text
 
 
 def test_array_line_is_added_once():
-    configuration = mdadm.Configuration("MAILADDR root")
+    configuration = conf.Configuration("MAILADDR root")
     assert configuration.set_array("/dev/md0", UUID) == "ARRAY /dev/md0 UUID=" + UUID
     assert configuration.text() == "MAILADDR root\nARRAY /dev/md0 UUID=%s\n" % UUID
     configuration.set_array("/dev/md0", UUID.replace(":", "").upper())
@@ -41,7 +42,7 @@ def test_array_line_is_added_once():
 
 
 def test_array_line_replaces_its_older_forms():
-    configuration = mdadm.Configuration(CONFIGURATION + "ARRAY /dev/md5 UUID=%s\n" % UUID)
+    configuration = conf.Configuration(CONFIGURATION + "ARRAY /dev/md5 UUID=%s\n" % UUID)
     configuration.set_array("/dev/md0", UUID, 1)
     lines = [line for line in configuration.text().splitlines() if UUID in line.lower()]
     assert lines == ["ARRAY /dev/md0 UUID=%s spares=1" % UUID]
@@ -49,12 +50,12 @@ def test_array_line_replaces_its_older_forms():
 
 
 def test_first_word_is_replaced_and_the_rest_stays():
-    configuration = mdadm.Configuration(CONFIGURATION)
+    configuration = conf.Configuration(CONFIGURATION)
     configuration.set_word("MAILADDR", "admin@example.com")
     configuration.set_word("MAILFROM", "dom0@example.com")
     text = configuration.text()
     assert text == CONFIGURATION.replace("mailaddr root  # nobody reads this", "MAILADDR admin@example.com") + "MAILFROM dom0@example.com\n"
-    again = mdadm.Configuration(text)
+    again = conf.Configuration(text)
     again.set_word("MAILADDR", "admin@example.com")
     assert again.text() == text
 
@@ -88,18 +89,18 @@ def test_names_lose_the_home_host():
 
 
 def test_lines_of_every_kind_name_what_they_name():
-    configuration = mdadm.Configuration(
+    configuration = conf.Configuration(
         "ARRAY <ignore> UUID=%s\nARRAY UUID=%s\nARRAY data UUID=%s\nARRAY /dev/md3 name=host:3\nARRAY metadata=imsm\n" % (UUID, UUID, UUID))
     assert configuration.arrays() == [(None, UUID), ("/dev/md/data", UUID), ("/dev/md3", None)]
 
 
 def test_a_line_that_renamed_disks_would_break_is_replaced():
-    configuration = mdadm.Configuration("ARRAY /dev/md0 devices=/dev/sda,/dev/sdb\nARRAY /dev/md1 name=md1\n")
+    configuration = conf.Configuration("ARRAY /dev/md0 devices=/dev/sda,/dev/sdb\nARRAY /dev/md1 name=md1\n")
     configuration.set_array("/dev/md0", UUID)
     assert configuration.text() == "ARRAY /dev/md0 UUID=%s\nARRAY /dev/md1 name=md1\n" % UUID
 
 
 @pytest.mark.parametrize("words,pins", [("", False), (" spares=1", False), (" num-devices=3", True), (" devices=/dev/sda,/dev/sdb", True)])
 def test_lines_that_say_how_many_members_or_which(words, pins):
-    configuration = mdadm.Configuration("ARRAY /dev/md0 UUID=%s%s\nARRAY /dev/md1 UUID=%s num-devices=2\n" % (UUID, words, OTHER))
+    configuration = conf.Configuration("ARRAY /dev/md0 UUID=%s%s\nARRAY /dev/md1 UUID=%s num-devices=2\n" % (UUID, words, OTHER))
     assert configuration.pins_members(UUID) == pins

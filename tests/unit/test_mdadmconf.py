@@ -6,8 +6,9 @@ import random
 
 import pytest
 
-from xsraid.md import conf, mdadm
+from xsraid.md import conf
 from xsraid.md.conf import NOWHERE, ArrayFacts, ConfFile, Configuration, Home, differs, line_of, matches
+from xsraid.text import bare_uuid, md_uuid, same_uuid
 
 UUID = "6bd4d5e1:0b5d4f4c:a1f0c6f3:8d8f7a31"
 OTHER = "11111111:22222222:33333333:44444444"
@@ -773,10 +774,10 @@ def test_a_file_that_hides_another_says_what_that_one_said():
 
 
 def test_mdadm_has_the_names_that_it_had():
-    assert (mdadm.Configuration, mdadm.md_uuid, mdadm.same_uuid, mdadm.bare_uuid) == (
+    assert (conf.Configuration, md_uuid, same_uuid, bare_uuid) == (
         Configuration,
-        conf.md_uuid,
-        conf.same_uuid,
-        conf.bare_uuid,
+        md_uuid,
+        same_uuid,
+        bare_uuid,
     )
-    assert mdadm.bare_uuid("A-b:c.d e") == "abcde" and mdadm.same_uuid("A:b", "aB") and not mdadm.same_uuid("a", "b")
+    assert bare_uuid("A-b:c.d e") == "abcde" and same_uuid("A:b", "aB") and not same_uuid("a", "b")

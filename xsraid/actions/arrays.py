@@ -12,9 +12,9 @@ from xsraid.disks import claim
 from xsraid.errors import BadArgument, CommandFailed, Timeout, UnknownArray
 from xsraid.host import clock, config, store, sysfs
 from xsraid.host.process import run
-from xsraid.md import mdadm
 from xsraid.md import state as md_state
 from xsraid.md.levels import is_known, is_redundant
+from xsraid.text import md_uuid, same_uuid
 from xsraid.xapi import objects, sr_types
 
 SETTLE_S = 20
@@ -111,7 +111,7 @@ def delete_array(host, session, array, confirm):
 
 def _kept_lines(host, record):
     """Return what to do about lines of other files than ours that still name a deleted array."""
-    lines = [line for line in md_state.read_configuration(host).array_lines() if line.uuid and mdadm.same_uuid(line.uuid, record["uuid"])]
+    lines = [line for line in md_state.read_configuration(host).array_lines() if line.uuid and same_uuid(line.uuid, record["uuid"])]
     return ["line %d of %s still names it: take it out by hand" % (line.number, line.path) for line in lines]
 
 
@@ -127,11 +127,11 @@ def _kept_superblocks(record, kept):
 def _deleted_before(host, array, confirm):
     """Return the reply of an earlier call that deleted the array with this node, name or uuid, None when there was none or it is not finished."""
     unfinished = store.uuids(host, rollback.DELETING)
-    found = [(store.read(host, rollback.DELETED, uuid), mdadm.md_uuid(uuid)) for uuid in store.uuids(host, rollback.DELETED)
+    found = [(store.read(host, rollback.DELETED, uuid), md_uuid(uuid)) for uuid in store.uuids(host, rollback.DELETED)
              if uuid not in unfinished]
     fitting = [(facts["time"], facts, uuid) for facts, uuid in found
                if facts and confirm == facts["name"] and (array in (facts["name"], facts["device"], facts["device"][len("/dev/"):])
-                                                          or mdadm.same_uuid(array, uuid))]
+                                                          or same_uuid(array, uuid))]
     if not fitting:
         return None
     seconds, facts, uuid = max(fitting, key=lambda each: each[0])
@@ -151,7 +151,7 @@ def adopt_line(host, record):
     for node, uuid in configuration.arrays():
         if uuid and node and host.real_path(node) == record["device"]:
             raise BadArgument("array", "%s has a line that gives %s to another array, %s; remove it if that one is gone for good"
-                              % (md_state.CONFIGURATION, record["device"], mdadm.md_uuid(uuid)))
+                              % (md_state.CONFIGURATION, record["device"], md_uuid(uuid)))
     line = configuration.set_array(record["device"], record["uuid"], md_state.spare_count(record), instead=md_state.lines_naming(host, record))
     host.replace(md_state.CONFIGURATION, configuration.text())
     return ["%s has the line: %s" % (md_state.CONFIGURATION, line)]
@@ -202,7 +202,7 @@ def _made_before(host, request):
 
 
 def _is_there(host, uuid):
-    return any(record["uuid"] and mdadm.same_uuid(record["uuid"], uuid) and record["health"] != "missing" for record in md_state.read_arrays(host))
+    return any(record["uuid"] and same_uuid(record["uuid"], uuid) and record["health"] != "missing" for record in md_state.read_arrays(host))
 
 
 def _carry_out(host, plan, limit_s):

@@ -17,10 +17,10 @@ from xsraid.disks import lvm
 from xsraid.errors import Busy, XsraidError
 from xsraid.host import config, stack, store, sysfs, workers
 from xsraid.host.process import run
-from xsraid.md import mdadm, resync, superblocks
+from xsraid.md import resync, superblocks
 from xsraid.md import state as md_state
 from xsraid.md.mdadm import NUMBERED
-from xsraid.text import printable
+from xsraid.text import bare_uuid, md_uuid, printable, same_uuid
 
 SETTLE_S = 20
 GRACE_S = 5  # for what is done besides commands
@@ -123,7 +123,7 @@ class Boot(object):
 
     def _examine(self, lines):
         """Read the superblocks of the members of arrays that do not run yet: running, they would no longer tell how fresh they were."""
-        uuids, known = [mdadm.bare_uuid(uuid) for uuid, _ in lines if uuid], candidates(self.host)
+        uuids, known = [bare_uuid(uuid) for uuid, _ in lines if uuid], candidates(self.host)
         for device in [device for device in self.blocks if device not in known]:
             del self.blocks[device]  # it has gone, and another may come under its name
         self._read(device for device, uuid in known.items() if uuid in uuids)
@@ -135,7 +135,7 @@ class Boot(object):
         self.unread.update(unread)
 
     def _blocks_of(self, uuid):
-        return [block for _, block in sorted(self.blocks.items()) if block and mdadm.same_uuid(block.uuid, uuid)]
+        return [block for _, block in sorted(self.blocks.items()) if block and same_uuid(block.uuid, uuid)]
 
     def _readable(self, uuid):
         """Return the devices that an array is to be assembled from, None for whatever mdadm finds: udev may know nothing of its members."""
@@ -149,10 +149,10 @@ class Boot(object):
         blocks = self._blocks_of(uuid)
         if not superblocks.is_split(blocks):
             return False
-        if mdadm.md_uuid(uuid) not in self.conflicts:
+        if md_uuid(uuid) not in self.conflicts:
             best = superblocks.freshest(blocks)
-            self.conflicts[mdadm.md_uuid(uuid)] = conflict(self.host, uuid, [block for block in blocks if block not in best], best)
-            self.did.append("%s was not started: parts of it have been written to without each other" % mdadm.md_uuid(uuid))
+            self.conflicts[md_uuid(uuid)] = conflict(self.host, uuid, [block for block in blocks if block not in best], best)
+            self.did.append("%s was not started: parts of it have been written to without each other" % md_uuid(uuid))
         return True
 
     def _before(self, records):
@@ -163,7 +163,7 @@ class Boot(object):
         active = {record["uuid"]: [member["device"] for member in record["members"] if member["state"] == "active"]
                   for record in records if lacks(record)}
         self._read(device for devices in active.values() for device in devices)
-        return {uuid: [block for block in map(self.blocks.get, devices) if block and mdadm.same_uuid(block.uuid, uuid)]
+        return {uuid: [block for block in map(self.blocks.get, devices) if block and same_uuid(block.uuid, uuid)]
                 for uuid, devices in active.items()}
 
     def _look_for_fresher(self):
@@ -193,10 +193,10 @@ class Boot(object):
 
 def conflict(host, uuid, ours, others):
     """Return the sentences on two parts of an array that ran without each other: what they are, and how a person chooses one of them."""
-    node = {mdadm.md_uuid(known): node for node, known in md_state.read_configuration(host).arrays() if known}.get(mdadm.md_uuid(uuid))
+    node = {md_uuid(known): node for node, known in md_state.read_configuration(host).arrays() if known}.get(md_uuid(uuid))
     parts = [sorted(part) for part in (others, ours) if part]
     told = ["%s (%d events)" % (_lasting_names(host, part), max(block.events for block in part)) for part in parts]
-    commands = ["`mdadm --assemble --run %s %s`" % (node or md_state.BY_ID + mdadm.md_uuid(uuid), _lasting_names(host, part)) for part in parts]
+    commands = ["`mdadm --assemble --run %s %s`" % (node or md_state.BY_ID + md_uuid(uuid), _lasting_names(host, part)) for part in parts]
     return ("Parts of it were written to without each other, and none was added to the other: %s. To go on with one of them and give up what only "
             "the other has: unplug its storage repository (`xe pbd-unplug`), `mdadm --stop` it if it runs, then %s, plug the storage repository, and "
             "put the other disks in with add_disk and wipe=true." % (", and ".join(told), " or ".join(commands)))
@@ -218,7 +218,7 @@ def candidates(host):
     for device, number in sysfs.disks_and_partitions(host):
         properties = sysfs.udev_properties(host, number)
         if properties.get("ID_FS_TYPE") == md_state.MEMBER_TYPE and properties.get("ID_FS_UUID"):
-            found[device] = mdadm.bare_uuid(properties["ID_FS_UUID"])
+            found[device] = bare_uuid(properties["ID_FS_UUID"])
     return found
 
 
@@ -238,7 +238,7 @@ class Free(object):
     """
 
     def __init__(self, record, blocks, unread):
-        self.blocks = [block for _, block in sorted(blocks.items()) if block and mdadm.same_uuid(block.uuid, record["uuid"])]
+        self.blocks = [block for _, block in sorted(blocks.items()) if block and same_uuid(block.uuid, record["uuid"])]
         self.unread = ["%s was not added to %s: whether it is fresher is not known (%s)" % (device, record["device"], why)
                        for device, why in sorted(unread.items())]
 
@@ -268,7 +268,7 @@ def _free(host, record, known):
     if is_untouched(host, record):
         members = {device: state for device, state in members.items() if state not in ("rebuilding", "spare")}
     return sorted(device for device, uuid in known.items()
-                  if uuid == mdadm.bare_uuid(record["uuid"]) and device not in members and _member_uuid(host, device) not in own)
+                  if uuid == bare_uuid(record["uuid"]) and device not in members and _member_uuid(host, device) not in own)
 
 
 def _member_uuid(host, device):
@@ -322,19 +322,19 @@ def lacks(record):
 
 
 def _name(uuid, node):
-    return node or mdadm.md_uuid(uuid)
+    return node or md_uuid(uuid)
 
 
 def _not_running(host):
     """Return [(uuid, node)] of the ARRAY lines whose arrays do not run, containers left out; either may be None."""
     records, configuration = md_state.read_arrays(host), md_state.read_configuration(host)
-    running = [mdadm.bare_uuid(record["uuid"]) for record in records if record["uuid"] and record["health"] not in ("missing", "inactive")]
+    running = [bare_uuid(record["uuid"]) for record in records if record["uuid"] and record["health"] not in ("missing", "inactive")]
     known = md_state.running_lines(host)
     waiting = []
     for line in configuration.wanted_lines():
         if line.metadata in md_state.EXTERNAL_KINDS and line.container is None:
             continue  # udev assembles a container from its members' own metadata, as far as they are there
-        is_running = mdadm.bare_uuid(line.uuid) in running if line.uuid else line in known or host.device_number(line.node or "") is not None
+        is_running = bare_uuid(line.uuid) in running if line.uuid else line in known or host.device_number(line.node or "") is not None
         if not is_running and (line.uuid or line.node):
             waiting.append((line.uuid, line.node))
     return waiting
@@ -343,7 +343,7 @@ def _not_running(host):
 def _inactive(host, uuid):
     """Return the node of an array that udev has begun to assemble and that waits for members, None when there is none."""
     return next((record["device"] for record in md_state.read_arrays(host)
-                 if uuid and record["uuid"] and record["health"] == "inactive" and mdadm.same_uuid(record["uuid"], uuid)), None)
+                 if uuid and record["uuid"] and record["health"] == "inactive" and same_uuid(record["uuid"], uuid)), None)
 
 
 def _settle(host):
@@ -358,7 +358,7 @@ def _assemble(host, node, uuid, options, limit_s, devices=None):
     with tempfile.NamedTemporaryFile(mode="w", suffix=".conf") as configuration:
         if devices:
             configuration.write("DEVICE %s\n" % " ".join(devices))
-        configuration.write("ARRAY %sUUID=%s\n" % (node + " " if node else "", mdadm.md_uuid(uuid)))
+        configuration.write("ARRAY %sUUID=%s\n" % (node + " " if node else "", md_uuid(uuid)))
         configuration.flush()
         return run(host, ["mdadm", "--assemble", "--scan", "--config=" + configuration.name] + options, limit_s, accept=None).err
 
@@ -395,7 +395,7 @@ def _start_fresher(host, record, devices, is_split, limit_s):
     run(host, ["mdadm", "--stop", record["device"]], limit_s)
     if is_split:
         return ["%s was stopped: it and %s have been written to without each other" % (record["device"], ", ".join(devices))]
-    node = {mdadm.md_uuid(uuid): node for node, uuid in md_state.read_configuration(host).arrays() if uuid}.get(record["uuid"])
+    node = {md_uuid(uuid): node for node, uuid in md_state.read_configuration(host).arrays() if uuid}.get(record["uuid"])
     said = _assemble(host, node, record["uuid"], ["--run"], limit_s, devices)
     return ["%s was started anew from %s, which is fresher than what ran: %s" % (record["device"], ", ".join(devices), " ".join(said.split()))]
 
@@ -406,7 +406,7 @@ def _put_right(host, limit_s):
     A volume group that udev has activated, but of which nothing is open, counts as nobody. Return (what was done, what was left), each
     [(uuid, sentence)].
     """
-    nodes = {mdadm.md_uuid(uuid): node for node, uuid in md_state.read_configuration(host).arrays() if uuid and node}
+    nodes = {md_uuid(uuid): node for node, uuid in md_state.read_configuration(host).arrays() if uuid and node}
     records = [record for record in md_state.read_arrays(host) if record["health"] not in md_state.NOT_THERE]
     wrong = [record for record in records if record["uuid"] in nodes and _kernel_node(host, nodes[record["uuid"]]) != record["device"]]
     right = {record["device"]: record["uuid"] for record in records if record not in wrong}

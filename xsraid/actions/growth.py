@@ -18,9 +18,10 @@ from xsraid.disks import lvm
 from xsraid.errors import BadArgument, CommandFailed, Timeout, UnknownArray, Unsupported
 from xsraid.host import config, store, sysfs
 from xsraid.host.process import run
-from xsraid.md import levels, mdadm, resync
+from xsraid.md import levels, resync
 from xsraid.md import state as md_state
 from xsraid.md.levels import LEVELS
+from xsraid.text import bare_uuid
 
 GROWING = "growing"  # the note of an array whose SR has not yet taken the new room: {"sr": uuid, "size_bytes": the SR's before, "tries"}
 GROWABLE = [name for name, rule in LEVELS.items() if rule.grows]
@@ -57,7 +58,7 @@ def grow_array(host, session, array, devices=None, wipe=False, allow_removable=F
 
 def follow(host, session, records):
     """Offer their SRs the room of arrays that have been reshaped since. records: of `md.read_arrays`. Raises CommandFailed, and what XAPI raises."""
-    by_uuid = {mdadm.bare_uuid(record["uuid"]): record for record in records if record["uuid"]}
+    by_uuid = {bare_uuid(record["uuid"]): record for record in records if record["uuid"]}
     for uuid in store.uuids(host, GROWING):
         if uuid not in by_uuid:
             store.remove(host, GROWING, uuid)
@@ -67,7 +68,7 @@ def follow(host, session, records):
 
 def is_open(host, records):
     """Return whether an SR is still to be offered new room that is there already. records: of `md.read_arrays`."""
-    grown = [mdadm.bare_uuid(record["uuid"]) for record in records if record["uuid"] and not record["sync"]]
+    grown = [bare_uuid(record["uuid"]) for record in records if record["uuid"] and not record["sync"]]
     return any(uuid in grown and store.read(host, GROWING, uuid).get("tries", 0) < TRIES_MAX for uuid in store.uuids(host, GROWING))
 
 

@@ -12,9 +12,10 @@ from xsraid.disks import claim, inventory, snapshot
 from xsraid.errors import ArrayInUse, BadArgument, CommandFailed, DiskInUse, StaleData, Timeout, UnknownArray, UnknownDisk, WouldLoseData
 from xsraid.host import clock, config, store, sysfs
 from xsraid.host.process import run
-from xsraid.md import mdadm, resync, superblocks
+from xsraid.md import resync, superblocks
 from xsraid.md import state as md_state
 from xsraid.md.levels import is_known, is_redundant, lacks_journal
+from xsraid.text import same_uuid
 
 SETTLE_S = 10
 LOOK_S = 0.1
@@ -273,7 +274,7 @@ def _is_returning(host, record, disk):
     name, whole = sysfs.name_of(disk["device"]), sysfs.name_of(disk.get("whole_disk", disk["device"]))
     properties = sysfs.udev_properties(host, host.device_number(disk["device"]))
     return (not sysfs.holders(host, whole, name if whole != name else None) and properties.get("ID_FS_TYPE") == md_state.MEMBER_TYPE
-            and mdadm.same_uuid(properties.get("ID_FS_UUID", ""), record["uuid"]))
+            and same_uuid(properties.get("ID_FS_UUID", ""), record["uuid"]))
 
 
 def _apart(host, record, returning):

@@ -13,7 +13,7 @@ from xsraid.host.process import run
 from xsraid.md import mdadm
 from xsraid.md import state as md_state
 from xsraid.md.levels import LEVELS, capacity_bytes
-from xsraid.text import command_line, random_hex
+from xsraid.text import command_line, md_uuid, random_hex
 
 UNUSED_MAX_PERCENT = 10  # of the disks' bytes; more is rather a slip than a wish
 # What closes the write hole: the versions of mdadm and Linux that it needs. PPL before 4.16 loses what a disk's own write cache holds, and before
@@ -21,7 +21,7 @@ UNUSED_MAX_PERCENT = 10  # of the disks' bytes; more is rather a slip than a wis
 NEEDS = {"ppl": ((4, 1), (4, 16)), "journal": ((3, 4), (4, 12))}
 Options = collections.namedtuple("Options", "level name chunk bitmap consistency_policy wipe allow_mixed_sizes allow_4k allow_removable")
 Chosen = collections.namedtuple("Chosen", "members spares journals")  # lists of disk records
-# request: of `request_of`; wipes, create: argument lists; configuration: the mdadm.Configuration with the new line, line.
+# request: of `request_of`; wipes, create: argument lists; configuration: the conf.Configuration with the new line, line.
 Plan = collections.namedtuple("Plan", "node name uuid level chosen size_bytes unused_bytes request wipes create configuration line")
 
 
@@ -104,7 +104,7 @@ def plan_array(host, session, chosen, options):
     unused_bytes = _unused_bytes(members + extra, options.allow_mixed_sizes)
     configuration = md_state.read_configuration(host)
     node, name = _node_and_name(host, configuration, options.name)
-    uuid = mdadm.md_uuid(random_hex(16))
+    uuid = md_uuid(random_hex(16))
     line = configuration.set_array(node, uuid, len(extra))
     create = mdadm.create_command(node, options.level, uuid, name, [disk["device"] for disk in members], [disk["device"] for disk in extra],
                                   options.chunk, options.bitmap, options.consistency_policy, journals[0]["device"] if journals else None)

@@ -14,8 +14,9 @@ from xsraid.errors import ArrayInUse, XsraidError
 from xsraid.host import store, sysfs
 from xsraid.host.files import ASIDE, STATE_DIR
 from xsraid.host.process import run
-from xsraid.md import mdadm, resync, superblocks
+from xsraid.md import resync, superblocks
 from xsraid.md import state as md_state
+from xsraid.text import bare_uuid, md_uuid, same_uuid
 
 DELETING = "deleting"  # the kind of note of an array that is being deleted
 DELETED, DELETED_MAX = "deleted", 16  # that of one that was, and how many are kept
@@ -46,7 +47,7 @@ def take_back_unfinished(host, limit_s, session=None):
         try:
             if session is None:
                 _give_up_deletion(host, uuid, limit_s)
-                host.log("the deletion of %s was cut off and is given up, as XAPI cannot be asked whether it is in use" % mdadm.md_uuid(uuid),
+                host.log("the deletion of %s was cut off and is given up, as XAPI cannot be asked whether it is in use" % md_uuid(uuid),
                          syslog.LOG_WARNING)
             else:
                 finish_deletion(host, session, uuid, limit_s)
@@ -81,7 +82,7 @@ def _settle_creation(host, session, uuid, facts, limit_s):
     if is_idle:
         take_back(host, uuid, limit_s)
         return
-    line = configuration.set_array(record["device"] if record else facts.get("node") or "/dev/md/" + mdadm.bare_uuid(uuid)[:8], uuid)
+    line = configuration.set_array(record["device"] if record else facts.get("node") or "/dev/md/" + bare_uuid(uuid)[:8], uuid)
     host.log("an array that a killed call was making is in use, holds data or cannot be looked at: it stays, with the line %s" % line,
              syslog.LOG_WARNING)
     host.replace(md_state.CONFIGURATION, configuration.text())
@@ -101,7 +102,7 @@ def finish_deletion(host, session, uuid, limit_s, is_asked=False):
     runs = record is not None and record["health"] not in md_state.NOT_THERE
     try:
         if not runs and not is_asked and ("events" not in facts or _events(host, uuid, limit_s) > facts["events"]):
-            raise ArrayInUse(mdadm.md_uuid(uuid), "somebody that cannot be found out, as it does not run", "Delete it again if nobody needs it.")
+            raise ArrayInUse(md_uuid(uuid), "somebody that cannot be found out, as it does not run", "Delete it again if nobody needs it.")
         if record is not None or is_asked:
             claim.refuse_array_in_use(host, session, record or md_state.find_array(host, uuid))
             _stop(host, record, uuid, DELETING, limit_s)
@@ -198,7 +199,7 @@ def take_back(host, uuid, limit_s, kind="creating"):
     Superblocks with a higher event count than it was stopped with stay: somebody has used it since. The note stays while a disk cannot be read: it
     may carry the uuid, and a later call tries again. Return the nodes of the devices that were cleared.
     """
-    host.log("clearing away the array %s (%s)" % (mdadm.md_uuid(uuid), kind), syslog.LOG_WARNING)
+    host.log("clearing away the array %s (%s)" % (md_uuid(uuid), kind), syslog.LOG_WARNING)
     record = _running(host, uuid, limit_s)
     if record is not None or "events" not in (store.read(host, kind, uuid) or {}):
         _stop(host, record, uuid, kind, limit_s)
@@ -226,7 +227,7 @@ def _clear_stopped(host, device, uuid, events, limit_s):
     if not _has_uuid(examined, uuid):
         return examined, []
     if _count(examined) > events:
-        host.log("%s stays a member of %s: the array has been used since it was stopped" % (device, mdadm.md_uuid(uuid)), syslog.LOG_WARNING)
+        host.log("%s stays a member of %s: the array has been used since it was stopped" % (device, md_uuid(uuid)), syslog.LOG_WARNING)
         return examined, []
     run(host, ["mdadm", "--zero-superblock", device], limit_s)
     return examined, [device]
@@ -266,4 +267,4 @@ def _running(host, uuid, limit_s):
 def _has_uuid(answer, uuid):
     """Return whether what mdadm was asked about has this uuid; what it cannot examine has none."""
     found = [line.split("=", 1)[1] for line in answer.out.splitlines() if line.startswith("MD_UUID=")]
-    return bool(found) and mdadm.same_uuid(found[0], uuid)
+    return bool(found) and same_uuid(found[0], uuid)

@@ -8,12 +8,11 @@ import time
 
 import XenAPI
 
-from xsraid.actions import growth
-from xsraid.alerts import mail, spool, xo_alarms
+from xsraid.alerts import mail, spool
 from xsraid.alerts import settings as alert_settings
 from xsraid.md import state as md_state
 from xsraid.text import native
-from xsraid.xapi import objects, tasks
+from xsraid.xapi import objects
 
 LIMIT_S = 5  # for each question: a xapi that hangs holds up nobody but this channel
 MESSAGE = "message "  # what XAPI's answer is noted as begins with this, the message's uuid follows
@@ -89,12 +88,11 @@ def _object(host, session, alert, here):
     return "Host", session.xenapi.host.get_uuid(here)
 
 
-def follow(host, way):
-    """Bring XAPI's tasks, Xen Orchestra's alarms and the SRs of arrays that have grown up to what the arrays are now."""
+def follow(host, way, follows):
+    """Call each of follows(host, session, records) with the arrays as they are now; the next delivery does so again."""
     records = md_state.read_arrays(host)
-    way.ask(lambda session: xo_alarms.follow(host, session, records))
-    way.ask(lambda session: tasks.follow(host, session, records))
-    way.ask(lambda session: growth.follow(host, session, records))
+    for act in follows:
+        way.ask(lambda session, act=act: act(host, session, records))
 
 
 def _posted_before(host, session, alert, state, kind, uuid):

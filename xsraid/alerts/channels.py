@@ -32,8 +32,8 @@ def _always(host):
 
 
 # is_wanted(host): whether alerts wait on it at all; opened(host): context of what `send` needs, for several alerts; send(host, what was opened,
-# alert, its state on this channel, limits): returns a spool.Sent; follow(host, what was opened): what is done besides, each time, None for nothing;
-# at_once: how many alerts are sent at a time, where each needs nothing of what was opened.
+# alert, its state on this channel, limits): returns a spool.Sent; follow(host, what was opened, follows): calls each of follows(host, session,
+# records), None for a channel without a session; at_once: how many alerts are sent at a time, where each needs nothing of what was opened.
 Channel = collections.namedtuple("Channel", "is_wanted opened send follow at_once")
 CHANNELS = collections.OrderedDict([
     ("mail", Channel(_always, _nothing, by_mail.send, None, 3)),  # Microsoft 365 takes no more connections of one sender
@@ -54,8 +54,11 @@ def with_channels(alert, names):
     return alert
 
 
-def deliver(host, name, ids, limits):
-    """Try the alerts of these ids on one channel, once each, as far as nobody else does; those last that were tried most. Raises CommandFailed."""
+def deliver(host, name, ids, limits, follows=()):
+    """Try the alerts of these ids on one channel, once each, as far as nobody else does; those last that were tried most. Raises CommandFailed.
+
+    follows: what is done besides with what this channel opened, see `follow` of a Channel.
+    """
     channel = CHANNELS[name]
     with spool.lock(host, name) as descriptor:
         if descriptor is None:
@@ -66,8 +69,8 @@ def deliver(host, name, ids, limits):
         with channel.opened(host) as way:
             _attempt_all(host, name, way, alerts, limits)
             has_come = any(is_waiting(alert, name) and alert["id"] not in known for alert in spool.waiting(host))
-            if channel.follow and not has_come:  # what has come meanwhile goes first
-                channel.follow(host, way)
+            if channel.follow and follows and not has_come:  # what has come meanwhile goes first
+                channel.follow(host, way, follows)
 
 
 def is_waiting(alert, name):

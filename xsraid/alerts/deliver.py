@@ -1,7 +1,7 @@
-"""Delivering alerts: made of what came, and then tried on each channel until it is taken. What is worth an alert is for `sense`, its words for
-`words`, the channels for `channels`.
+"""Delivery of alerts: they are made of the events in the spool and of what has changed on the arrays, and tried on each channel until it takes them.
 
-Run by xsraid-deliver.service, which the timer of that name starts while something waits.
+`rules` decides what is worth an alert, `messages` words it, `channels` sends it. xsraid-deliver.service runs this; the timer of that name starts it
+while something waits.
 """
 
 from __future__ import absolute_import
@@ -12,8 +12,7 @@ import syslog
 import time
 import traceback
 
-from xsraid.actions import check, growth
-from xsraid.alerts import by_xapi, channels, messages, rules, spool, xo_alarms
+from xsraid.alerts import by_xapi, channels, messages, rules, spool
 from xsraid.disks import inventory, smart
 from xsraid.errors import CommandFailed
 from xsraid.host import clock, config, store, sysfs, workers
@@ -21,7 +20,7 @@ from xsraid.host.process import run
 from xsraid.md import conf
 from xsraid.md import state as md_state
 from xsraid.text import native, printable
-from xsraid.xapi import objects, tasks
+from xsraid.xapi import objects
 
 TIMER = "xsraid-deliver.timer"
 MONITOR_CONFIGURATION = "/run/xsraid/mdadm.conf"
@@ -32,16 +31,22 @@ AGAIN_S = 2  # between two looks at the arrays while a channel is at work
 FOLD_LOOK = 20  # of the last alerts
 
 
-def deliver(host):
-    """Make alerts of what the spool holds and have all that waits delivered; stop the timer when nothing is left.
+# What else is done whenever the arrays are looked at. look(host, records): what needs no XAPI; follow(host, session, records): what needs it;
+# is_open(host, records): whether it needs another look. Each is None where there is nothing of its kind. records: of `md.state.read_arrays`.
+FollowUp = collections.namedtuple("FollowUp", "look follow is_open")
+FollowUp.__new__.__defaults__ = (None, None, None)
 
-    Where another delivery is at work that does it.
+
+def deliver(host, follow_ups=()):
+    """Make alerts of what the spool holds and deliver all that waits; stop the timer when nothing is left. follow_ups: FollowUps.
+
+    Where another delivery is at work, that one does it.
     """
     spool.make_folders(host)
     limits = config.load_or_default(host)
     with spool.lock(host) as descriptor:
         if descriptor is not None:
-            _Delivery(host, limits, descriptor).run()
+            _Delivery(host, limits, descriptor, follow_ups).run()
 
 
 class _Delivery(object):
@@ -50,8 +55,9 @@ class _Delivery(object):
     Each alert is tried once on each channel. workers: {channel: process id}; tried: {channel: ids of alerts}.
     """
 
-    def __init__(self, host, limits, lock_descriptor):
-        self.host, self.limits, self.lock_descriptor = host, limits, lock_descriptor
+    def __init__(self, host, limits, lock_descriptor, follow_ups):
+        self.host, self.limits, self.lock_descriptor, self.follow_ups = host, limits, lock_descriptor, follow_ups
+        self.follows = [follow_up.follow for follow_up in follow_ups if follow_up.follow]
         self.workers, self.tried, self.is_first = {}, {name: set() for name in channels.NAMES}, True
 
     def run(self):
@@ -61,7 +67,7 @@ class _Delivery(object):
         while True:
             if looked_at is None or spool.events(self.host) or clock.monotonic_s() - looked_at >= AGAIN_S:
                 records = _collect(self.host, self.limits)
-                self._free_speed(records)
+                self._look(records)
                 looked_at = clock.monotonic_s()
             self._finish()
             self._hand_out()
@@ -74,7 +80,7 @@ class _Delivery(object):
         waiting = spool.waiting(self.host)
         for name in channels.NAMES:
             new = {alert["id"] for alert in waiting if channels.is_waiting(alert, name)} - self.tried[name]
-            if name not in self.workers and (new or self.is_first and channels.CHANNELS[name].follow):
+            if name not in self.workers and (new or self.is_first and self.follows and channels.CHANNELS[name].follow):
                 self.tried[name] |= new
                 self.workers[name] = self._start(name, new)
         self.is_first = False
@@ -84,7 +90,7 @@ class _Delivery(object):
         if process == 0:
             try:
                 os.close(self.lock_descriptor)
-                channels.deliver(self.host, name, ids, self.limits)
+                channels.deliver(self.host, name, ids, self.limits, self.follows)
             except Exception:  # noqa: BLE001 - whatever it is, the other channels go on, and the timer has it tried again
                 self.host.log("delivery by %s: %s" % (name, printable(traceback.format_exc(), 2000)), syslog.LOG_ERR)
             finally:
@@ -114,8 +120,8 @@ class _Delivery(object):
     def _is_done(self, records):
         """Set the timer for what is left, and return whether that is all that can be done now."""
         host = self.host
-        is_needed = rules.needs_looking_after(spool.memory(host), self.limits.reminder_s) or tasks.is_open(host) or xo_alarms.is_open(host, records)
-        if is_needed or growth.is_open(host, records) or not spool.is_empty(host):
+        is_open = any(follow_up.is_open(host, records) for follow_up in self.follow_ups if follow_up.is_open)
+        if is_open or rules.needs_looking_after(spool.memory(host), self.limits.reminder_s) or not spool.is_empty(host):
             _timer(host, "start")  # what one progress event started alone has to be looked at again, too
             return True
         _timer(host, "stop")
@@ -124,11 +130,12 @@ class _Delivery(object):
         _timer(host, "start")  # something came just now, and its own start of the timer may have come before our stop
         return False
 
-    def _free_speed(self, records):
-        try:
-            check.free_speed(self.host, records)
-        except CommandFailed as error:
-            self.host.log(str(error), syslog.LOG_WARNING)  # the array has just been stopped
+    def _look(self, records):
+        for look in [follow_up.look for follow_up in self.follow_ups if follow_up.look]:
+            try:
+                look(self.host, records)
+            except CommandFailed as error:
+                self.host.log(str(error), syslog.LOG_WARNING)  # the array has just been stopped
 
 
 def start(host):

@@ -1,7 +1,5 @@
 """The settings of this host's alerts: in the files that mdadm and ssmtp read, and in XAPI, where they survive an upgrade of dom0 and reach every host
-of the pool.
-
-The verbs `configure_alerts`, `apply_alerts` and `get_alerts`. What is delivered with these settings is for `delivery`.
+of the pool. `deliver` delivers with them.
 """
 
 from __future__ import absolute_import
@@ -12,15 +10,13 @@ import re
 import time
 
 from xsraid import arguments
-from xsraid.actions import rollback
-from xsraid.alerts import mail, monitor, spool
-from xsraid.errors import BadArgument, NotConfigured
-from xsraid.host import config as host_settings
+from xsraid.alerts import mail, monitor
+from xsraid.errors import BadArgument
 from xsraid.host import store
 from xsraid.md import state as md_state
 from xsraid.md.levels import is_redundant
 from xsraid.text import native, natively, shown
-from xsraid.xapi import objects, pool_calls
+from xsraid.xapi import objects
 
 KEY = "xsraid-alerts"  # in other_config of a host, or of the pool for every host that has none: the settings, the password as its secret's uuid
 SECRET_ADVICE = "make a secret with `xe secret-create value=...` and give its uuid as smtp_password_secret"
@@ -30,56 +26,11 @@ WEBHOOK = "webhook"  # the note of its settings, see `by_webhook`
 MAIL_ALARM = {"mail_to": "mail-destination", "mail_from": "mail-sender", "smtp_host": "ssmtp-mailhub"}
 MAIL_ALARM_PRIORITY = ("mail-min-priority", 3)  # its key, and what holds without it
 SECURITY_BY_PORT = {465: "tls", 587: "starttls"}  # of a pool's mail server; mail-alarm itself asks for no TLS
-APPLY_LIMIT_S = 60
-
-
-def configure_alerts(host, session, mail_to=None, mail_from=None, smtp_host=None, smtp_port=None, smtp_security=None, smtp_user=None,
-                     smtp_password_secret=None, xapi_messages=True, webhook_urls=None, webhook_header=None, webhook_token_secret=None,
-                     xo_alarms=False, scope="host"):
-    """Write ssmtp.conf, revaliases, MAILADDR and MAILFROM, let the monitor run; return {"settings", "monitor", "warnings"}.
-
-    smtp_password_secret, webhook_token_secret: uuid of a XenAPI secret; webhook_urls, webhook_header: with {token} where the token stands; scope:
-    `pool` for the same on every host of the pool, the reply then has "hosts" as well: what became of each. mail_to, mail_from and smtp_host left out
-    are the pool's mail-alarm's. Raises BadArgument, CommandFailed, Timeout, Busy, and what XAPI raises; the files change all or not at all.
-    """
-    limit_s = host_settings.load(host).mdadm_timeout_s
-    wanted = _wanted(session, collections.OrderedDict([
-        ("mail_to", mail_to), ("mail_from", mail_from), ("smtp_host", smtp_host), ("smtp_port", smtp_port), ("smtp_security", smtp_security),
-        ("smtp_user", smtp_user), ("smtp_password_secret", smtp_password_secret), ("xapi_messages", xapi_messages),
-        ("webhook_urls", webhook_urls), ("webhook_header", webhook_header), ("webhook_token_secret", webhook_token_secret),
-        ("xo_alarms", xo_alarms)]))
-    password, warnings = _password(session, smtp_user, smtp_password_secret)
-    token = _token(session, wanted)
-    if password and wanted["smtp_security"] == "none":
-        warnings.append("smtp_security=none sends user and password in clear over the network")
-    with rollback.changing(host, "configure_alerts", limit_s, session):
-        _apply(host, wanted, password, token, lambda: _keep(host, session, wanted, scope))
-    reply = get_alerts(host, session)
-    reply["warnings"] = warnings + reply["warnings"]
-    if scope == "pool":
-        reply["hosts"] = _apply_elsewhere(host, session)
-    return reply
-
-
-def apply_alerts(host, session):
-    """Apply the settings that XAPI keeps for this host or for its pool, as configure_alerts does; return what get_alerts does.
-
-    Raises NotConfigured where there are none, BadArgument, CommandFailed, Timeout, Busy, and what XAPI raises.
-    """
-    limit_s = host_settings.load(host).mdadm_timeout_s
-    scope, wanted = _kept(session, objects.this_host(host, session))
-    if scope is None:
-        raise NotConfigured("XAPI keeps no alert settings for this host or its pool", "Call configure_alerts first.")
-    password, _ = _password(session, wanted["smtp_user"], wanted["smtp_password_secret"])
-    token = _token(session, wanted)
-    with rollback.changing(host, "apply_alerts", limit_s, session):
-        _apply(host, wanted, password, token)
-    return get_alerts(host, session)
 
 
 def is_restorable(host, session):
     """Return whether XAPI keeps settings for this host that are not those that this dom0 has."""
-    scope, wanted = _kept(session, objects.this_host(host, session))
+    scope, wanted = kept_settings(session, objects.this_host(host, session))
     return scope is not None and (store.read(host, "alerts") or {}).get("applied") != wanted
 
 
@@ -90,24 +41,10 @@ def restore(host, session):
     """
     if not is_restorable(host, session):
         return []
-    scope, wanted = _kept(session, objects.this_host(host, session))
-    password, _ = _password(session, wanted["smtp_user"], wanted["smtp_password_secret"])
-    _apply(host, wanted, password, _token(session, wanted))
+    scope, wanted = kept_settings(session, objects.this_host(host, session))
+    password, _ = password_of(session, wanted["smtp_user"], wanted["smtp_password_secret"])
+    apply_settings(host, wanted, password, token_of(session, wanted))
     return ["applied the alert settings that XAPI keeps for the %s: mail to %s through %s" % (scope, wanted["mail_to"], wanted["smtp_host"])]
-
-
-def get_alerts(host, session):
-    """Return {"settings": ..., "monitor": running, stopped or failed, "waiting": how many alerts are still to be delivered, "warnings": [...]}, as
-    the files of this host say, without any secret."""
-    current, warnings = read_settings(host, session), []
-    running = monitor.state(host)
-    if current["mail_to"] is None or current["smtp_host"] is None:
-        warnings.append("no mail can be sent yet: call configure_alerts")
-    elif running != "running":
-        warnings.append("mdadm's monitor is not running (`systemctl status %s` tells why): nobody would be alerted" % monitor.SERVICE
-                        if _is_watchable(md_state.read_arrays(host)) else "there is no array to watch yet: mdadm's monitor starts with the first")
-    return collections.OrderedDict([("settings", current), ("monitor", running), ("waiting", spool.waiting_count(host)),
-                                    ("warnings", warnings + _mailed_twice(session, current))])
 
 
 def read_settings(host, session):
@@ -116,7 +53,7 @@ def read_settings(host, session):
     ssmtp = mail.directives(host.read_if_there(mail.CONFIGURATION) or "")
     server, _, port = ssmtp.get("mailhub", "").partition(":")
     use_tls, use_starttls = [ssmtp.get(key, "").upper() == "YES" for key in ("usetls", "usestarttls")]
-    scope, kept = _kept(session, objects.this_host(host, session))
+    scope, kept = kept_settings(session, objects.this_host(host, session))
     webhook = store.read(host, WEBHOOK) or {}
     return collections.OrderedDict([
         ("mail_to", configuration.first("MAILADDR")),
@@ -138,13 +75,13 @@ def read_settings(host, session):
 def wants_messages(session, here):
     """Return whether a host shall alert in XenCenter, too: yes unless configure_alerts said no, and where what it said is spoilt."""
     try:
-        _, kept = _kept(session, here)
+        _, kept = kept_settings(session, here)
     except BadArgument:
         return True
     return kept is None or kept["xapi_messages"]
 
 
-def _wanted(session, given):
+def wanted_settings(session, given):
     """Return the settings as they were given, what was left out as the pool has it for its own mail-alarm, else the default. Raises BadArgument."""
     config = objects.pool(session)["other_config"]
     pools = {name: native(config.get(key, "")).strip() for name, key in MAIL_ALARM.items()}
@@ -171,7 +108,7 @@ def _checked(name, text, key):
         raise BadArgument(name, "was left out, and what the pool's other_config has as %s does not serve: it %s" % (key, error))
 
 
-def _kept(session, here):
+def kept_settings(session, here):
     """Return (scope, settings) that XAPI keeps for a host: its own, else the pool's, else (None, None).
 
     Whoever may change an other_config may have written them: they are checked as a caller's arguments are. Raises BadArgument.
@@ -202,7 +139,7 @@ def _as_argument(value):
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else str(value)
 
 
-def _keep(host, session, wanted, scope):
+def keep_settings(host, session, wanted, scope):
     """Have XAPI keep the settings: for this host, or for the pool, of which then no host has any of its own."""
     text = json.dumps(wanted)
     if scope == "host":
@@ -214,7 +151,7 @@ def _keep(host, session, wanted, scope):
             session.xenapi.host.remove_from_other_config(ref, KEY)
 
 
-def _apply(host, wanted, password, token, keep=None):
+def apply_settings(host, wanted, password, token, keep=None):
     """Put the settings into this host's files and let its monitor run. keep: called when the files are written but not yet in their places."""
     mailhub = "%s:%d" % (wanted["smtp_host"], wanted["smtp_port"])
     staged = []
@@ -236,7 +173,7 @@ def _apply(host, wanted, password, token, keep=None):
     finally:
         for file in staged:
             file.discard()
-    monitor.enable(host, restart=_is_watchable(md_state.read_arrays(host)))
+    monitor.enable(host, restart=is_watchable(md_state.read_arrays(host)))
 
 
 def _note_webhook(host, wanted, token):
@@ -247,37 +184,12 @@ def _note_webhook(host, wanted, token):
     store.write(host, WEBHOOK, {"urls": wanted["webhook_urls"].split(","), "header": wanted["webhook_header"], "token": token, "time": time.time()})
 
 
-def _apply_elsewhere(host, session):
-    """Let every other host of the pool apply what the pool keeps now; return [{"host", "name_label", "applied", "answer"}], this host first."""
-    here = objects.this_host(host, session)
-    records = session.xenapi.host.get_all_records()
-    up = [ref for ref in records if ref != here and pool_calls.is_up(session, records[ref])]
-    answers = pool_calls.call(session, up, "apply_alerts", APPLY_LIMIT_S)
-    answers[here] = ""
-    down = "it is down: it applies them when its xapi starts, where xsraid is installed"
-    return [collections.OrderedDict([("host", records[ref]["uuid"]), ("name_label", records[ref]["name_label"]),
-                                     ("applied", answers.get(ref) == ""), ("answer", answers.get(ref, down))])
-            for ref in sorted(records, key=lambda ref: (ref != here, records[ref]["name_label"], ref))]
-
-
-def _mailed_twice(session, current):
-    """Return [warning] where the pool's own mail-alarm mails the messages of XAPI to somebody who gets the alerts by mail already."""
-    config = objects.pool(session)["other_config"]
-    addressed = [address.strip().lower() for address in native(config.get(MAIL_ALARM["mail_to"], "")).split(",")]
-    both = [address for address in (current["mail_to"] or "").split(",") if address and address.lower() in addressed]
-    key, usual = MAIL_ALARM_PRIORITY
-    if not both or not current["xapi_messages"] or config.get(key, str(usual)) == "0":
-        return []
-    return ["%s gets each alert twice: the pool's own mail-alarm mails messages of priority %s and more urgent ones to its mail-destination; "
-            "xapi_messages=false, or another mail-destination, stops that" % (", ".join(both), config.get(key, usual))]
-
-
-def _is_watchable(records):
+def is_watchable(records):
     """Return whether there is an array that mdadm's monitor watches: one that runs and has redundancy."""
     return any(is_redundant(record["level"]) for record in records)
 
 
-def _password(session, smtp_user, secret):
+def password_of(session, smtp_user, secret):
     """Return (password or None, warnings)."""
     if (smtp_user is None) != (secret is None):
         missing = "smtp_user" if smtp_user is None else "smtp_password_secret"
@@ -287,7 +199,7 @@ def _password(session, smtp_user, secret):
     return mail.carried_password(native(session.xenapi.secret.get_value(session.xenapi.secret.get_by_uuid(secret))))
 
 
-def _token(session, wanted):
+def token_of(session, wanted):
     """Return the webhook's token, None where it has none. Raises BadArgument for settings of which one needs another."""
     places = [wanted[name] or "" for name in ("webhook_urls", "webhook_header")]
     if wanted["webhook_urls"] is None and (wanted["webhook_header"] or wanted["webhook_token_secret"]):

@@ -11,8 +11,9 @@ import re
 from xsraid.disks import lvm
 from xsraid.disks.signatures import PARTITION_TABLES
 from xsraid.host import physical_volume, stack, sysfs
-from xsraid.md import conf, mdadm
+from xsraid.md import conf
 from xsraid.md import state as md_state
+from xsraid.text import md_uuid, same_uuid
 from xsraid.xapi import sr_types
 
 DISK_MIN_BYTES = 16 << 20  # less holds no superblock, bitmap and data worth the name
@@ -284,11 +285,11 @@ def _array_use(device, family, signature, graph):
     """Return (reason, detail) for a member of an array that exists or is configured; no detail where its use has been told."""
     if any(stack.is_array(member) for member in family[1:]):
         return "RAID_MEMBER", None
-    if any(record["uuid"] and mdadm.same_uuid(record["uuid"], signature.uuid) for record in graph.arrays):
-        return "RAID_MEMBER", "it is a member of the array %s, which is in /etc/mdadm.conf or running" % mdadm.md_uuid(signature.uuid)
+    if any(record["uuid"] and same_uuid(record["uuid"], signature.uuid) for record in graph.arrays):
+        return "RAID_MEMBER", "it is a member of the array %s, which is in /etc/mdadm.conf or running" % md_uuid(signature.uuid)
     line = _line_of(device, signature, graph)
     if line is not None:
-        return "RAID_MEMBER", "it is a member of the array %s, which line %d of %s knows" % (mdadm.md_uuid(signature.uuid), line.number, line.path)
+        return "RAID_MEMBER", "it is a member of the array %s, which line %d of %s knows" % (md_uuid(signature.uuid), line.number, line.path)
     return None, None
 
 
@@ -298,7 +299,7 @@ def _line_of(device, signature, graph):
     Whatever host the name is of counts, and a superblock without a name (0.90) may be of any minor: what cannot be told apart is in use.
     """
     names = [name for path in _paths_of(device, graph) for name in [sysfs.node(path)] + graph.names.get(path, [])]
-    facts = conf.ArrayFacts(uuid=mdadm.md_uuid(signature.uuid), name=signature.label or None, devices=tuple(names))
+    facts = conf.ArrayFacts(uuid=md_uuid(signature.uuid), name=signature.label or None, devices=tuple(names))
     by_minor = [line for line in graph.lines if not signature.label and line.uuid is None and line.super_minor is not None]
     return conf.line_of(facts, graph.lines, ANY_HOME) or next(iter(by_minor), None)
 

@@ -11,8 +11,7 @@ import json
 import re
 
 from xsraid.host.files import STATE_DIR
-from xsraid.md.mdadm import bare_uuid
-from xsraid.text import natively
+from xsraid.text import bare_uuid, natively
 
 
 def write(host, kind, facts, uuid=""):

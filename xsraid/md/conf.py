@@ -8,7 +8,7 @@ from __future__ import absolute_import
 import collections
 import re
 
-from xsraid.text import to_bytes
+from xsraid.text import md_uuid, same_uuid, to_bytes
 
 KEYWORDS = ("DEVICES", "ARRAY", "MAILADDR", "MAILFROM", "PROGRAM", "CREATE", "HOMEHOST", "HOMECLUSTER", "AUTO", "POLICY", "PART-POLICY", "SYSFS",
             "MONITORDELAY")  # in the order in which mdadm looks for what an abbreviation means
@@ -45,22 +45,6 @@ ArrayFacts.__new__.__defaults__ = (None, None, (), None, None, None, None, (), N
 Home = collections.namedtuple("Home", "host is_required")
 NOWHERE = Home(None, True)
 Entry = collections.namedtuple("Entry", "keyword words at more")  # at: the index of its first line; more: of the lines that continue it
-
-
-def bare_uuid(uuid):
-    """Return the 32 digits of a uuid alone, for comparing."""
-    return re.sub("[:. -]", "", uuid).lower()
-
-
-def md_uuid(uuid):
-    """Return 32 hexadecimal digits, however grouped, in mdadm's form: four groups with colons between."""
-    digits = bare_uuid(uuid)
-    return ":".join(digits[at:at + 8] for at in range(0, 32, 8))
-
-
-def same_uuid(one, other):
-    """Return whether two spellings (with colons, dashes or neither) are one uuid."""
-    return bare_uuid(one) == bare_uuid(other)
 
 
 class Configuration(object):

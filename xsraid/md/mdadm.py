@@ -2,7 +2,6 @@
 
 from __future__ import absolute_import
 
-from xsraid.md.conf import Configuration, bare_uuid, md_uuid, same_uuid  # noqa: F401 - callers have them from here
 from xsraid.md.levels import LEVELS
 
 NAME_MAX = 28  # a version 1.2 superblock holds 32 characters, and `--homehost=any` puts "any:" before the name

@@ -12,7 +12,7 @@ from xsraid.errors import BadArgument, UnknownArray
 from xsraid.host import enclosures, stack, store, sysfs
 from xsraid.md import conf, mdadm, summary
 from xsraid.md.levels import has_write_hole, is_known, is_redundant, lacks_journal, redundancy
-from xsraid.text import to_bytes
+from xsraid.text import md_uuid, same_uuid, to_bytes
 from xsraid.xapi import objects, sr_types
 
 CONFIGURATION = conf.OURS
@@ -170,7 +170,7 @@ def _stopped(host, lines, home, told):
     for device, number in sysfs.disks_and_partitions(host) if lines else []:
         properties = sysfs.udev_properties(host, number)
         if properties.get("ID_FS_TYPE") == MEMBER_TYPE and properties.get("ID_FS_UUID"):
-            uuid = mdadm.md_uuid(properties["ID_FS_UUID"])
+            uuid = md_uuid(properties["ID_FS_UUID"])
             facts = found.get(uuid, conf.ArrayFacts(uuid=uuid, name=properties.get("ID_FS_LABEL")))
             found[uuid] = facts._replace(devices=facts.devices + (device,) + tuple(properties["links"]))
     by_uuid = [(uuid, conf.line_of(facts, lines, home)) for uuid, facts in found.items()]
@@ -198,11 +198,11 @@ def find_array(host, wanted, records=None):
     real = host.real_path(node)
     named = [record for record in records if record["name"] == wanted.rsplit("/", 1)[-1]]
     for record in records:
-        if record["device"] in (real, node) or record["uuid"] and mdadm.same_uuid(record["uuid"], wanted):
+        if record["device"] in (real, node) or record["uuid"] and same_uuid(record["uuid"], wanted):
             return record
     for line_node, uuid in read_configuration(host).arrays():
         for record in records if line_node == node and uuid else []:
-            if record["uuid"] and mdadm.same_uuid(record["uuid"], uuid):
+            if record["uuid"] and same_uuid(record["uuid"], uuid):
                 return record
     if wanted.startswith("/") or re.match(NODE, wanted):
         others = ", ".join("%s (uuid %s)" % (record["device"], record["uuid"]) for record in named)
@@ -344,7 +344,7 @@ def _uuid(host, name, properties):
         member = sysfs.udev_properties(host, sysfs.attribute(host, name, "md/%s/block/dev" % entry)) if entry.startswith("dev-") else {}
         if member.get("ID_FS_TYPE") == MEMBER_TYPE:
             known = member.get("ID_FS_UUID")
-    return mdadm.md_uuid(known) if (known or "").strip("0-:") else None
+    return md_uuid(known) if (known or "").strip("0-:") else None
 
 
 def _members(host, name, level, member_count, slots):

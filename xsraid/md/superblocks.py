@@ -12,7 +12,7 @@ import time
 
 from xsraid.errors import CommandFailed
 from xsraid.host.process import run
-from xsraid.md import mdadm
+from xsraid.text import md_uuid
 
 EXAMINE_LIMIT_S = 30
 UPDATED = "%a %b %d %H:%M:%S %Y"  # how mdadm shows a time, as ctime(3) does
@@ -132,7 +132,7 @@ def parse(device, text):
     high, low = events.groups()
     count = (int(high) << 32 if high else 0) + int(low)
     slot, active = _table(text) if "Array State" not in values else _roles(values)
-    return Superblock(device, mdadm.md_uuid(uuid), count, values.get("Update Time", ""), slot, active)
+    return Superblock(device, md_uuid(uuid), count, values.get("Update Time", ""), slot, active)
 
 
 def _roles(values):
