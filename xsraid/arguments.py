@@ -9,7 +9,7 @@ from __future__ import absolute_import
 import re
 
 from xsraid.md.levels import LEVELS, level_name
-from xsraid.md.mdadm import NAME_MAX
+from xsraid.md.names import NAME_MAX
 from xsraid.text import shown
 
 LIST_MAX = 256  # entries; an array has at most a few dozen members

@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from xsraid.md import superblocks
+from xsraid.md import mdadm, superblocks
 from xsraid.md.superblocks import ASIDE, NEWER, OLDER, SAME, SPARE, SPLIT, UNKNOWN, Superblock
 
 UUID = "31bd0c1a:385a5cc2:4f811844:28fa8c1b"
@@ -71,32 +71,32 @@ ROWS = {
     ("Replacement device 1", "AR", None, {0, 1}),
 ])
 def test_versions_1_have_role_and_state(role, state, slot, active):
-    block = superblocks.parse("/dev/sdb", NEW % (role, state))
+    block = mdadm.parse_superblock("/dev/sdb", NEW % (role, state))
     assert block == Superblock("/dev/sdb", UUID, 22, "Fri Nov 27 10:17:02 2026", slot, frozenset(active))
 
 
 @pytest.mark.parametrize("rows,slot,active", [("whole", 0, {0, 1}), ("removed", 1, {1}), ("faulty removed", 0, {0}), ("spare", None, {0, 1})])
 def test_version_0_90_has_a_table(rows, slot, active):
-    block = superblocks.parse("/dev/sda", OLD % ("18", ROWS[rows]))
+    block = mdadm.parse_superblock("/dev/sda", OLD % ("18", ROWS[rows]))
     assert (block.uuid, block.events, block.slot, block.active) == (UUID, 18, slot, frozenset(active))
 
 
 def test_old_mdadms_show_the_halves_of_a_count():
-    assert superblocks.parse("/dev/sda", OLD % ("1.18", ROWS["whole"])).events == (1 << 32) + 18
+    assert mdadm.parse_superblock("/dev/sda", OLD % ("1.18", ROWS["whole"])).events == (1 << 32) + 18
 
 
 @pytest.mark.parametrize("text", ["", "mdadm: No md superblock detected on /dev/sda.", NEW.replace("22", "many"), OLD.replace("UUID :", "ID :")])
 def test_what_is_no_superblock(text):
-    assert superblocks.parse("/dev/sda", text) is None
+    assert mdadm.parse_superblock("/dev/sda", text) is None
 
 
 def test_what_does_not_tell_its_view_is_not_known():
-    bare = superblocks.parse("/dev/sda", OLD % ("18", ""))
+    bare = mdadm.parse_superblock("/dev/sda", OLD % ("18", ""))
     assert bare.active is None
 
 
 def test_it_is_the_same_through_json():
-    block = superblocks.parse("/dev/sda", OLD % ("18", ROWS["whole"]))
+    block = mdadm.parse_superblock("/dev/sda", OLD % ("18", ROWS["whole"]))
     assert superblocks.unpacked(superblocks.packed(block)) == block and superblocks.unpacked(superblocks.packed(None)) is None
 
 

@@ -1,6 +1,6 @@
 import pytest
 
-from xsraid.md import conf, mdadm
+from xsraid.md import conf, mdadm, names
 from xsraid.text import md_uuid
 
 UUID = "6bd4d5e1:0b5d4f4c:a1f0c6f3:8d8f7a31"
@@ -85,7 +85,7 @@ def test_create_command():
 
 
 def test_names_lose_the_home_host():
-    assert [mdadm.array_name(name) for name in ("any:md0", "md0", "dom0:data")] == ["md0", "md0", "data"]
+    assert [names.array_name(name) for name in ("any:md0", "md0", "dom0:data")] == ["md0", "md0", "data"]
 
 
 def test_lines_of_every_kind_name_what_they_name():

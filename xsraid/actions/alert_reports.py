@@ -3,14 +3,13 @@
 from __future__ import absolute_import
 
 import collections
-import tempfile
 import time
 
 from xsraid.alerts import channels, deliver, mail, spool
 from xsraid.alerts import settings as alert_settings
 from xsraid.errors import MailRejected, NotConfigured, UnknownArray
 from xsraid.host import clock, config
-from xsraid.host.process import run
+from xsraid.md import mdadm
 from xsraid.md import state as md_state
 
 TEST_EVENT = "TestMessage"
@@ -34,22 +33,13 @@ def test_alert(host, session, array=None, timeout_s=60):
     if not devices:
         raise UnknownArray(array or "all", "there is no running array that mdadm could make a test event for")
     spool.make_folders(host)
-    _make_events(host, devices, min(limits.mdadm_timeout_s, timeout_s))
+    mdadm.make_test_events(host, devices, deliver.HOOK, min(limits.mdadm_timeout_s, timeout_s))
     found = _wait(host, devices, lambda: _set_back_to(started, began) - 1, deadline)
     deliveries = [delivered for device in devices for delivered in _deliveries(found.get(device), device)]
     mails = [delivered for delivered in deliveries if delivered["channel"] == "mail"]
     if not any(delivered["accepted"] for delivered in mails):
         raise MailRejected(mails[0]["response"], mails[0]["advice"])
     return {"deliveries": deliveries}
-
-
-def _make_events(host, devices, timeout_s):
-    """Have mdadm make a test event for each device.
-
-    They are named, not scanned for: so RAID0 is tested as well, and no running monitor is in the way.
-    """
-    with tempfile.NamedTemporaryFile(prefix="xsraid-test-", suffix=".conf") as empty:
-        run(host, ["mdadm", "--monitor", "--test", "--oneshot", "--config=" + empty.name, "--program=" + deliver.HOOK] + devices, timeout_s)
 
 
 def _set_back_to(started, began):

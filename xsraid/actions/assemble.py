@@ -5,9 +5,7 @@ Each array is seen to by a process of its own, so that one that hangs keeps no o
 
 from __future__ import absolute_import
 
-import re
 import syslog
-import tempfile
 import time
 
 import XenAPI
@@ -17,9 +15,9 @@ from xsraid.disks import lvm
 from xsraid.errors import Busy, XsraidError
 from xsraid.host import config, stack, store, sysfs, workers
 from xsraid.host.process import run
-from xsraid.md import resync, superblocks
+from xsraid.md import mdadm, resync, superblocks
 from xsraid.md import state as md_state
-from xsraid.md.mdadm import NUMBERED
+from xsraid.md.names import number_of
 from xsraid.text import bare_uuid, md_uuid, printable, same_uuid
 
 SETTLE_S = 20
@@ -224,8 +222,8 @@ def candidates(host):
 
 def examine_all(host, devices, limit_s):
     """Return ({device: Superblock or None}, {device: why it cannot be read})."""
-    limit_s = min(limit_s, superblocks.EXAMINE_LIMIT_S)
-    outcomes = workers.each(host, lambda device: superblocks.packed(superblocks.examine(host, device, limit_s)), devices, limit_s + GRACE_S)
+    limit_s = min(limit_s, mdadm.EXAMINE_LIMIT_S)
+    outcomes = workers.each(host, lambda device: superblocks.packed(mdadm.examine(host, device, limit_s)), devices, limit_s + GRACE_S)
     found = {device: superblocks.unpacked(outcome.value) for device, outcome in zip(devices, outcomes) if outcome.error is None}
     unread = {device: outcome.error for device, outcome in zip(devices, outcomes) if outcome.error is not None}
     return found, unread
@@ -300,7 +298,7 @@ def take_in(host, record, before, limit_s):
 
 def _re_add(host, record, device, limit_s):
     try:
-        run(host, ["mdadm", "--manage", record["device"], "--re-add", device], limit_s)
+        mdadm.re_add(host, record["device"], device, limit_s)
     except XsraidError:
         resync.thaw(host, record)
         raise
@@ -350,22 +348,9 @@ def _settle(host):
     run(host, ["udevadm", "settle", "--timeout=%d" % SETTLE_S], SETTLE_S + 5, accept=None)
 
 
-def _assemble(host, node, uuid, options, limit_s, devices=None):
-    """Have mdadm assemble one array as a configuration with its line alone tells; return what it said. devices: to look at, None for all.
-
-    Only so does mdadm know `--no-degraded`: with a node on the command line it starts an array without a member as soon as it can run (mdadm(8)).
-    """
-    with tempfile.NamedTemporaryFile(mode="w", suffix=".conf") as configuration:
-        if devices:
-            configuration.write("DEVICE %s\n" % " ".join(devices))
-        configuration.write("ARRAY %sUUID=%s\n" % (node + " " if node else "", md_uuid(uuid)))
-        configuration.flush()
-        return run(host, ["mdadm", "--assemble", "--scan", "--config=" + configuration.name] + options, limit_s, accept=None).err
-
-
 def _assemble_whole(host, node, uuid, limit_s, devices):
     """Assemble an array if all of its members are there; one that lacks any is nothing to tell of yet."""
-    _assemble(host, node, uuid, ["--no-degraded"], limit_s, devices)
+    mdadm.assemble(host, node, uuid, ["--no-degraded"], limit_s, devices)
     return []
 
 
@@ -374,13 +359,12 @@ def _start_without(host, node, uuid, limit_s, devices):
     inactive = _inactive(host, uuid)
     said = ""
     if inactive is not None:
-        said = run(host, ["mdadm", "--run", inactive], limit_s, accept=None).err
+        said = mdadm.start(host, inactive, limit_s)
         if (uuid, node) in _not_running(host):  # what udev collected may be the wrong members: mdadm chooses better when it sees all of them at once
-            run(host, ["mdadm", "--stop", inactive], limit_s, accept=None)
+            mdadm.stop(host, inactive, limit_s, may_fail=True)
             inactive = None
     if inactive is None:
-        said = _assemble(host, node, uuid, ["--run"], limit_s, devices) if uuid else run(
-            host, ["mdadm", "--assemble", node], limit_s, accept=None).err
+        said = mdadm.assemble(host, node, uuid, ["--run"], limit_s, devices) if uuid else mdadm.assemble_configured(host, node, limit_s)
     if (uuid, node) in _not_running(host):
         return ["%s could not be started: %s" % (_name(uuid, node), " ".join(said.split()) or "none of its members is there")]
     return ["%s was started, after waiting in vain for all its members" % _name(uuid, node)]
@@ -392,11 +376,11 @@ def _start_fresher(host, record, devices, is_split, limit_s):
     if users:
         return ["%s runs without %s, which is not older, and goes on: it is in use by %s"
                 % (record["device"], ", ".join(devices), ", ".join(users))]
-    run(host, ["mdadm", "--stop", record["device"]], limit_s)
+    mdadm.stop(host, record["device"], limit_s)
     if is_split:
         return ["%s was stopped: it and %s have been written to without each other" % (record["device"], ", ".join(devices))]
     node = {md_uuid(uuid): node for node, uuid in md_state.read_configuration(host).arrays() if uuid}.get(record["uuid"])
-    said = _assemble(host, node, record["uuid"], ["--run"], limit_s, devices)
+    said = mdadm.assemble(host, node, record["uuid"], ["--run"], limit_s, devices)
     return ["%s was started anew from %s, which is fresher than what ran: %s" % (record["device"], ", ".join(devices), " ".join(said.split()))]
 
 
@@ -419,7 +403,7 @@ def _put_right(host, limit_s):
             left.append((record["uuid"], "%s should be %s, but %s" % (record["device"], nodes[record["uuid"]], why)))
         else:
             stopped.append(record)
-    outcomes = workers.each(host, lambda record: _assemble(host, nodes[record["uuid"]], record["uuid"], ["--run"], limit_s,
+    outcomes = workers.each(host, lambda record: mdadm.assemble(host, nodes[record["uuid"]], record["uuid"], ["--run"], limit_s,
                                                             [member["device"] for member in record["members"] if member["device"]]),
                              stopped, limit_s + GRACE_S)
     for record, outcome in zip(stopped, outcomes):
@@ -433,14 +417,14 @@ def _stop_unused(host, record, taken, limit_s):
     users = _users(host, record)
     if users or taken:
         return "it is in use by %s" % ", ".join(users) if users else "that is the node of %s" % taken
-    run(host, ["mdadm", "--stop", record["device"]], limit_s)
+    mdadm.stop(host, record["device"], limit_s)
     return None
 
 
 def _kernel_node(host, node):
     """Return the node that the kernel has for an array's node: /dev/mdN is itself, even where a link of that name leads elsewhere."""
-    numbered = re.match(NUMBERED, node)
-    return "/dev/md" + numbered.group(1) if numbered else host.real_path(node)
+    number = number_of(node)
+    return "/dev/md" + number if number else host.real_path(node)
 
 
 def _users(host, record):
@@ -462,5 +446,5 @@ def _repair(host, record, before, limit_s):
     """
     did = take_in(host, record, before, limit_s) if lacks(record) else []
     if (lacks(record) or record["sync"]) and is_untouched(host, record):
-        run(host, ["mdadm", "--readwrite", record["device"]], limit_s)
+        mdadm.make_writable(host, record["device"], limit_s)
     return did

@@ -15,8 +15,7 @@ from xsraid.alerts import rules, spool
 from xsraid.disks import smart
 from xsraid.errors import ArrayInUse, BadArgument, Busy, UnknownArray, XsraidError
 from xsraid.host import clock, config, store, sysfs
-from xsraid.host.process import run
-from xsraid.md import resync
+from xsraid.md import mdadm, resync
 from xsraid.md import state as md_state
 from xsraid.md.levels import is_known, is_redundant
 
@@ -242,7 +241,7 @@ def _set_speeds(host, record, speeds):
 
 def _act(host, record, action, limits):
     """Have the kernel begin (check) or end (idle) it, and wait until it shows; a check of a small array may be over before it is seen."""
-    run(host, ["mdadm", "--misc", "--action=%s" % action, record["device"]], limits.mdadm_timeout_s)
+    mdadm.act(host, record["device"], action, limits.mdadm_timeout_s)
     deadline = clock.monotonic_s() + SETTLE_S
     while bool(md_state.find_array(host, record["uuid"])["sync"]) != (action == "check") and clock.monotonic_s() < deadline:
         time.sleep(LOOK_S)

@@ -8,7 +8,6 @@ the new disks, and what it puts back from there after a power cut is not always 
 from __future__ import absolute_import
 
 import collections
-import re
 import syslog
 
 import XenAPI
@@ -17,15 +16,13 @@ from xsraid.actions import members, rollback
 from xsraid.disks import lvm
 from xsraid.errors import BadArgument, CommandFailed, Timeout, UnknownArray, Unsupported
 from xsraid.host import config, store, sysfs
-from xsraid.host.process import run
-from xsraid.md import levels, resync
+from xsraid.md import levels, mdadm, resync
 from xsraid.md import state as md_state
 from xsraid.md.levels import LEVELS
 from xsraid.text import bare_uuid
 
 GROWING = "growing"  # the note of an array whose SR has not yet taken the new room: {"sr": uuid, "size_bytes": the SR's before, "tries"}
 GROWABLE = [name for name, rule in LEVELS.items() if rule.grows]
-UNUSED = r"Unused Space : before=(\d+) sectors"  # mdadm --examine, from 3.3 on
 TRIES_MAX = 6
 ROOM_MIN_BYTES = 100 << 20  # less the storage manager does not take; LVM's own data are in it as well
 FILE_SYSTEM_PART = 20  # at most the twentieth part of a device is a file system's own
@@ -122,7 +119,7 @@ def _grow(host, session, record, names, allowed, limit_s):
     try:
         for disk in new:
             members.put_in(host, record, disk, limit_s)
-        run(host, ["mdadm", "--grow", record["device"], "--raid-devices=%d" % new_count], limit_s)
+        mdadm.grow(host, record["device"], new_count, limit_s)
     except (CommandFailed, Timeout):
         resync.thaw(host, record)
         for disk in new:
@@ -149,11 +146,11 @@ def _refuse_tight(host, record, count, new_count, limit_s):
     """Refuse a reshape for which a member has too little room before its data."""
     needed = room_sectors(record["level"], (record["chunk_bytes"] or 0) // sysfs.SECTOR_BYTES, count, new_count)
     for member in record["members"] if needed else []:
-        found = re.search(UNUSED, run(host, ["mdadm", "--examine", member["device"]], limit_s).out)
-        if found is None or int(found.group(1)) < needed:
+        free = mdadm.free_sectors_before(host, member["device"], limit_s)
+        if free is None or free < needed:
             raise Unsupported("Growing %s from %d to %d members" % (record["device"], count, new_count),
                               "%d free sectors before the data of each member, so that a power cut does no harm; %s has %s"
-                              % (needed, member["device"], found.group(1) if found else "none that mdadm tells of"))
+                              % (needed, member["device"], "none that mdadm tells of" if free is None else free))
 
 
 def _unpin(host, record):

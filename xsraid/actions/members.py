@@ -11,8 +11,7 @@ from xsraid.alerts import rules, spool
 from xsraid.disks import claim, inventory, snapshot
 from xsraid.errors import ArrayInUse, BadArgument, CommandFailed, DiskInUse, StaleData, Timeout, UnknownArray, UnknownDisk, WouldLoseData
 from xsraid.host import clock, config, store, sysfs
-from xsraid.host.process import run
-from xsraid.md import resync, superblocks
+from xsraid.md import mdadm, resync, superblocks
 from xsraid.md import state as md_state
 from xsraid.md.levels import is_known, is_redundant, lacks_journal
 from xsraid.text import same_uuid
@@ -42,7 +41,7 @@ def fail_disk(host, session, array, disk, confirm):
         if member["state"] == "active":
             _refuse_without_redundancy(host, record, member)
         if member["state"] != "faulty":
-            run(host, ["mdadm", "--manage", record["device"], "--set-faulty", member["device"]], limit_s)
+            mdadm.set_faulty(host, record["device"], member["device"], limit_s)
             wait_until(host, record, lambda now: _state(now, member["device"]) in ("faulty", None))
             host.log("made %s of %s faulty, as asked" % (member["device"], record["device"]), syslog.LOG_NOTICE)
         return _reply(host, session, record, "remove_disk takes %s out of the array; add_disk then puts it, or another disk, in." % member["device"])
@@ -131,7 +130,7 @@ def replace_disk(host, session, array, disk, new_disk, wipe=False, allow_removab
         try:
             resync.wake(host, record, limit_s)
             resync.thaw(host, record)
-            run(host, ["mdadm", "--manage", record["device"], "--replace", old["device"], "--with", new_device], limit_s)
+            mdadm.replace(host, record["device"], old["device"], new_device, limit_s)
         except (CommandFailed, Timeout):
             _keep_in_place(host, record, old["device"])
             resync.thaw(host, record)
@@ -195,7 +194,7 @@ def _keep_in_place(host, record, device):
 def take_out_again(host, record, device, limit_s):
     """Take a disk out again after a failure, which is the one to report."""
     try:
-        run(host, ["mdadm", "--manage", record["device"], "--remove", device], limit_s, accept=None)
+        mdadm.remove(host, record["device"], device, limit_s)
     except Timeout as error:
         host.log("%s was not taken out of %s again: %s" % (device, record["device"], error), syslog.LOG_WARNING)
     resync.thaw(host, record)
@@ -248,7 +247,7 @@ def choose(host, session, record, names, argument, wipe, allow_removable=False):
     apart = _apart(host, record, returning)
     if apart and not wipe:
         raise StaleData(apart)
-    clearing = {device: [["mdadm", "--zero-superblock", device], ["wipefs", "-a", device]] for device, _ in apart}
+    clearing = {device: [mdadm.zero_superblock_command(device), ["wipefs", "-a", device]] for device, _ in apart}
     return [New(disk["device"], disk["device"] in returning and disk["device"] not in clearing,
                 snapshot.wipe_commands(host, [disk]) + clearing.get(disk["device"], []), disk) for disk in chosen]
 
@@ -301,7 +300,7 @@ def _apart(host, record, returning):
 def _examined(host, device):
     """Return the Superblock on a device, None where that cannot be read."""
     try:
-        return superblocks.examine(host, device)
+        return mdadm.examine(host, device)
     except (CommandFailed, Timeout):
         return None
 
@@ -333,7 +332,7 @@ def put_in(host, record, new, limit_s):
     try:
         resync.wake(host, record, limit_s)
         resync.thaw(host, record)  # mdadm leaves it frozen where it was before, and nothing would be rebuilt
-        run(host, ["mdadm", "--manage", record["device"], "--add", new.device], limit_s)
+        mdadm.add(host, record["device"], new.device, limit_s)
     except (CommandFailed, Timeout):
         resync.thaw(host, record)
         raise
@@ -354,11 +353,11 @@ def _put_in_journal(host, record, old, new, limit_s):
                          "Its journal is replaced while nobody uses it: unplug its storage repository (`xe pbd-unplug`), then repeat the call.")
     try:
         if old is not None:
-            run(host, ["mdadm", "--manage", record["device"], "--set-faulty", old["device"]], limit_s, accept=None)
+            mdadm.set_faulty(host, record["device"], old["device"], limit_s, may_fail=True)
             _take_out(host, record, old["device"], limit_s)
         claim.claim(host, [new.disk])
         claim.wipe(host, new.wipes, [new.disk], limit_s)
-        run(host, ["mdadm", "--manage", record["device"], "--add-journal", new.device], limit_s)
+        mdadm.add_journal(host, record["device"], new.device, limit_s)
     except Exception:
         resync.make_writable(host, record, limit_s)
         raise
@@ -370,13 +369,13 @@ def _put_in_journal(host, record, old, new, limit_s):
 def _take_out(host, record, device, limit_s):
     """Remove a member; one whose node has gone is what mdadm calls detached. The kernel may still be busy with one that has just failed."""
     deadline = clock.monotonic_s() + SETTLE_S
-    word = device if host.device_number(device) is not None else "detached"
+    word = device if host.device_number(device) is not None else None
     while True:
-        done = run(host, ["mdadm", "--manage", record["device"], "--remove", word], limit_s, accept=None)
+        failure = mdadm.remove(host, record["device"], word, limit_s)
         if _state(md_state.find_array(host, record["uuid"]), device) is None:
             break
         if clock.monotonic_s() > deadline:
-            raise CommandFailed("mdadm --manage %s --remove %s" % (record["device"], word), done.status, " ".join(done.err.split()))
+            raise failure
         time.sleep(LOOK_S)
     host.log("took %s out of %s" % (device, record["device"]), syslog.LOG_NOTICE)
 

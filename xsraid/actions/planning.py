@@ -9,10 +9,10 @@ import re
 from xsraid.disks import claim, inventory, snapshot
 from xsraid.errors import BadArgument, NotEnoughDisks, Unsupported
 from xsraid.host import sysfs
-from xsraid.host.process import run
 from xsraid.md import mdadm
 from xsraid.md import state as md_state
 from xsraid.md.levels import LEVELS, capacity_bytes
+from xsraid.md.names import number_of
 from xsraid.text import command_line, md_uuid, random_hex
 
 UNUSED_MAX_PERCENT = 10  # of the disks' bytes; more is rather a slip than a wish
@@ -64,22 +64,11 @@ def choose(host, devices, spares, journal=None):
 def refuse_unsupported(host, policy, journal):
     """Raise Unsupported where this host's mdadm or kernel cannot close the write hole so."""
     for way in [word for word, is_asked in (("ppl", policy == "ppl"), ("journal", journal is not None)) if is_asked]:
-        said = run(host, ["mdadm", "--version"], accept=None)
-        have = version_of(said.out + said.err), version_of(os.uname()[2])
-        has_mdadm = _knows_ppl(host) if way == "ppl" else have[0] >= NEEDS[way][0]
+        have = version_of(mdadm.version(host)), version_of(os.uname()[2])
+        has_mdadm = mdadm.knows_ppl(host) if way == "ppl" else have[0] >= NEEDS[way][0]
         if not has_mdadm or have[1] < NEEDS[way][1]:
             needs = ["%s %d.%d (here is %d.%d)" % ((name,) + need + found) for name, need, found in zip(("mdadm", "Linux"), NEEDS[way], have)]
             raise Unsupported("An array with %s" % way, " and ".join(needs))
-
-
-def _knows_ppl(host):
-    """Return whether this mdadm knows the consistency policy ppl, by asking it for an array without a node and disks.
-
-    It gets no further than its options. A policy that it knows it passes over, so that it complains of the same as where none is given.
-    """
-    said = [run(host, ["mdadm", "--create", "--level=5"] + options, accept=None)
-            for options in ([], ["--consistency-policy=ppl"], ["--consistency-policy=no-such-policy"])]
-    return said[1] == said[0] and said[1] != said[2]
 
 
 def version_of(text):
@@ -144,11 +133,11 @@ def _node_and_name(host, configuration, name):
     # A node that is clear is the shell of an array that was stopped: somebody has opened it meanwhile, and it stays.
     taken = {node for node in sysfs.block_devices(host) if sysfs.attribute(host, node, "md/array_state") != "clear"}
     for node, _ in configuration.arrays():
-        numbered = re.match(mdadm.NUMBERED, node or "")
-        taken.add("md" + numbered.group(1) if numbered else node)
+        number = number_of(node)
+        taken.add("md" + number if number else node)
     if name is not None and any(record["name"] == name for record in md_state.read_arrays(host)):
         raise BadArgument("name", "there is an array named %s already" % name)
-    if name is not None and re.match(mdadm.NUMBERED, "/dev/" + name):
+    if name is not None and number_of("/dev/" + name):
         if name in taken:
             raise BadArgument("name", "%s is taken, by a running array or by a line of %s" % (name, md_state.CONFIGURATION))
         return "/dev/" + name, name

@@ -3,8 +3,6 @@
 from __future__ import absolute_import
 
 import contextlib
-import re
-import sys
 import syslog
 import time
 
@@ -14,9 +12,9 @@ from xsraid.errors import ArrayInUse, XsraidError
 from xsraid.host import store, sysfs
 from xsraid.host.files import ASIDE, STATE_DIR
 from xsraid.host.process import run
-from xsraid.md import resync, superblocks
+from xsraid.md import mdadm, resync
 from xsraid.md import state as md_state
-from xsraid.text import bare_uuid, md_uuid, same_uuid
+from xsraid.text import bare_uuid, md_uuid
 
 DELETING = "deleting"  # the kind of note of an array that is being deleted
 DELETED, DELETED_MAX = "deleted", 16  # that of one that was, and how many are kept
@@ -153,7 +151,7 @@ def _stop(host, record, uuid, kind, limit_s):
     try:
         store.write(host, kind, dict(facts, events=_events(host, uuid, limit_s)), uuid)
         if record is not None:
-            run(host, ["mdadm", "--stop", record["device"]], limit_s)
+            mdadm.stop(host, record["device"], limit_s)
     except BaseException:
         if was_writable:
             resync.make_writable(host, record, limit_s)
@@ -164,25 +162,10 @@ def _events(host, uuid, limit_s):
     """Return the highest event count of the superblocks with a uuid, NEVER_RUN where there is none."""
     counts = [NEVER_RUN]
     for device, _ in sysfs.disks_and_partitions(host):
-        examined = _examine(host, device, limit_s)
-        if _has_uuid(examined, uuid):
-            counts.append(_count(examined))
+        examined = mdadm.examine_export(host, device, limit_s)
+        if mdadm.has_uuid(examined, uuid):
+            counts.append(examined.events)
     return max(counts)
-
-
-def _examine(host, device, limit_s):
-    return run(host, ["mdadm", "--examine", "--export", device], limit_s, accept=None)
-
-
-def _was_read(examined):
-    """Return whether mdadm could read the device, be there a superblock or none."""
-    return examined.status == 0 or superblocks.NO_SUPERBLOCK in examined.err
-
-
-def _count(examined):
-    """Return the event count that mdadm read in a superblock, one that is too high for any where it tells none."""
-    found = re.search(r"^MD_EVENTS=(\d+)$", examined.out, re.MULTILINE)
-    return int(found.group(1)) if found else sys.maxsize
 
 
 def try_to_take_back(host, uuid, limit_s):
@@ -210,7 +193,7 @@ def take_back(host, uuid, limit_s, kind="creating"):
             cleared += _clear_stopped(host, sysfs.node(partition), uuid, facts["events"], limit_s)[1]
         examined, here = _clear_stopped(host, disk["device"], uuid, facts["events"], limit_s)
         cleared += here
-        if _was_read(examined):
+        if examined.was_read:
             readable.update([disk["by_id"], disk["device"]])
         else:
             is_one_unreadable = True  # udev may have forgotten by now which one it is
@@ -223,27 +206,27 @@ def take_back(host, uuid, limit_s, kind="creating"):
 
 def _clear_stopped(host, device, uuid, events, limit_s):
     """Clear the superblock of a stopped array on a device; return (what mdadm said of it before, [device] if it was cleared)."""
-    examined = _examine(host, device, limit_s)
-    if not _has_uuid(examined, uuid):
+    examined = mdadm.examine_export(host, device, limit_s)
+    if not mdadm.has_uuid(examined, uuid):
         return examined, []
-    if _count(examined) > events:
+    if examined.events > events:
         host.log("%s stays a member of %s: the array has been used since it was stopped" % (device, md_uuid(uuid)), syslog.LOG_WARNING)
         return examined, []
-    run(host, ["mdadm", "--zero-superblock", device], limit_s)
+    mdadm.zero_superblock(host, device, limit_s)
     return examined, [device]
 
 
 def may_carry(host, device, uuid, limit_s):
     """Return whether the superblock on a device has that uuid, or cannot be read."""
-    examined = _examine(host, device, limit_s)
-    return _has_uuid(examined, uuid) or not _was_read(examined)
+    examined = mdadm.examine_export(host, device, limit_s)
+    return mdadm.has_uuid(examined, uuid) or not examined.was_read
 
 
 def clear(host, device, uuid, limit_s):
     """Clear the superblock on a device if it carries that uuid; return what mdadm said of it before."""
-    examined = _examine(host, device, limit_s)
-    if _has_uuid(examined, uuid):
-        run(host, ["mdadm", "--zero-superblock", device], limit_s)
+    examined = mdadm.examine_export(host, device, limit_s)
+    if mdadm.has_uuid(examined, uuid):
+        mdadm.zero_superblock(host, device, limit_s)
     return examined
 
 
@@ -258,13 +241,6 @@ def _running(host, uuid, limit_s):
     """Return the record of the array with a uuid, running or not quite, None when the kernel has none. mdadm is asked: udev may not know it yet."""
     run(host, ["udevadm", "settle", "--timeout=%d" % SETTLE_S], SETTLE_S + 5, accept=None)
     for record in md_state.read_arrays(host):
-        if record["health"] != "missing" and _has_uuid(
-                run(host, ["mdadm", "--detail", "--export", record["device"]], limit_s, accept=None), uuid):
+        if record["health"] != "missing" and mdadm.has_uuid(mdadm.detail_export(host, record["device"], limit_s), uuid):
             return record
     return None
-
-
-def _has_uuid(answer, uuid):
-    """Return whether what mdadm was asked about has this uuid; what it cannot examine has none."""
-    found = [line.split("=", 1)[1] for line in answer.out.splitlines() if line.startswith("MD_UUID=")]
-    return bool(found) and same_uuid(found[0], uuid)

@@ -10,7 +10,7 @@ import time
 
 from xsraid.errors import CommandFailed, Timeout
 from xsraid.host import clock, sysfs
-from xsraid.host.process import run
+from xsraid.md import mdadm
 
 SETTLE_S = 5  # as long as udev may look at an array
 LOOK_S = 0.1
@@ -19,7 +19,7 @@ LOOK_S = 0.1
 def wake(host, record, limit_s):
     """Have an array that waits for its first write (read-auto) go on with the resync or reshape that is pending on it."""
     if sysfs.attribute(host, sysfs.name_of(record["device"]), "md/array_state") == "read-auto":
-        run(host, ["mdadm", "--readwrite", record["device"]], limit_s)
+        mdadm.make_writable(host, record["device"], limit_s)
 
 
 def make_read_only(host, record, limit_s):
@@ -31,7 +31,7 @@ def make_read_only(host, record, limit_s):
     deadline = clock.monotonic_s() + SETTLE_S
     while True:
         try:
-            run(host, ["mdadm", "--readonly", record["device"]], limit_s)
+            mdadm.make_read_only(host, record["device"], limit_s)
             return
         except CommandFailed:
             if clock.monotonic_s() > deadline:
@@ -45,7 +45,7 @@ def make_read_only(host, record, limit_s):
 def make_writable(host, record, limit_s):
     """Make an array writable again after a failure, which is the one to report."""
     try:
-        run(host, ["mdadm", "--readwrite", record["device"]], limit_s, accept=None)
+        mdadm.make_writable(host, record["device"], limit_s, may_fail=True)
     except Timeout as error:
         host.log("%s stays read-only: %s" % (record["device"], error), syslog.LOG_WARNING)
     thaw(host, record)
@@ -76,8 +76,8 @@ def _is_reshaped(host, record):
     """Return whether an mdadm reshapes an array (`--grow`, also of mdadm-grow-continue@.service). One that waits to be killed does no more."""
     for process in host.names("/proc"):
         words = _of_process(host, process, "cmdline").split("\0") if process.isdigit() else [""]
-        is_grow = words[0].rsplit("/", 1)[-1] == "mdadm" and ("--grow" in words or "-G" in words)
-        if is_grow and record["device"] in [host.real_path(word) for word in words if word.startswith("/")] and not _is_killed(host, process):
+        is_grow = mdadm.is_grow(words, lambda word: host.real_path(word) == record["device"])
+        if is_grow and not _is_killed(host, process):
             return True
     return False
 

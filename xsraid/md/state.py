@@ -10,8 +10,9 @@ import time
 
 from xsraid.errors import BadArgument, UnknownArray
 from xsraid.host import enclosures, stack, store, sysfs
-from xsraid.md import conf, mdadm, summary
+from xsraid.md import conf, summary
 from xsraid.md.levels import has_write_hole, is_known, is_redundant, lacks_journal, redundancy
+from xsraid.md.names import array_name
 from xsraid.text import md_uuid, same_uuid, to_bytes
 from xsraid.xapi import objects, sr_types
 
@@ -185,7 +186,7 @@ def _node_of(line, uuid=None):
         return line.node
     if uuid:
         return BY_ID + uuid
-    return "/dev/md/" + mdadm.array_name(line.name) if line.name else None
+    return "/dev/md/" + array_name(line.name) if line.name else None
 
 
 def find_array(host, wanted, records=None):
@@ -251,7 +252,7 @@ def _read_array(host, name, state, properties, uuid, line, slots, care):
     return _with_summary([
         ("device", sysfs.node(name)),
         ("by_id", BY_ID + uuid if uuid else None),
-        ("name", mdadm.array_name(properties.get("MD_NAME") or name)),
+        ("name", array_name(properties.get("MD_NAME") or name)),
         ("uuid", uuid),
         ("level", level),
         ("size_bytes", sysfs.size_bytes(host, name)),

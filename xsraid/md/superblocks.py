@@ -6,20 +6,9 @@ last of them. What went on alone counts on, and says that the others are missing
 
 from __future__ import absolute_import
 
-import collections
-import re
 import time
 
-from xsraid.errors import CommandFailed
-from xsraid.host.process import run
-from xsraid.text import md_uuid
-
-EXAMINE_LIMIT_S = 30
-UPDATED = "%a %b %d %H:%M:%S %Y"  # how mdadm shows a time, as ctime(3) does
-NO_SUPERBLOCK = "No md superblock detected"
-# events: the count; updated: when it was last written, as text; slot: None where it holds no data (a spare, a journal, what is being filled);
-# active: the slots that had a member in sync, None where it does not say.
-Superblock = collections.namedtuple("Superblock", "device uuid events updated slot active")
+from xsraid.md.mdadm import UPDATED, Superblock
 
 SAME = "as fresh"  # md itself would start them together
 OLDER = "older"  # the others know that they went on without it, or it lacks changes that they have
@@ -100,15 +89,6 @@ def is_split(blocks):
     return any(compare([best], block) == SPLIT for block in data if block is not best)
 
 
-def examine(host, device, limit_s=EXAMINE_LIMIT_S):
-    """Return the Superblock on a device, None where there is none. Raises CommandFailed where it cannot be read, Timeout."""
-    done = run(host, ["mdadm", "--examine", device], limit_s, accept=None)
-    found = parse(device, done.out)
-    if found is None and NO_SUPERBLOCK not in done.err:
-        raise CommandFailed("mdadm --examine %s" % device, done.status, " ".join(done.err.split()) or "what it says cannot be understood")
-    return found
-
-
 def packed(block):
     """Return a Superblock, or None, as JSON can hold it."""
     return block and list(block[:-1]) + [None if block.active is None else sorted(block.active)]
@@ -117,34 +97,3 @@ def packed(block):
 def unpacked(values):
     """Return the Superblock that was packed."""
     return values and Superblock(*(values[:-1] + [None if values[-1] is None else frozenset(values[-1])]))
-
-
-def parse(device, text):
-    """Return the Superblock that `mdadm --examine` shows, None where it shows none that has a uuid and a count.
-
-    Versions 1.x have `Device Role` and `Array State`; 0.90 has a table with a line for each member, the device's own being called `this`.
-    """
-    values = dict(re.findall(r"^ *([A-Z][A-Za-z ]*?) : (.*?) *$", text, re.MULTILINE))
-    uuid = (values.get("Array UUID") or values.get("UUID") or "").split(" ")[0]
-    events = re.match(r"(?:(\d+)\.)?(\d+)\Z", values.get("Events", ""))  # mdadm before 3.3 shows the halves of a count of 0.90
-    if not uuid or not events:
-        return None
-    high, low = events.groups()
-    count = (int(high) << 32 if high else 0) + int(low)
-    slot, active = _table(text) if "Array State" not in values else _roles(values)
-    return Superblock(device, md_uuid(uuid), count, values.get("Update Time", ""), slot, active)
-
-
-def _roles(values):
-    role = re.match(r"Active device (\d+)\Z", values.get("Device Role", ""))
-    letters = values["Array State"].split(" ")[0]
-    active = frozenset(slot for slot, letter in enumerate(letters) if letter in "AR")
-    return int(role.group(1)) if role else None, active
-
-
-def _table(text):
-    """Return (slot, active) of a superblock of version 0.90: the columns are a number, Number, Major, Minor, RaidDevice and State."""
-    rows = re.findall(r"^(?:this| +\d+) +\d+ +\d+ +\d+ +(-?\d+) +(.*?)$", text, re.MULTILINE)
-    own = re.search(r"^this +\d+ +\d+ +\d+ +(-?\d+) +active sync", text, re.MULTILINE)
-    active = frozenset(int(slot) for slot, state in rows if state.startswith("active sync"))
-    return int(own.group(1)) if own else None, active if rows else None
