@@ -91,8 +91,8 @@ readme: rpm venv $(GUEST)
 	$(PYTHON) tests/readme.py
 
 manual: venv
-	$(PYTHON) -m xsraid_cli.manual > rpm/usr/share/man/man8/xsraid.8
-	$(PYTHON) -m xsraid_cli.completion > rpm/usr/share/bash-completion/completions/xsraid
+	$(PYTHON) -m tools.manual > rpm/usr/share/man/man8/xsraid.8
+	$(PYTHON) -m tools.completion > rpm/usr/share/bash-completion/completions/xsraid
 
 bench: rpm venv $(GUEST)
 	$(PYTHON) tests/cli/bench_pool.py

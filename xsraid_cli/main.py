@@ -6,26 +6,14 @@ import os
 import signal
 import sys
 
-from xsraid_cli import (
-    advice,
-    asking,
-    commands,
-    connecting,
-    dialogue,
-    exporter,
-    health,
-    layout,
-    many,
-    parser,
-    pool,
-    secret,
-    versions,
-    views,
-    watch,
-    words,
-)
+from xsraid_cli import formats, many
+from xsraid_cli.ask import confirmation, dialogue
+from xsraid_cli.export import prometheus
 from xsraid_cli.problems import DEGRADED, DONE, FAILED, INTERRUPTED, NobodyReads, Problem
-from xsraid_cli.screen import Screen, silence, warn
+from xsraid_cli.remote import advice, connecting, pool, secret
+from xsraid_cli.show import health, layout, replies, versions, watch
+from xsraid_cli.show.screen import Screen, silence, warn
+from xsraid_cli.table import commands, parser
 
 INTERRUPTED_TEXT = u"xsraid: interrupted; what a host has begun goes on there, `xsraid status` shows it"
 STOPPING = (signal.SIGTERM, signal.SIGHUP)
@@ -55,9 +43,9 @@ def run(parsed, out, err):
     """Connect, carry out and log out. parsed: of parser.parse; out, err: Screens. Returns the exit status. Raises Problem."""
     command, given, options = parsed
     many.refuse_wrong(command, options)
-    asking.refuse_unasked(command, given, err, getattr(options, "yes", False))
+    confirmation.refuse_unasked(command, given, err, getattr(options, "yes", False))
     if command.function is commands.EXPORT:
-        return exporter.export(command, options, out, err)
+        return prometheus.export(command, options, out, err)
     if getattr(options, "all", False):
         return many.of_inventory(command, given, options, out, err)
     where = advice.Where(getattr(options, "pool", None), getattr(options, "user", pool.ROOT), None, command.name)
@@ -104,8 +92,8 @@ def carry_out(call, out, err):
     given = call.given
     if call.command.function.name == parser.CREATE and not given:
         return dialogue.create(call, err)
-    if asking.is_needed(call.command, given, call.is_set("yes")):
-        given = asking.agreed(call.command, given, call.host, call.ask, err)
+    if confirmation.is_needed(call.command, given, call.is_set("yes")):
+        given = confirmation.agreed(call.command, given, call.host, call.ask, err)
     text = secret.with_secrets(call.pool, call.command, given, call.options, call.text)
     reply = pool.parsed(text)
     if call.is_set("json"):
@@ -120,7 +108,7 @@ def carry_out(call, out, err):
 
 def tell(problem, err):
     """Write what is wrong, and what to do."""
-    for line in [u"xsraid: " + words.unicode_text(problem.what)] + ([words.unicode_text(problem.advice)] if problem.advice else []):
+    for line in [u"xsraid: " + formats.unicode_text(problem.what)] + ([formats.unicode_text(problem.advice)] if problem.advice else []):
         err.say(line)
 
 
@@ -131,7 +119,7 @@ def _lines(call, text):
     reply = pool.parsed(text)
     if call.command.function.name == "version":
         return versions.lines(reply, call.host.name, call.ask)
-    return views.reply(reply, with_commands=bool(reply.get("planned")), detailed="array" in call.given)
+    return replies.reply(reply, with_commands=bool(reply.get("planned")), detailed="array" in call.given)
 
 
 def _stop(number, frame):

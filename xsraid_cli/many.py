@@ -4,9 +4,12 @@ from __future__ import absolute_import
 
 import signal
 
-from xsraid_cli import asking, commands, everywhere, fleet, inventory, layout, parser, pool, rows, watch
+from xsraid_cli.ask import confirmation
 from xsraid_cli.problems import USAGE, Problem
-from xsraid_cli.screen import warn
+from xsraid_cli.remote import all_hosts, fleet, inventory, pool
+from xsraid_cli.show import layout, rows, watch
+from xsraid_cli.show.screen import warn
+from xsraid_cli.table import commands, parser
 
 LIMIT_S = 30
 LIMIT_AT_WORK_S = 120  # of those that wait for mail servers and units
@@ -49,13 +52,13 @@ def limit_s(command, options):
 
 def of_pool(connected, hosts, command, given, options, out, err):
     """Carry out a command on all Hosts of a Pool and return the exit status; whoever watches sees also those that join it meanwhile."""
-    if asking.is_needed(command, given, getattr(options, "yes", False)):
+    if confirmation.is_needed(command, given, getattr(options, "yes", False)):
         everyone = pool.Host(None, u"all %d hosts of %s" % (len(hosts), connected.name), None, "")
-        given = asking.agreed(command, given, everyone, None, err)
+        given = confirmation.agreed(command, given, everyone, None, err)
 
     def look():
         meant = connected.hosts() if getattr(options, "watch", False) else hosts
-        return everywhere.ask(connected, meant, [(command.function.name, given)], limit_s(command, options), command.name)
+        return all_hosts.ask(connected, meant, [(command.function.name, given)], limit_s(command, options), command.name)
     return _shown(look, command, options, out, err)
 
 

@@ -10,7 +10,7 @@ import tempfile
 import time
 
 from xapi.many_hosts import HOSTS_MAX, PASSWORD, QUICK, Pool
-from xsraid_cli import certificates, everywhere, pool
+from xsraid_cli.remote import all_hosts, certificates, pool
 
 TURNS = 5
 SLOWEST_S, USUAL_S = 2.0, 0.1
@@ -20,7 +20,7 @@ QUESTION = ("list_arrays", {})
 
 def by_threads(connected, hosts):
     """As the command does."""
-    return [answer.replies[0] for answer in everywhere.ask(connected, hosts, [QUESTION], 30, "status")]
+    return [answer.replies[0] for answer in all_hosts.ask(connected, hosts, [QUESTION], 30, "status")]
 
 
 def by_tasks(connected, hosts):

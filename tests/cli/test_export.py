@@ -14,7 +14,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 import tls
 from processes import ARRAY, PASSWORD, PROJECT, Xsraid
-from xsraid_cli import metrics
+from xsraid_cli.export import metrics
 
 MEMBER = {"device": "/dev/sda", "serial": "Z\"0\\", "slot": 0, "state": "active", "errors": 3, "smart": {"pending_sectors": 8}}
 LISTED = {"arrays": [dict(ARRAY, uuid="u0", members=[MEMBER], sync={"action": "resync", "done_ratio": 0.5}, mismatch_count=0)]}

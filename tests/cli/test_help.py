@@ -10,7 +10,7 @@ import subprocess
 import pytest
 
 from processes import PROJECT, Xsraid
-from xsraid_cli import commands, parser
+from xsraid_cli.table import commands, parser
 
 NAMES = [command.name for command in commands.table()]
 

@@ -34,6 +34,17 @@ def imports(tree, package, modules):
     return [other for node in ast.walk(tree) for other in imported(node, package, modules)]
 
 
+def circle(modules, package):
+    """Return {module: those that it imports} of the modules that import each other in a circle, or others that do."""
+    waiting = {module: set(imports(tree, package, modules)) for module, tree in modules.items()}
+    while True:
+        free = [module for module, others in waiting.items() if not others & set(waiting)]
+        if not free:
+            return waiting
+        for module in free:
+            del waiting[module]
+
+
 def inner_imports(tree):
     """Return the import statements that stand in functions."""
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]

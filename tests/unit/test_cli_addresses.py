@@ -3,8 +3,8 @@
 import pytest
 import XenAPI
 
-from xsraid_cli import certificates, pool, transport
 from xsraid_cli.problems import USAGE, Problem
+from xsraid_cli.remote import certificates, pool, transport
 
 DIGITS = "0123456789abcdef" * 4
 HOSTS = [pool.Host("r1", "dom0", "u1", "8.3.0"), pool.Host("r2", "dom1", "u2", "8.3.0"), pool.Host("r3", "dom1", "u3", "8.3.0")]
@@ -48,7 +48,7 @@ def test_a_host_that_is_not_clear_names_those_there_are(name, words):
 
 @pytest.mark.parametrize("named", ["\x1b[31mhost", "a host", "x/y", "", "user@host", "a\nb"])
 def test_a_master_that_is_no_address_is_refused_as_text(mocker, named):
-    mocker.patch("xsraid_cli.pool._logged_in", side_effect=XenAPI.Failure(["HOST_IS_SLAVE", named]))
+    mocker.patch("xsraid_cli.remote.pool._logged_in", side_effect=XenAPI.Failure(["HOST_IS_SLAVE", named]))
     with pytest.raises(Problem) as caught:
         pool.log_in("member", "root", "x")
     assert "\x1b" not in caught.value.what and "\n" not in caught.value.what and "member" in caught.value.what

@@ -6,7 +6,7 @@ import shlex
 import pytest
 
 from xsraid import api
-from xsraid_cli import commands, parser
+from xsraid_cli.table import commands, parser
 
 COMMANDS = {command.name: command for command in commands.table()}
 # Whoever adds a function says here whether people are asked before it is called.

@@ -5,7 +5,7 @@ import os
 
 import pytest
 
-from xsraid_cli import completion, manual
+from tools import completion, manual
 
 SHARE = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "rpm/usr/share")
 

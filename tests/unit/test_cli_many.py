@@ -5,9 +5,11 @@ import time
 
 import pytest
 
-from xsraid_cli import everywhere, inventory, layout, pool, problems, rows, together
-from xsraid_cli.inventory import Entry
+from xsraid_cli import problems
 from xsraid_cli.problems import DEGRADED, DONE, FAILED, USAGE, Problem
+from xsraid_cli.remote import all_hosts, inventory, pool, threads
+from xsraid_cli.remote.inventory import Entry
+from xsraid_cli.show import layout, rows
 
 ARRAY = {"device": "/dev/md0", "level": "raid1", "size_bytes": 1 << 40, "health": "optimal", "redundancy_left": 1, "members": [], "configured": True}
 GOOD = """[lab]
@@ -26,7 +28,7 @@ hosts = all
 def answer(name, reply=None, failure=None, of_pool=None):
     host = None if name is None else pool.Host("ref", name, "uuid-" + name, "8.3.0")
     problem = None if failure is None else problems.Problem("%s is down." % (name or of_pool), "Start it.")
-    return everywhere.Answer(of_pool, host, [] if reply is None else [reply], failure, problem)
+    return all_hosts.Answer(of_pool, host, [] if reply is None else [reply], failure, problem)
 
 
 def text(lines):
@@ -37,7 +39,7 @@ def test_calls_run_at_the_same_time_and_one_that_hangs_is_left_behind():
     def fail():
         raise ValueError("no")
     started = time.time()
-    first, second, third = together.ask([lambda: 1, fail, lambda: time.sleep(30)], 0.5)
+    first, second, third = threads.ask([lambda: 1, fail, lambda: time.sleep(30)], 0.5)
     assert time.time() - started < 20
     assert first == (1, None, False) and isinstance(second.error, ValueError) and third == (None, None, True)
 

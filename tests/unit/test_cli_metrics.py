@@ -7,7 +7,7 @@ import re
 
 from test_cli_many import ARRAY, answer
 
-from xsraid_cli import metrics
+from xsraid_cli.export import metrics
 
 DASHBOARD = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "grafana", "xsraid.json")
 MEMBERS = [

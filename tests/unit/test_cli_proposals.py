@@ -2,7 +2,7 @@
 
 import pytest
 
-from xsraid_cli import proposals
+from xsraid_cli.ask import proposals
 
 GIB = 1 << 30
 

@@ -5,7 +5,8 @@ import json
 import pytest
 import XenAPI
 
-from xsraid_cli import commands, secret
+from xsraid_cli.remote import secret
+from xsraid_cli.table import commands
 
 
 class Secrets(object):
@@ -58,7 +59,7 @@ def pool():
 
 @pytest.fixture
 def given(mocker):
-    mocker.patch("xsraid_cli.passwords.from_descriptor", return_value="hunter2")
+    mocker.patch("xsraid_cli.remote.passwords.from_descriptor", return_value="hunter2")
     return {"smtp_user": "u"}
 
 

@@ -5,7 +5,8 @@ from __future__ import absolute_import
 import sys
 
 from xsraid import __version__, api
-from xsraid_cli import layout, words
+from xsraid_cli import formats
+from xsraid_cli.show import layout
 
 PYTHON_3_FROM = (8, 3)  # the release from which on XenAPI lives in Python 3, and the RPM is the .xs8
 UPDATE_HERE = "Update this one: yum update xsraid, or pip install --upgrade on a workstation."
@@ -24,7 +25,7 @@ def compared(version_there, host_name):
 def lines(reply, host_name, ask):
     """Return the lines on both versions and, where they differ, on what only one of them knows. ask: of a function, returns the parsed reply."""
     here = u"%s, Python %d.%d.%d" % ((__version__,) + tuple(sys.version_info[:3]))
-    there = u"%s, Python %s" % (words.plain(reply["version"]), words.plain(reply["python"]))
+    there = u"%s, Python %s" % (formats.plain(reply["version"]), formats.plain(reply["python"]))
     shown = layout.facts([("this command line", here), ("plugin on %s" % host_name, there)])
     differences = compared(reply["version"], host_name)
     if not any(differences):

@@ -6,7 +6,7 @@ import threading
 import time
 
 from xsraid.host import clock
-from xsraid_cli import advice, connecting, everywhere, pool, together
+from xsraid_cli.remote import advice, all_hosts, connecting, pool, threads
 
 GRACE_S = 2  # how long the end waits for a login that is under way
 
@@ -22,7 +22,7 @@ class Fleet(object):
         """Return everywhere.Answers of all hosts of all pools: each pool may take limit_s to log in and list its hosts, each host as long again."""
         calls = [self._call(entry, questions, limit_s, typed) for entry in self._entries]
         answers = []
-        for entry, ended in zip(self._entries, together.ask(calls, 2 * limit_s + everywhere.GRACE_S)):
+        for entry, ended in zip(self._entries, threads.ask(calls, 2 * limit_s + all_hosts.GRACE_S)):
             answers += _answers(entry, ended, limit_s, typed)
         return answers
 
@@ -31,7 +31,7 @@ class Fleet(object):
         with self._lock:
             self._is_closed = True
             opened, self._open = self._open, []
-        together.ask([one.close for one in opened], pool.LOGOUT_S)
+        threads.ask([one.close for one in opened], pool.LOGOUT_S)
         deadline = clock.monotonic_s() + GRACE_S
         while self._coming and clock.monotonic_s() < deadline:
             time.sleep(0.01)
@@ -41,7 +41,7 @@ class Fleet(object):
             connected = self._take(entry, limit_s)
             try:
                 connected.session.transport.limit_s = limit_s
-                answers = everywhere.ask(connected, _hosts(connected, entry), questions, limit_s, typed, entry.name)
+                answers = all_hosts.ask(connected, _hosts(connected, entry), questions, limit_s, typed, entry.name)
             except Exception:
                 self._drop(connected)
                 raise
@@ -100,5 +100,5 @@ def _answers(entry, ended, limit_s, typed):
     if ended.value is not None:
         return ended.value
     where = advice.Where(entry.address, entry.user, None, typed)
-    failure, problem = everywhere.explained(ended, entry.name or entry.address or "xapi of this host", limit_s, where)
-    return [everywhere.Answer(entry.name, None, [], failure, problem)]
+    failure, problem = all_hosts.explained(ended, entry.name or entry.address or "xapi of this host", limit_s, where)
+    return [all_hosts.Answer(entry.name, None, [], failure, problem)]

@@ -11,8 +11,8 @@ from __future__ import absolute_import
 import collections
 import socket
 
-from xsraid_cli import advice, together
 from xsraid_cli.problems import Problem
+from xsraid_cli.remote import advice, threads
 
 LATE, NO_ANSWER, NO_REPLY = "LATE", "NO_ANSWER", "NO_REPLY"
 GRACE_S = 1  # a connection is given up a little later than what waits for it
@@ -26,7 +26,7 @@ def ask(connected, hosts, questions, limit_s, typed, pool_name=None):
     """Return the Answers of Hosts, in their order. connected: pool.Pool; questions: [(function, arguments)]; typed: the command's name."""
     where = advice.Where(connected.address, connected.user, None, typed)
     calls = [_Call(connected.twin(limit_s + GRACE_S), where._replace(host=host), questions, pool_name, limit_s) for host in hosts]
-    return [_answer(call, ended) for call, ended in zip(calls, together.ask(calls, limit_s))]
+    return [_answer(call, ended) for call, ended in zip(calls, threads.ask(calls, limit_s))]
 
 
 class _Call(object):

@@ -5,7 +5,7 @@ from __future__ import absolute_import
 import collections
 
 from xsraid.md.levels import LEVELS, capacity_bytes, redundancy
-from xsraid_cli import words
+from xsraid_cli import formats
 
 # level: a key of LEVELS; size_bytes: its capacity, superblocks left aside; survives: failures of any disks, in the worst case.
 Proposal = collections.namedtuple("Proposal", "level size_bytes survives")
@@ -22,7 +22,7 @@ def named(disks, text):
     """Return (disk records, names that are none of them) for names as people type them, with blanks or commas between them, each once."""
     chosen, unknown = [], []
     for name in text.replace(",", " ").split():
-        found = [disk for disk in disks if name in words.disk_names(disk)]
+        found = [disk for disk in disks if name in formats.disk_names(disk)]
         unknown += [] if found else [name]
         chosen += [disk for disk in found if disk not in chosen]
     return chosen, unknown

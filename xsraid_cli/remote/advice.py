@@ -10,10 +10,12 @@ import XenAPI
 
 from xsraid import __version__
 from xsraid.text import PYTHON_2
-from xsraid_cli import transport, versions, words
-from xsraid_cli.certificates import WrongFingerprint
-from xsraid_cli.commands import as_typed
+from xsraid_cli import formats
 from xsraid_cli.problems import Problem
+from xsraid_cli.remote import transport
+from xsraid_cli.remote.certificates import WrongFingerprint
+from xsraid_cli.show import versions
+from xsraid_cli.table.commands import as_typed
 
 if PYTHON_2:
     import httplib
@@ -72,7 +74,7 @@ def of_connection(error, where):
 
 def of_failure(failure, where, version_there=None):
     """Return the Problem of a failure that XAPI replied. version_there: of the plugin on the host, where it is known."""
-    details = [words.plain(detail) for detail in failure.details]
+    details = [formats.plain(detail) for detail in failure.details]
     code, host = details[0], where.host.name if where.host else "the host"
     if _is_of_other_version(details) and version_there not in (None, __version__):
         sentence, advice = versions.compared(version_there, host)
@@ -87,7 +89,7 @@ def of_failure(failure, where, version_there=None):
 
 def version_there(failure, connected, host):
     """Return the version of the plugin on a pool.Host, where a failure makes it worth asking; None where it does not, or nobody knows."""
-    if host is None or not _is_of_other_version([words.plain(detail) for detail in failure.details]):
+    if host is None or not _is_of_other_version([formats.plain(detail) for detail in failure.details]):
         return None
     try:
         return connected.ask(host, "version", {}).get("version")
@@ -116,10 +118,10 @@ def _of_tls(error, address):
 def _said(error):
     """Return an error's own words on one line, without its number."""
     if isinstance(error, xmlrpclib.Fault):
-        return words.plain(error.faultString)
+        return formats.plain(error.faultString)
     if isinstance(error, xmlrpclib.ProtocolError):
-        return u"%s %s" % (error.errcode, words.plain(error.errmsg))
-    return words.plain(str(getattr(error, "strerror", None) or error)) or error.__class__.__name__
+        return u"%s %s" % (error.errcode, formats.plain(error.errmsg))
+    return formats.plain(str(getattr(error, "strerror", None) or error)) or error.__class__.__name__
 
 
 CONNECTION_ERRORS = (WrongFingerprint, ssl.CertificateError, xmlrpclib.Error, httplib.HTTPException, EnvironmentError, socket.error)

@@ -7,12 +7,16 @@ import re
 from xsraid import api
 from xsraid.errors import BadArgument
 from xsraid.md.levels import LEVELS, level_name
-from xsraid_cli import asking, commands, layout, pool, proposals, secret, views, words
-from xsraid_cli.keys import at_once, pressed
-from xsraid_cli.parser import CREATE
+from xsraid_cli import formats
+from xsraid_cli.ask import confirmation, proposals
+from xsraid_cli.ask.keys import at_once, pressed
 from xsraid_cli.problems import DONE, Problem
-from xsraid_cli.screen import warn
-from xsraid_cli.watch import INTERVAL_S
+from xsraid_cli.remote import pool, secret
+from xsraid_cli.show import layout, replies
+from xsraid_cli.show.screen import warn
+from xsraid_cli.show.watch import INTERVAL_S
+from xsraid_cli.table import commands
+from xsraid_cli.table.parser import CREATE
 
 CREATE_SR, ALERTS = "create_sr", "configure_alerts"
 MEMBERS_MIN = 2
@@ -28,12 +32,12 @@ def create(call, err):
     wanted = _array(call, err)
     steps = [(by_name[CREATE], wanted)] + [(by_name[name], given) for name, given in ((CREATE_SR, _sr(err)), (ALERTS, _mail(call, err))) if given]
     _show_plan(call, steps, err)
-    asking.insist(err, u"Go on?")
+    confirmation.insist(err, u"Go on?")
     device = None
     for command, given in steps:
         reply = _carried_out(call, command, _on(device, given))
         device = reply["array"]["device"] if command.function.name == CREATE else device
-        err.show([[]] + views.reply(reply))
+        err.show([[]] + replies.reply(reply))
         _warn(err, reply, steps)
     _follow(call, device, err)
     return DONE
@@ -59,15 +63,15 @@ def _warn(err, reply, steps):
 def _array(call, err):
     """Return the arguments of create_array. Raises Problem where there are too few disks."""
     disks = call.ask("list_disks", {})["disks"]
-    err.show(views.disks(disks) + [[]])
+    err.show(replies.disks(disks) + [[]])
     free = proposals.usable(disks)
     if len(free) < MEMBERS_MIN:
         raise Problem("An array needs two disks at least, and %s can be used here." % ("one" if free else "none"), "The list says why.")
     chosen = _disks(free, err)
     given = {"level": _level(chosen, err), "devices": ",".join(disk["device"] for disk in chosen)}
-    stale = [words.node(disk["device"]) for disk in chosen if disk.get("stale")]
+    stale = [formats.node(disk["device"]) for disk in chosen if disk.get("stale")]
     if stale:
-        asking.insist(err, u"Give up what is left on %s from an earlier life?" % u", ".join(stale))
+        confirmation.insist(err, u"Give up what is left on %s from an earlier life?" % u", ".join(stale))
         given["wipe"] = "true"
     name = _checked(err, CREATE, "name", u"Name of the array (Enter: mdN, the first free one): ")
     return dict(given, name=name) if name else given
@@ -78,21 +82,21 @@ def _disks(free, err):
     clean = [disk for disk in free if not disk.get("stale")]
     offered = clean if len(clean) >= MEMBERS_MIN else free
     while True:
-        text = asking.answer(err, u"Disks (Enter: %s): " % u" ".join(words.node(disk["device"]) for disk in offered))
+        text = confirmation.answer(err, u"Disks (Enter: %s): " % u" ".join(formats.node(disk["device"]) for disk in offered))
         chosen, unknown = proposals.named(free, text) if text else (offered, [])
         if len(chosen) >= MEMBERS_MIN and not unknown:
             return chosen
-        err.say(u"%s cannot be used." % u", ".join(words.plain(name) for name in unknown) if unknown else u"It takes two disks at least.")
+        err.say(u"%s cannot be used." % u", ".join(formats.plain(name) for name in unknown) if unknown else u"It takes two disks at least.")
 
 
 def _level(chosen, err):
     """Return the level that is chosen for disks, as its number."""
     offered = proposals.levels(chosen)
     err.show([[]] + layout.table(["level", "capacity", "redundancy"], [
-        [proposal.level, words.size(proposal.size_bytes), words.failures(proposal.survives)] for proposal in offered]) + [[]])
+        [proposal.level, formats.size(proposal.size_bytes), formats.failures(proposal.survives)] for proposal in offered]) + [[]])
     best = proposals.best(offered, len(chosen)).level
     while True:
-        level = level_name(asking.answer(err, u"Level (Enter: %s): " % best) or best)
+        level = level_name(confirmation.answer(err, u"Level (Enter: %s): " % best) or best)
         if level in [proposal.level for proposal in offered]:
             return str(LEVELS[level].number)
         err.say(u"It takes one of %s." % u", ".join(proposal.level for proposal in offered))
@@ -100,7 +104,7 @@ def _level(chosen, err):
 
 def _sr(err):
     """Return the arguments of create_sr beside the array, None where no storage repository is wanted."""
-    if (asking.answer(err, u"A storage repository on it? [Y/n] ").lower() or "y") not in asking.YES:
+    if (confirmation.answer(err, u"A storage repository on it? [Y/n] ").lower() or "y") not in confirmation.YES:
         return None
     label = _checked(err, CREATE_SR, "name_label", u"Its name (Enter: Local and the level and node): ")
     return {"array": "md0", "name_label": label} if label else {"array": "md0"}
@@ -123,7 +127,7 @@ def _checked(err, function, name, question):
     """Return what a person answers for an argument, once it is one that the plugin takes; "" for Enter."""
     argument = next(argument for argument in api.FUNCTIONS[function].arguments if argument.name == name)
     while True:
-        text = asking.answer(err, question)
+        text = confirmation.answer(err, question)
         try:
             if text:
                 argument.kind(text)
@@ -135,18 +139,18 @@ def _checked(err, function, name, question):
 def _show_plan(call, steps, err):
     """Show the commands of the array, as its dry run tells them, and what will be called."""
     plan = call.ask(CREATE, dict(steps[0][1], dry_run="true"))
-    err.show([[]] + views.reply(plan, with_commands=True) + [[]])
+    err.show([[]] + replies.reply(plan, with_commands=True) + [[]])
     _warn(err, plan, steps)
     device = plan["array"]["device"]
     err.show(layout.paragraph("On %s, which is the same as:" % call.host.name))
     for command, given in steps:
-        err.say(u"    " + u" ".join(_quoted(word) for word in command.typed(_on(words.node(device), given))))
+        err.say(u"    " + u" ".join(_quoted(word) for word in command.typed(_on(formats.node(device), given))))
     err.say(u"")
 
 
 def _quoted(word):
     """Return a word as a shell takes it."""
-    text = words.unicode_text(word)
+    text = formats.unicode_text(word)
     return text if re.match(r"[\w@%+=:,./-]+\Z", text) else u"'%s'" % text.replace(u"'", u"'\\''")
 
 
@@ -157,7 +161,7 @@ def _follow(call, device, err):
         with at_once():
             while True:
                 (record,) = call.ask("list_arrays", {"array": device})["arrays"]
-                err.redraw(views.sync(record) or layout.paragraph(words.plain(record.get("summary") or record.get("health")), 2))
+                err.redraw(replies.sync(record) or layout.paragraph(formats.plain(record.get("summary") or record.get("health")), 2))
                 if not record.get("sync"):
                     return
                 if pressed(INTERVAL_S) in QUIT:

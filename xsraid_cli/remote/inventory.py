@@ -16,8 +16,9 @@ import os
 import re
 
 from xsraid.text import PYTHON_2
-from xsraid_cli import certificates, pool, transport, words
+from xsraid_cli import formats
 from xsraid_cli.problems import USAGE, Problem
+from xsraid_cli.remote import certificates, pool, transport
 
 if PYTHON_2:
     from ConfigParser import Error, MissingSectionHeaderError, ParsingError, RawConfigParser
@@ -59,7 +60,7 @@ def parse(text, path):
 
 def _entry(parser, section, text, path):
     """Return the Entry of a section. Raises Problem."""
-    values = {key: words.plain(value).strip() for key, value in parser.items(section)}
+    values = {key: formats.plain(value).strip() for key, value in parser.items(section)}
     for key in sorted(values):
         line = _line_of(text, section, key)
         if key not in KEYS:

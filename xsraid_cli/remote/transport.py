@@ -8,8 +8,8 @@ import ssl
 import XenAPI
 
 from xsraid.text import PYTHON_2
-from xsraid_cli import certificates
 from xsraid_cli.problems import USAGE, Problem
+from xsraid_cli.remote import certificates
 
 if PYTHON_2:
     import httplib

@@ -7,7 +7,8 @@ from __future__ import absolute_import
 
 import collections
 
-from xsraid_cli import health, words
+from xsraid_cli import formats
+from xsraid_cli.show import health
 
 QUESTIONS = (("list_arrays", {}), ("get_alerts", {}))
 HEALTHS = health.WELL + ("rebuilding", "degraded", "failed", "inactive", "missing", "read_only", "frozen", "unknown")
@@ -55,7 +56,7 @@ def _add_host(samples, labels, answer):
     if answer.problem is None:
         listed, alerts = answer.replies
         for record in listed.get("arrays", ()):
-            _add_array(samples, labels + (words.plain(record.get("device")), _text(record.get("uuid"))), record)
+            _add_array(samples, labels + (formats.plain(record.get("device")), _text(record.get("uuid"))), record)
         _add(samples, "xsraid_alert_spool_entries", labels, alerts.get("waiting"))
 
 
@@ -72,7 +73,7 @@ def _add_array(samples, labels, record):
 
 def _add_member(samples, labels, member):
     """Add the samples of a member; one that is missing has its slot in the place of the disk."""
-    disk = words.plain(member["device"]) if member.get("device") else u"slot %s" % member.get("slot")
+    disk = formats.plain(member["device"]) if member.get("device") else u"slot %s" % member.get("slot")
     labels, smart = labels + (disk, _text(member.get("serial"))), member.get("smart") or {}
     _add_words(samples, "xsraid_member_state", labels, member.get("state"), STATES)
     _add(samples, "xsraid_member_errors", labels, member.get("errors"))
@@ -88,9 +89,9 @@ def _add(samples, name, labels, value):
 
 def _add_words(samples, name, labels, word, known):
     """Add a sample for each word, also for one that only a newer plugin says."""
-    for each in known + (() if word is None or word in known else (words.plain(word),)):
+    for each in known + (() if word is None or word in known else (formats.plain(word),)):
         samples[name].append((labels + (each,), 1 if each == word else 0))
 
 
 def _text(value):
-    return u"" if value is None else words.plain(value)
+    return u"" if value is None else formats.plain(value)

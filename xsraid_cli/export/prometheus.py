@@ -6,9 +6,12 @@ import importlib
 import os
 import threading
 
-from xsraid_cli import commands, fleet, inventory, many, metrics, pool, words
-from xsraid_cli.connecting import of_options
+from xsraid_cli import formats, many
+from xsraid_cli.export import metrics
 from xsraid_cli.problems import DONE, FAILED, USAGE, Problem
+from xsraid_cli.remote import fleet, inventory, pool
+from xsraid_cli.remote.connecting import of_options
+from xsraid_cli.table import commands
 
 LIBRARY = "prometheus_client"
 INSTALL = "It is for workstations, with Python 3.8 or later: pip install '.[export]' in xsraid's source, or pip install %s." % LIBRARY
@@ -75,7 +78,7 @@ def _entries(options):
 def _write(library, registry, path, out):
     """Write the metrics to a file, whole at any time, or to standard output."""
     if path is None:
-        out.write(words.unicode_text(library.generate_latest(registry)))
+        out.write(formats.unicode_text(library.generate_latest(registry)))
         return
     try:
         library.write_to_textfile(path, registry)

@@ -5,8 +5,10 @@ from __future__ import absolute_import
 import sys
 
 from xsraid import arguments as kinds
-from xsraid_cli import commands, layout, views, words
+from xsraid_cli import formats
 from xsraid_cli.problems import USAGE, Problem
+from xsraid_cli.show import layout, replies
+from xsraid_cli.table import commands
 
 YES = ("y", "yes")
 DRY_RUN = "dry_run"
@@ -54,7 +56,7 @@ def _show_what(command, given, host, call, screen):
         disks = call("list_disks", {})["disks"]
     for argument in named:
         described = _described(argument, given[argument.name], call, disks)
-        pairs += zip([words.label(argument.name)] + [""] * (len(described) - 1), described)
+        pairs += zip([formats.label(argument.name)] + [""] * (len(described) - 1), described)
     screen.show(layout.paragraph(about[:1].upper() + about[1:] + ":") + layout.facts(pairs, 4))
 
 
@@ -68,24 +70,24 @@ def _described(argument, text, call, disks):
 
 
 def _array(record):
-    name = u"" if record["name"] == words.node(record["device"]) else u" named %s" % words.plain(record["name"])
-    parts = [words.node(record["device"]) + name, words.value("level", record["level"]), words.plain(record["health"]),
-             words.failures(record["redundancy_left"])]
-    return u", ".join(parts + ([u"SR %s" % words.plain(record["sr"]["name_label"])] if record["sr"] else []))
+    name = u"" if record["name"] == formats.node(record["device"]) else u" named %s" % formats.plain(record["name"])
+    parts = [formats.node(record["device"]) + name, formats.value("level", record["level"]), formats.plain(record["health"]),
+             formats.failures(record["redundancy_left"])]
+    return u", ".join(parts + ([u"SR %s" % formats.plain(record["sr"]["name_label"])] if record["sr"] else []))
 
 
 def _disk(name, known):
     for disk in known:
-        if name in words.disk_names(disk):
-            return u", ".join([words.node(disk["device"]), words.value("model", disk["model"]), u"serial %s" % words.value("serial", disk["serial"]),
-                               words.value("size_bytes", disk["size_bytes"])])
-    return words.plain(name)
+        if name in formats.disk_names(disk):
+            return u", ".join([formats.node(disk["device"]), formats.value("model", disk["model"]),
+                               u"serial %s" % formats.value("serial", disk["serial"]), formats.value("size_bytes", disk["size_bytes"])])
+    return formats.plain(name)
 
 
 def _show_plan(command, given, call, screen):
     """Show the commands that will be run, where the function can tell them beforehand."""
     if command.has(DRY_RUN):
-        screen.show([[]] + views.reply(call(command.function.name, dict(given, dry_run="true")), with_commands=True) + [[]])
+        screen.show([[]] + replies.reply(call(command.function.name, dict(given, dry_run="true")), with_commands=True) + [[]])
 
 
 def _typed_confirmation(command, screen):
@@ -112,4 +114,4 @@ def answer(screen, question):
     if not line:
         screen.say(u"")
         raise Problem("Nothing was changed.")
-    return words.unicode_text(line).strip()
+    return formats.unicode_text(line).strip()

@@ -12,9 +12,10 @@ import XenAPI
 from xsraid.errors import NotConfigured
 from xsraid.host.files import Host as Machine
 from xsraid.xapi import objects
-from xsraid_cli import transport, words
-from xsraid_cli.certificates import AUTHORITIES
+from xsraid_cli import formats
 from xsraid_cli.problems import USAGE, Problem
+from xsraid_cli.remote import transport
+from xsraid_cli.remote.certificates import AUTHORITIES
 
 PLUGIN = "xsraid"
 VERSION = "1.0"  # of the API that the login asks for; xapi's own clients say so, too
@@ -50,7 +51,7 @@ class Pool(object):
 
     def call(self, host, function, given):
         """Call a function of the plugin on a Host and return its reply as JSON text. Raises XenAPI.Failure."""
-        return words.unicode_text(self.session.xenapi.host.call_plugin(host.ref, PLUGIN, function, given))
+        return formats.unicode_text(self.session.xenapi.host.call_plugin(host.ref, PLUGIN, function, given))
 
     def ask(self, host, function, given):
         """Like call, but return the reply parsed. Raises Problem for what is no reply of xsraid."""
@@ -102,7 +103,7 @@ def log_in(address, user, password, trust=AUTHORITIES, limit_s=LOGIN_S):
         if failure.details[0] != "HOST_IS_SLAVE":
             raise
         if not re.match(ADDRESS, failure.details[1]):
-            raise Problem("The host at %s names its master by what is no address: %s." % (address, words.plain(failure.details[1])),
+            raise Problem("The host at %s names its master by what is no address: %s." % (address, formats.plain(failure.details[1])),
                           "Give the master's own address.")
         address = "%s://%s" % (transport.url(address)[0], failure.details[1])
         session = _logged_in_at_master(address, user, password, trust, limit_s)
@@ -143,8 +144,8 @@ def parsed(text):
     try:
         return json.loads(text, object_pairs_hook=collections.OrderedDict)
     except ValueError:
-        raise Problem("The plugin's reply is none of xsraid's: %s" % words.plain(text)[:80], "Which plugin is it? `xsraid version` compares.")
+        raise Problem("The plugin's reply is none of xsraid's: %s" % formats.plain(text)[:80], "Which plugin is it? `xsraid version` compares.")
 
 
 def _host(ref, record):
-    return Host(ref, words.plain(record["name_label"]), record["uuid"], record["software_version"].get("product_version", ""))
+    return Host(ref, formats.plain(record["name_label"]), record["uuid"], record["software_version"].get("product_version", ""))

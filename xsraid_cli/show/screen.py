@@ -9,8 +9,9 @@ import os
 import struct
 import termios
 
-from xsraid_cli import layout, words
+from xsraid_cli import formats
 from xsraid_cli.problems import NobodyReads, Problem
+from xsraid_cli.show import layout
 
 COLOURS = {"good": "32", "notice": "33", "bad": "31"}
 ROWS_DEFAULT = 24
@@ -79,4 +80,4 @@ def silence(stream):
 def warn(screen, sentences):
     """Write warnings."""
     for sentence in sentences:
-        screen.say(u"Warning: %s" % words.unicode_text(sentence))
+        screen.say(u"Warning: %s" % formats.unicode_text(sentence))

@@ -1,4 +1,4 @@
-"""The manual page xsraid(8), made from the commands. `python -m xsraid_cli.manual` writes it; `make manual` puts it where the RPM takes it from."""
+"""The manual page xsraid(8), made from the commands. `make manual` puts it where the RPM takes it from."""
 
 from __future__ import absolute_import
 
@@ -7,7 +7,9 @@ import sys
 
 from xsraid import api
 from xsraid import arguments as kinds
-from xsraid_cli import commands, health, inventory, parser, passwords
+from xsraid_cli.remote import inventory, passwords
+from xsraid_cli.show import health
+from xsraid_cli.table import commands, parser
 
 PAGE = u"""\
 .\\" Made by `make manual` from the table of functions.

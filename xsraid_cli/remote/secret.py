@@ -6,7 +6,8 @@ import json
 
 import XenAPI
 
-from xsraid_cli import commands, parser, passwords
+from xsraid_cli.remote import passwords
+from xsraid_cli.table import commands, parser
 
 USER_SUFFIX = "user"
 MADE_HERE = "xsraid"  # in a secret's other_config: made by this command, for settings

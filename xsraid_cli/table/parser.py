@@ -8,7 +8,8 @@ from xsraid import __version__, api
 from xsraid import arguments as kinds
 from xsraid.errors import BadArgument
 from xsraid.text import PYTHON_2
-from xsraid_cli import commands, words
+from xsraid_cli import formats
+from xsraid_cli.table import commands
 
 ABOUT = "Software RAID of XenServer and XCP-ng hosts."
 UNKNOWN_HINT = "\nHosts with a newer xsraid may know more: `xsraid version` compares. `xsraid --help` lists the commands."
@@ -94,7 +95,7 @@ def parse(known, typed, is_asking=False):
     is_asking: of `build`; a command without any of its arguments is then one that asks for them.
     """
     parser = build(known, is_asking)
-    options = parser.parse_args([words.unicode_text(word) for word in typed])
+    options = parser.parse_args([formats.unicode_text(word) for word in typed])
     command = getattr(options, "command", None)
     if command is None:
         parser.error("a command is missing: `xsraid --help` lists them")

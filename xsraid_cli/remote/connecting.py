@@ -2,10 +2,10 @@
 
 from __future__ import absolute_import
 
-from xsraid_cli import certificates, passwords, pool, transport
-from xsraid_cli.inventory import Entry
 from xsraid_cli.problems import USAGE, Problem
-from xsraid_cli.screen import warn
+from xsraid_cli.remote import certificates, passwords, pool, transport
+from xsraid_cli.remote.inventory import Entry
+from xsraid_cli.show.screen import warn
 
 FOR_POOLS = ("user", "password_fd", "ca_file", "fingerprint", "insecure")
 

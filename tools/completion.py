@@ -1,4 +1,4 @@
-"""The completion of bash, made from the commands. `python -m xsraid_cli.completion` writes it; `make manual` puts it where the RPM takes it from."""
+"""The completion of bash, made from the commands. `make manual` puts it where the RPM takes it from."""
 
 from __future__ import absolute_import
 
@@ -6,7 +6,7 @@ import io
 import sys
 
 from xsraid import arguments as kinds
-from xsraid_cli import commands, parser
+from xsraid_cli.table import commands, parser
 
 # Disks and arrays are those of the machine that it is typed on: nothing is asked of a host while somebody types.
 SCRIPT = u"""\

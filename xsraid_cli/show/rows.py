@@ -5,11 +5,12 @@ from __future__ import absolute_import
 import collections
 import json
 
-from xsraid_cli import health, layout, versions, views, words
-from xsraid_cli.commands import as_typed
-from xsraid_cli.layout import Cell
-from xsraid_cli.parser import STATUS
+from xsraid_cli import formats
 from xsraid_cli.problems import DEGRADED, DONE, FAILED
+from xsraid_cli.show import health, layout, replies, versions
+from xsraid_cli.show.layout import Cell
+from xsraid_cli.table.commands import as_typed
+from xsraid_cli.table.parser import STATUS
 
 VERSION = "version"
 COLUMNS = ["array", "level", "size", "health", "survives", "sr"]
@@ -45,16 +46,16 @@ def as_json(answers):
             pools[each.pool] = value
         else:
             hosts[each.host.name if each.host.name not in hosts else each.host.uuid] = value
-    return words.unicode_text(json.dumps(pools.get(None, {}) if set(pools) <= {None} else pools, separators=(", ", ": ")))
+    return formats.unicode_text(json.dumps(pools.get(None, {}) if set(pools) <= {None} else pools, separators=(", ", ": ")))
 
 
 def _name(answer):
     """Return what a row is called by: its host, of many pools with the pool before it."""
-    return u" ".join([words.plain(part) for part in (answer.pool, answer.host.name if answer.host else None) if part is not None])
+    return u" ".join([formats.plain(part) for part in (answer.pool, answer.host.name if answer.host else None) if part is not None])
 
 
 def _told(problem):
-    return u" ".join(words.unicode_text(part) for part in (problem.what, problem.advice) if part)
+    return u" ".join(formats.unicode_text(part) for part in (problem.what, problem.advice) if part)
 
 
 def _arrays(answers):
@@ -63,8 +64,8 @@ def _arrays(answers):
     for each in answers:
         records = each.replies[0].get("arrays", ())
         for record in records:
-            rows.append([_name(each)] + views.row(record, _survives(record.get("redundancy_left"))))
-            more += [[Cell(_name(each), None)] + line for line in views.sync(record) + views.remarks(record)]
+            rows.append([_name(each)] + replies.row(record, _survives(record.get("redundancy_left"))))
+            more += [[Cell(_name(each), None)] + line for line in replies.sync(record) + replies.remarks(record)]
         without += [] if records else [_name(each)]
     shown = layout.table(["host"] + COLUMNS, rows) + more if rows else []
     return shown + ([[]] if shown and without else []) + (layout.paragraph(u"No arrays on %s." % u", ".join(without)) if without else [])
@@ -77,7 +78,7 @@ def _survives(count):
 
 def _versions(answers):
     """Return a row for each host, and what to do where a plugin is of another version than this command line."""
-    rows = [[_name(each), words.plain(each.replies[0].get("version")), words.plain(each.replies[0].get("python"))] for each in answers]
+    rows = [[_name(each), formats.plain(each.replies[0].get("version")), formats.plain(each.replies[0].get("python"))] for each in answers]
     shown = layout.table(["host", "version", "python"], rows) if rows else []
     for each in answers:
         sentences = [part for part in versions.compared(each.replies[0].get("version", ""), _name(each)) if part]
@@ -89,5 +90,5 @@ def _blocks(answers):
     """Return each reply as a host alone has it, under the host's name."""
     shown = []
     for each in answers:
-        shown += ([[]] if shown else []) + [[Cell(_name(each) + u":", None)]] + views.reply(each.replies[0])
+        shown += ([[]] if shown else []) + [[Cell(_name(each) + u":", None)]] + replies.reply(each.replies[0])
     return shown

@@ -4,9 +4,10 @@ from __future__ import absolute_import
 
 import itertools
 
-from xsraid_cli import health, layout, words
-from xsraid_cli.commands import as_typed
-from xsraid_cli.layout import Cell
+from xsraid_cli import formats
+from xsraid_cli.show import health, layout
+from xsraid_cli.show.layout import Cell
+from xsraid_cli.table.commands import as_typed
 
 SYNC_NAMES = {"recover": "rebuild"}
 NO_ARRAYS = "No arrays here. `xsraid disks` shows what they could be made of, `xsraid create --help` how."
@@ -21,7 +22,7 @@ def reply(parsed, with_commands=False, detailed=False):
     blocks = []
     for is_plain, group in itertools.groupby(keys, lambda key: _view(key, parsed[key]) is None):
         if is_plain:
-            blocks.append(layout.facts([(words.label(key), words.value(key, parsed[key])) for key in group]))
+            blocks.append(layout.facts([(formats.label(key), formats.value(key, parsed[key])) for key in group]))
         else:
             blocks += [arrays(parsed[key], detailed) if key == "arrays" else _view(key, parsed[key])(parsed[key]) for key in group]
     blocks += [layout.paragraph(as_typed(parsed["next"]))] if parsed.get("next") else []
@@ -32,7 +33,7 @@ def arrays(records, detailed=False):
     """Return the lines of array records, one row each and below it what is not as it should be."""
     if not records:
         return layout.paragraph(NO_ARRAYS)
-    rows = [row(record, words.failures(record.get("redundancy_left"))) for record in records]
+    rows = [row(record, formats.failures(record.get("redundancy_left"))) for record in records]
     lines = layout.table(["array", "level", "size", "health", "redundancy", "sr"], rows)
     for record in records:
         lines += _summary(record, detailed) + sync(record) + remarks(record)
@@ -41,31 +42,33 @@ def arrays(records, detailed=False):
 
 def row(record, redundancy):
     """Return the cells of an array record: node, level, size, health, redundancy, SR. redundancy: it in words, for which tables have unlike room."""
-    return [words.node(record.get("device")), words.value("level", record.get("level")), words.value("size_bytes", record.get("size_bytes")),
-            Cell(words.plain(record.get("health") or "planned"), health.colour(record)), redundancy,
-            words.value("sr", (record.get("sr") or {}).get("name_label"))]
+    return [formats.node(record.get("device")), formats.value("level", record.get("level")), formats.value("size_bytes", record.get("size_bytes")),
+            Cell(formats.plain(record.get("health") or "planned"), health.colour(record)), redundancy,
+            formats.value("sr", (record.get("sr") or {}).get("name_label"))]
 
 
 def disks(records):
     """Return the lines of disk records."""
-    rows = [[words.node(record.get("device"))] + [words.value(name, record.get(name)) for name in ("size_bytes", "model", "serial")] + [_use(record)]
-            for record in records]
+    rows = []
+    for record in records:
+        facts = [formats.value(name, record.get(name)) for name in ("size_bytes", "model", "serial")]
+        rows.append([formats.node(record.get("device"))] + facts + [_use(record)])
     return layout.table(["disk", "size", "model", "serial", "use"], rows) if rows else layout.paragraph("No disks.")
 
 
 def _use(record):
     if record.get("refusals"):
-        details = [words.plain(refusal.get("detail")) for refusal in record.get("refusals")]
+        details = [formats.plain(refusal.get("detail")) for refusal in record.get("refusals")]
         return Cell(u"; ".join(sorted(set(details), key=details.index)), None)
     if record.get("stale"):
-        return Cell(u"free with --wipe, still has %s" % u", ".join(sorted({words.plain(part["type"]) for part in record["stale"]})), "notice")
+        return Cell(u"free with --wipe, still has %s" % u", ".join(sorted({formats.plain(part["type"]) for part in record["stale"]})), "notice")
     return Cell(u"free", "good")
 
 
 def _summary(record, always):
     """Return the lines of what the health of an array means; its row says as much of one that is well, its bar of one at work. always: of any."""
     is_told = record.get("summary") and (always or not record.get("sync") and record.get("health") != health.BEST)
-    return layout.paragraph(u"%s: %s" % (words.node(record.get("device")), words.plain(record["summary"])), 2) if is_told else []
+    return layout.paragraph(u"%s: %s" % (formats.node(record.get("device")), formats.plain(record["summary"])), 2) if is_told else []
 
 
 def sync(record):
@@ -74,10 +77,10 @@ def sync(record):
     if not known:
         return []
     ratio, speed, left = known.get("done_ratio"), known.get("speed_bytes_s"), known.get("remaining_s")
-    parts = [u"%s %s" % (words.node(record.get("device")), words.plain(SYNC_NAMES.get(known.get("action"), known.get("action"))))]
-    parts += [] if ratio is None else [u"%s %s" % (layout.bar(ratio), words.percent(ratio))]
-    parts += [words.speed(speed)] if speed else []
-    parts += [u"%s left" % words.duration(left)] if left is not None else []
+    parts = [u"%s %s" % (formats.node(record.get("device")), formats.plain(SYNC_NAMES.get(known.get("action"), known.get("action"))))]
+    parts += [] if ratio is None else [u"%s %s" % (layout.bar(ratio), formats.percent(ratio))]
+    parts += [formats.speed(speed)] if speed else []
+    parts += [u"%s left" % formats.duration(left)] if left is not None else []
     return [[Cell(u"  " + u"  ".join(parts), None)]]
 
 
@@ -86,17 +89,17 @@ def remarks(record):
     lines = []
     for member in record.get("members", ()):
         if member.get("state", "active") not in health.MEMBERS_WELL:
-            lines.append([Cell(u"  %s " % words.node(record.get("device")), None),
-                          Cell(words.plain(member["state"]), health.member_colour(member)), Cell(u": " + _whereabouts(member), None)])
+            lines.append([Cell(u"  %s " % formats.node(record.get("device")), None),
+                          Cell(formats.plain(member["state"]), health.member_colour(member)), Cell(u": " + _whereabouts(member), None)])
     if not record.get("configured", True):
-        lines += layout.paragraph(u"%s has no line in /etc/mdadm.conf: xsraid adopt %s" % ((words.node(record.get("device")),) * 2), 2)
+        lines += layout.paragraph(u"%s has no line in /etc/mdadm.conf: xsraid adopt %s" % ((formats.node(record.get("device")),) * 2), 2)
     return lines
 
 
 def _whereabouts(member):
     """Return which disk a member is, and its slot."""
     slot = member.get("slot")
-    disk = u"%s, serial %s" % (words.node(member["device"]), words.value("serial", member.get("serial"))) if member.get("device") else u"no disk"
+    disk = u"%s, serial %s" % (formats.node(member["device"]), formats.value("serial", member.get("serial"))) if member.get("device") else u"no disk"
     return disk + (u", no slot" if slot is None else u", slot %s" % slot)
 
 
@@ -104,10 +107,10 @@ def _members(record):
     """Return the lines of all members of an array, and of what else is known of it."""
     rows = []
     for member in record.get("members", ()):
-        state = words.plain(member.get("state")) + (u", being replaced" if member.get("being_replaced") else u"")
-        rows.append([words.value("slot", member.get("slot")), words.node(member.get("device")), Cell(state, health.member_colour(member))] + [
-            words.value(name, member.get(name)) for name in ("serial", "errors", "enclosure_slot")] + [_smart(member.get("smart"))])
-    more = [(words.label(key), words.value(key, part)) for key, part in record.items() if key not in IN_ROW and _is_plain(part)]
+        state = formats.plain(member.get("state")) + (u", being replaced" if member.get("being_replaced") else u"")
+        rows.append([formats.value("slot", member.get("slot")), formats.node(member.get("device")), Cell(state, health.member_colour(member))] + [
+            formats.value(name, member.get(name)) for name in ("serial", "errors", "enclosure_slot")] + [_smart(member.get("smart"))])
+    more = [(formats.label(key), formats.value(key, part)) for key, part in record.items() if key not in IN_ROW and _is_plain(part)]
     return (layout.table(["slot", "disk", "state", "serial", "errors", "enclosure", "SMART"], rows) + [[]] if rows else []) + layout.facts(more)
 
 
@@ -115,15 +118,15 @@ def _smart(seen):
     """Return the Cell of what SMART says of a member: its verdict, and what it counts beside that."""
     if not seen:
         return Cell(u"-", None)
-    counts = [u"%d %s" % (seen[name], words.label(name)) for name in seen if name != "verdict" and seen[name]]
+    counts = [u"%d %s" % (seen[name], formats.label(name)) for name in seen if name != "verdict" and seen[name]]
     colour = "good" if seen.get("verdict") in GOOD_VERDICTS and not counts else "notice" if seen.get("verdict") in GOOD_VERDICTS + (None,) else "bad"
-    return Cell(u", ".join([words.plain(seen.get("verdict"))] + counts), colour)
+    return Cell(u", ".join([formats.plain(seen.get("verdict"))] + counts), colour)
 
 
 def _deliveries(records):
-    rows = [[words.node(record.get("array")), words.plain(record.get("channel")),
-             Cell(u"accepted", "good") if record.get("accepted") else Cell(u"not accepted", "bad"), words.value("seconds", record.get("seconds")),
-             words.plain(record.get("response"))] for record in records]
+    rows = [[formats.node(record.get("array")), formats.plain(record.get("channel")),
+             Cell(u"accepted", "good") if record.get("accepted") else Cell(u"not accepted", "bad"), formats.value("seconds", record.get("seconds")),
+             formats.plain(record.get("response"))] for record in records]
     lines = layout.table(["array", "by", "", "seconds", "answer"], rows) if rows else []
     for advice in sorted({record.get("advice") for record in records if record.get("advice")}):
         lines += layout.paragraph(as_typed(advice))
@@ -133,19 +136,19 @@ def _deliveries(records):
 def _history(records):
     rows = []
     for record in records:
-        delivered = u", ".join(u"%s %s" % (words.plain(each.get("channel")), words.plain(each.get("state"))) for each in record.get("deliveries", ()))
-        rows.append([words.value("time", record.get("time")), words.plain(record.get("name")), words.node(record.get("array")),
-                     words.node(record.get("disk")), delivered])
+        deliveries = [(formats.plain(each.get("channel")), formats.plain(each.get("state"))) for each in record.get("deliveries", ())]
+        rows.append([formats.value("time", record.get("time")), formats.plain(record.get("name")), formats.node(record.get("array")),
+                     formats.node(record.get("disk")), u", ".join(u"%s %s" % delivery for delivery in deliveries)])
     return layout.table(["time", "alert", "array", "disk", "delivered"], rows) if rows else layout.paragraph("No alerts yet.")
 
 
 def _commands(given):
-    return [[Cell(u"    " + words.plain(line), None)] for line in given]
+    return [[Cell(u"    " + formats.plain(line), None)] for line in given]
 
 
 def _is_plain(part):
     """Return whether a part of a reply fits one line after its name; several sentences have one each."""
-    return not isinstance(part, dict) and not (isinstance(part, list) and any(isinstance(each, (dict, list)) or " " in words.value("", each)
+    return not isinstance(part, dict) and not (isinstance(part, list) and any(isinstance(each, (dict, list)) or " " in formats.value("", each)
                                                                               for each in part))
 
 
@@ -161,15 +164,15 @@ def _anything(part):
     """Return the lines of a part of a reply that nothing is known of, by its form."""
     if isinstance(part, dict):
         return [line for key, each in part.items() for line in (_settings({key: each}) if _is_plain(each) else
-                                                                layout.paragraph(words.label(key)) + _anything(each))]
+                                                                layout.paragraph(formats.label(key)) + _anything(each))]
     if not all(isinstance(each, dict) for each in part):
-        return [line for each in part for line in layout.paragraph(words.value("", each))]
+        return [line for each in part for line in layout.paragraph(formats.value("", each))]
     names = [name for name in part[0] if all(_is_plain(each.get(name)) for each in part)]
-    return layout.table([words.label(name) for name in names], [[words.value(name, each.get(name)) for name in names] for each in part])
+    return layout.table([formats.label(name) for name in names], [[formats.value(name, each.get(name)) for name in names] for each in part])
 
 
 def _settings(given):
-    return layout.facts([(words.label(key), words.value(key, part)) for key, part in given.items()])
+    return layout.facts([(formats.label(key), formats.value(key, part)) for key, part in given.items()])
 
 
 def _joined(blocks):

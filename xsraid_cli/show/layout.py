@@ -8,7 +8,7 @@ from __future__ import absolute_import
 import collections
 import textwrap
 
-from xsraid_cli import words
+from xsraid_cli import formats
 
 WIDTH = 80
 GAP = 2
@@ -20,7 +20,7 @@ Cell = collections.namedtuple("Cell", "text colour")
 
 def cell(content, colour=None):
     """Return a Cell of text or of what is one already."""
-    return content if isinstance(content, Cell) else Cell(words.plain(content), colour)
+    return content if isinstance(content, Cell) else Cell(formats.plain(content), colour)
 
 
 def text(line):
@@ -31,7 +31,7 @@ def text(line):
 def paragraph(content, indent=0):
     """Return the lines of a sentence or more."""
     prefix = u" " * indent
-    return [[Cell(line, None)] for line in textwrap.wrap(words.plain(content), WIDTH, initial_indent=prefix, subsequent_indent=prefix,
+    return [[Cell(line, None)] for line in textwrap.wrap(formats.plain(content), WIDTH, initial_indent=prefix, subsequent_indent=prefix,
                                                          break_on_hyphens=False, break_long_words=False)] or [[Cell(u"", None)]]
 
 
