@@ -11,7 +11,7 @@
 #   make mutants     small faults in the pure modules, which the unit tests have to find; or: make mutants MODULES="levels sense"
 #   make rpm         build/rpm/: one RPM for Python 2 hosts (.xs7), one for Python 3 hosts (.xs8)
 #   make repo        build/repo/: a yum repository of both
-#   make readme      the README's description of the functions, from their table and real replies
+#   make readme      docs/functions.md, from the table of functions and real replies
 #   make manual      the manual page and the completion of the command line, from the same table
 #   make clean       removes build/; what was fetched stays in ~/.cache/xsraid, for all checkouts
 
@@ -40,7 +40,7 @@ VERSION := $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' xsraid/__init__.py)
 RELEASE_DATE := $(shell sed -n 's/^.. .*(\([0-9-]*\))$$/\1/p' CHANGELOG.md | head -n 1)
 export SOURCE_DATE_EPOCH := $(shell date -u -d "$(RELEASE_DATE)" +%s)
 
-PACKED := $(wildcard *.md) LICENSE SPECS rpm xapi-plugin xsraid xsraid_cli
+PACKED := $(wildcard *.md) docs LICENSE SPECS rpm xapi-plugin xsraid xsraid_cli
 PACKED_FILES := $(shell find $(PACKED) -type f -not -name '*.pyc' -not -name '*~')
 TARBALL := build/xsraid-$(VERSION).tar.gz
 # Another release or place can be asked for: make rpm RELEASE=2 RPM_DIR=/some/folder

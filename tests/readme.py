@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""The part of the README that describes the functions, made from their table and from replies that a miniature dom0 gave.
+"""The description of the functions, made from their table and from replies that a miniature dom0 gave.
 
-readme.py             writes it into README.md
+readme.py             writes it into docs/functions.md
 dom0/record.py        writes recorded_calls.json: {function: {"arguments": {...}, "reply": {...}}}
 """
 import json
@@ -10,7 +10,7 @@ import pathlib
 from xsraid import api
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
-README = PROJECT / "README.md"
+README, FUNCTIONS = PROJECT / "README.md", PROJECT / "docs/functions.md"
 RECORDED = PROJECT / "tests" / "recorded_calls.json"
 BEGIN, END = "<!-- functions: begin, made by `make readme` -->\n", "<!-- functions: end -->\n"
 WIDTH = 140
@@ -58,16 +58,16 @@ def shortened(reply):
 
 
 def with_functions(text, functions):
-    """Return the README's text with this description of the functions in its place."""
+    """Return the text of docs/functions.md with this description of the functions in its place."""
     before, _, rest = text.partition(BEGIN)
     _, _, after = rest.partition(END)
     return before + BEGIN + "\n" + functions + "\n" + END + after
 
 
 def current():
-    """Return the README as it should be."""
-    return with_functions(README.read_text(), render(api.TABLE, json.loads(RECORDED.read_text())))
+    """Return docs/functions.md as it should be."""
+    return with_functions(FUNCTIONS.read_text(), render(api.TABLE, json.loads(RECORDED.read_text())))
 
 
 if __name__ == "__main__":
-    README.write_text(current())
+    FUNCTIONS.write_text(current())

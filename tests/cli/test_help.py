@@ -48,8 +48,10 @@ def test_help_says_what_asks(helps):
 
 def test_what_the_readme_shows_can_be_typed():
     section = pathlib.Path(PROJECT, "README.md").read_text().split("## Every day")[1].split("\n## ")[0]
-    typed = [shlex.split(line, comments=True) for line in re.findall("^    (xsraid .*)$", section, re.MULTILINE)]
-    assert len(typed) >= 10
+    lines = re.findall("^    (xsraid .*)$", section, re.MULTILINE)
+    assert len(lines) >= 10
+    lines += re.findall("^    (xsraid .*)$", pathlib.Path(PROJECT, "docs/pools.md").read_text(), re.MULTILINE)
+    typed = [shlex.split(line, comments=True) for line in lines]
     for words in typed:
         parser.parse(commands.table(), words[1:], is_asking=True)
 

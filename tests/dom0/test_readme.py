@@ -25,7 +25,7 @@ def shape(value):
 
 
 def test_the_functions_are_described_as_the_table_and_the_replies_have_it():
-    assert readme.README.read_text() == readme.current(), "run `make readme`"
+    assert readme.FUNCTIONS.read_text() == readme.current(), "run `make readme`"
 
 
 def test_the_replies_look_as_recorded(fresh_dom0):

@@ -21,7 +21,8 @@ RPM_4_11_FEATURES = {
 MANUAL = "/usr/share/man/man8/xsraid.8"
 SHA256 = 8  # PGPHASHALGO_SHA256, which 4.11 knows
 PRIVATE = {"/var/lib/xsraid", "/var/lib/xsraid/spool", "/var/lib/xsraid/history"}  # for root alone
-FOLDERS = PRIVATE | {"/usr/lib/systemd/system/mdmonitor.service.d", "/usr/libexec/xsraid", "/usr/share/doc/xsraid", "/usr/share/licenses/xsraid",
+FOLDERS = PRIVATE | {"/usr/lib/systemd/system/mdmonitor.service.d", "/usr/libexec/xsraid", "/usr/share/doc/xsraid", "/usr/share/doc/xsraid/docs",
+                     "/usr/share/licenses/xsraid",
                      packages.PACKAGES_DIR, *packages.MODULES}
 
 
@@ -56,6 +57,7 @@ def expected_content(dist):
     content["/usr/share/licenses/xsraid/LICENSE"] = (packages.ROOT / "LICENSE").read_bytes()
     for page in packages.ROOT.glob("*.md"):
         content["/usr/share/doc/xsraid/" + page.name] = page.read_bytes()
+    content.update(("/usr/share/doc/xsraid/docs/" + name, data) for name, data in files_of("docs").items())
     for name, data in content.items():
         if name.startswith(("/etc/xapi.d/", "/usr/bin/", "/usr/libexec/")):
             content[name] = re.sub(b"^#!/usr/bin/python3(?=\\s)", b"#!" + packages.PYTHONS[dist].encode(), data)
