@@ -285,9 +285,40 @@ def test_a_token_that_no_header_can_carry_is_refused(machine, pool, value):
     assert details[:2] == ["XSRAID_BAD_ARGUMENT", "webhook_token_secret"]
 
 
-def test_settings_that_an_earlier_release_kept_are_applied(machine, pool):
-    machine.call("configure_alerts", **dict(SETTINGS, scope="pool"))
-    kept = json.loads(machine.session.xenapi.pool.get_other_config(pool)["xsraid-alerts"])
-    old = {key: value for key, value in kept.items() if not key.startswith("webhook")}
-    machine.session.xenapi.pool.set_other_config(pool, {"xsraid-alerts": json.dumps(old)})
-    assert machine.call("apply_alerts")["settings"]["mail_to"] == "admin@example.com"
+NEEDED = ("mail_to", "mail_from", "smtp_host")
+
+
+@pytest.mark.parametrize("scope", ["host", "pool"])
+def test_settings_of_another_release_are_applied(machine, pool, scope):
+    """An older one has put fewer of them into XAPI, a newer one more: whichever is missing has its default, what is unknown is left alone."""
+    holder = machine.session.xenapi.pool if scope == "pool" else machine.session.xenapi.host
+    ref = pool if scope == "pool" else holder.get_by_uuid(HOST_UUID)
+    settings = machine.call("configure_alerts", **dict(SETTINGS, scope=scope))["settings"]
+    kept = json.loads(holder.get_other_config(ref)["xsraid-alerts"])
+    assert set(NEEDED) < set(kept)
+    others = [{}, {"telegram_chat": "x", "quiet_hours": [1, 2]}]
+    fewer = [{key: value for key, value in kept.items() if key != name} for name in kept if name not in NEEDED]
+    for known in fewer + [{name: kept[name] for name in NEEDED}]:
+        for other in others:
+            holder.set_other_config(ref, {"xsraid-alerts": json.dumps(dict(known, **other))})
+            assert machine.call("apply_alerts")["settings"] == settings
+    changed = machine.call("configure_alerts", **dict(SETTINGS, scope=scope, mail_to="b@example.com"))["settings"]
+    assert changed["mail_to"] == "b@example.com"
+    assert json.loads(holder.get_other_config(ref)["xsraid-alerts"])["quiet_hours"] == [1, 2]
+
+
+def test_a_pool_of_two_releases_has_the_settings_of_either(machine, pool, tmpdir):
+    """What the member's release knows more of stays when the master's writes the pool's settings, and the member takes them over."""
+    uuid = "10000000-0000-4000-8000-000000000000"
+    member = Machine(str(tmpdir.join(uuid)), uuid)
+    try:
+        member.start(machine, "member")
+        machine.call("configure_alerts", **dict(SETTINGS, scope="pool"))
+        kept = json.loads(machine.session.xenapi.pool.get_other_config(pool)["xsraid-alerts"])
+        machine.session.xenapi.pool.set_other_config(pool, {"xsraid-alerts": json.dumps(dict(kept, quiet_hours=[1, 2]))})
+        hosts = machine.call("configure_alerts", **dict(SETTINGS, scope="pool", mail_to="b@example.com"))["hosts"]
+        assert [host["applied"] for host in hosts if host["host"] == uuid] == [True]
+        assert member.call("get_alerts")["settings"]["mail_to"] == "b@example.com"
+        assert json.loads(machine.session.xenapi.pool.get_other_config(pool)["xsraid-alerts"])["quiet_hours"] == [1, 2]
+    finally:
+        member.stop()

@@ -20,7 +20,9 @@ from xsraid.xapi import objects
 
 KEY = "xsraid-alerts"  # in other_config of a host, or of the pool for every host that has none: the settings, the password as its secret's uuid
 SECRET_ADVICE = "make a secret with `xe secret-create value=...` and give its uuid as smtp_password_secret"
-LATER_SETTINGS = ("webhook_urls", "webhook_header", "webhook_token_secret", "xo_alarms")  # what an earlier release has put into XAPI lacks them
+# What a setting is that is missing in XAPI: another release has put them there. Those beyond these are left alone.
+DEFAULTS = {"smtp_port": 587, "smtp_security": "starttls", "smtp_user": None, "smtp_password_secret": None, "xapi_messages": True,
+            "webhook_urls": None, "webhook_header": None, "webhook_token_secret": None, "xo_alarms": None}
 WEBHOOK = "webhook"  # the note of its settings, see `by_webhook`
 # What the pool's other_config may hold for XAPI's own mail-alarm (xen-api, scripts/mail-alarm), and which setting that is.
 MAIL_ALARM = {"mail_to": "mail-destination", "mail_from": "mail-sender", "smtp_host": "ssmtp-mailhub"}
@@ -96,8 +98,8 @@ def wanted_settings(session, given):
             raise BadArgument(name, "is missing, and the pool's other_config has no %s either; it takes %s, such as %s=%s"
                               % (MAIL_ALARM[name], kind.shape, name, kind.example))
         given[name] = given[name] or _checked(name, pools[name], MAIL_ALARM[name])
-    given["smtp_port"] = given["smtp_port"] or 587
-    given["smtp_security"] = given["smtp_security"] or "starttls"
+    for name in ("smtp_port", "smtp_security"):
+        given[name] = given[name] or DEFAULTS[name]
     return given
 
 
@@ -121,8 +123,7 @@ def kept_settings(session, here):
 
 def _understood(text, scope):
     try:
-        found = natively(json.loads(text))
-        found = dict(dict.fromkeys(LATER_SETTINGS), **found)
+        found = dict(DEFAULTS, **natively(json.loads(text)))
         settings = {name: found[name] if found[name] is None else kind(_as_argument(found[name])) for name, kind in arguments.ALERTS.items()}
         if settings["mail_to"] and settings["mail_from"] and settings["smtp_host"]:
             return settings
@@ -141,14 +142,25 @@ def _as_argument(value):
 
 def keep_settings(host, session, wanted, scope):
     """Have XAPI keep the settings: for this host, or for the pool, of which then no host has any of its own."""
-    text = json.dumps(wanted)
+    here, pool = objects.this_host(host, session), objects.pool(session)
     if scope == "host":
-        objects.set_other_config(session.xenapi.host, objects.this_host(host, session), KEY, text)
+        text = _with_those_of_others(session.xenapi.host.get_other_config(here), wanted)
+        objects.set_other_config(session.xenapi.host, here, KEY, text)
         return
-    objects.set_other_config(session.xenapi.pool, objects.pool(session)["ref"], KEY, text)
+    objects.set_other_config(session.xenapi.pool, pool["ref"], KEY, _with_those_of_others(pool["other_config"], wanted))
     for ref, record in session.xenapi.host.get_all_records().items():
         if KEY in record["other_config"]:
             session.xenapi.host.remove_from_other_config(ref, KEY)
+
+
+def _with_those_of_others(config, wanted):
+    """Return the settings as XAPI keeps them, with those that a newer release has put there. config: the other_config that they are in."""
+    try:
+        before = natively(json.loads(native(config.get(KEY, "{}"))))
+        others = {name: value for name, value in before.items() if name not in arguments.ALERTS}
+    except (AttributeError, ValueError):  # whatever it is, it is none of ours
+        others = {}
+    return json.dumps(dict(others, **wanted))
 
 
 def apply_settings(host, wanted, password, token, keep=None):
