@@ -37,6 +37,7 @@ FOLLOW_UPS = (
 def main(arguments):
     """Do what a unit asks for, one of the words below; return the exit status."""
     host = Host()
+    config.load_or_default(host)
     try:
         {"assemble": assemble.assemble, "attach": attach_locally, "initrd": initrd.make, "monitor": deliver.prepare_monitor,
          "deliver": deliver_and_follow, "settings": settings_locally, "care": look_after, "late": see_to_late_members}[" ".join(arguments)](host)
@@ -88,7 +89,7 @@ def see_to_late_members(host):
     while True:
         try:
             with host.lock("looking at members that came late", is_brief=True):
-                said, conflicts = _late_members(host, config.load_or_default(host).mdadm_timeout_s)
+                said, conflicts = _late_members(host)
             break
         except Busy:
             if clock.monotonic_s() > deadline:
@@ -101,7 +102,7 @@ def see_to_late_members(host):
         deliver.start(host)
 
 
-def _late_members(host, limit_s):
+def _late_members(host):
     """Take in members that are as fresh as their array was before it ran without them. Return (what was done, {uuid: sentences on a conflict}).
 
     A member that may hold what the array lacks is left alone: that is a conflict.
@@ -110,16 +111,16 @@ def _late_members(host, limit_s):
     before = {uuid: list(map(superblocks.unpacked, blocks)) for uuid, blocks in before.items()}
     records = assemble.lacking(host)
     said, conflicts = [], {}
-    for record, free in zip(records, assemble.examine_free(host, records, limit_s)):
+    for record, free in zip(records, assemble.examine_free(host, records)):
         active = [member["device"] for member in record["members"] if member["state"] == "active"]
-        ours = [block for block in assemble.examine_all(host, active, limit_s)[0].values() if block]
+        ours = [block for block in assemble.examine_all(host, active)[0].values() if block]
         apart, _ = free.apart(ours, before.get(record["uuid"], []), sysfs.boot_time(host))
         if apart:
             conflicts[record["uuid"]] = assemble.conflict(host, record["uuid"], ours, apart)
         said += free.unread
     late = [record for record in records if before.get(record["uuid"]) and record["uuid"] not in conflicts]
     said += assemble.tried_together(host, lambda record: "taking in late members of " + record["device"],
-                                    lambda record: assemble.take_in(host, record, before[record["uuid"]], limit_s), late, 3 * limit_s)[0]
+                                    lambda record: assemble.take_in(host, record, before[record["uuid"]]), late, 3 * host.command_limit_s)[0]
     return said, conflicts
 
 
@@ -159,7 +160,7 @@ def _once(host, act):
 def _apply_settings(host, session):
     if not alert_settings.is_restorable(host, session):
         return  # without the lock, which a call may need right now
-    with rollback.changing(host, "applying the alert settings", config.load_or_default(host).mdadm_timeout_s, session):
+    with rollback.changing(host, "applying the alert settings", session):
         for sentence in alert_settings.restore(host, session):
             host.log(sentence, syslog.LOG_WARNING)
 
@@ -169,10 +170,9 @@ def attach(host, session):
 
     An array that runs from a part that is not the freshest one there gets nothing added, and its SR is not plugged. Raises Busy and what XAPI raises.
     """
-    limit_s = config.load_or_default(host).mdadm_timeout_s
-    with rollback.changing(host, "attaching storage repositories", limit_s, session):
+    with rollback.changing(host, "attaching storage repositories", session):
         facts = store.read(host, "boot") or {}
-        did, conflicts = _late_members(host, limit_s)
+        did, conflicts = _late_members(host)
         conflicts = dict(facts.get("conflicts", {}), **conflicts)
         did += assemble.tried("plugging", _plug, host, session, conflicts)
         did += assemble.tried("applying the alert settings", alert_settings.restore, host, session)

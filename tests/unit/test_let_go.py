@@ -102,7 +102,7 @@ def test_a_member_is_taken_out_though_the_kernel_is_slow_to_forget_it(machine, m
     if not busy_reads:
         shutil.rmtree(str(machine.folder.join("sys/block/md0/md/dev-sdb1")))
     system_faults.Reads(mocker, when)
-    members._take_out(machine.host, record, "/dev/sdb1", 5)
+    members._take_out(machine.host, record, "/dev/sdb1")
     assert machine.log("mdadm") == ["--manage /dev/md0 --remove detached"]
 
 

@@ -59,7 +59,7 @@ def test_a_disk_that_is_put_into_a_frozen_array_is_rebuilt(dom0, mocker):
     dom0.write("sys/block/md0/md/array_state", "read-auto\n")
     mocker.patch("xsraid.actions.members.wait_until")
     dom0.mdadm("cat %s/%s >>%s/asked" % (dom0.folder, ACTION, dom0.folder))
-    members.put_in(dom0.host, ARRAY, NEW, 5)
+    members.put_in(dom0.host, ARRAY, NEW)
     assert dom0.read("asked").splitlines() == ["--readwrite /dev/md0", "frozen", "--manage /dev/md0 --add /dev/sdc", "idleen"]
 
 
@@ -71,7 +71,7 @@ def test_a_journal_is_put_in_while_the_array_is_read_only(dom0, mocker, record, 
     """The kernel refuses to make it so that is so already (md.c, md_set_readonly)."""
     mocker.patch("xsraid.actions.members.wait_until")
     dom0.mdadm("")
-    members._put_in_journal(dom0.host, dict(ARRAY, **record), None, NEW, 5)
+    members._put_in_journal(dom0.host, dict(ARRAY, **record), None, NEW)
     assert dom0.read("asked").splitlines() == asked
 
 
@@ -92,12 +92,13 @@ HANGS, FAILS = "exec sleep 5", "echo no >&2; exit 1"
 
 @pytest.mark.parametrize("then,error", [(HANGS, Timeout), (FAILS, CommandFailed)])
 @pytest.mark.parametrize("word,act", [
-    ("--add", lambda host: members.put_in(host, ARRAY, NEW, 0.3)),
-    ("--add-journal", lambda host: members._put_in_journal(host, ARRAY, None, NEW, 0.3)),
-    ("--re-add", lambda host: assemble._re_add(host, ARRAY, "/dev/sdc", 0.3)),
+    ("--add", lambda host: members.put_in(host, ARRAY, NEW)),
+    ("--add-journal", lambda host: members._put_in_journal(host, ARRAY, None, NEW)),
+    ("--re-add", lambda host: assemble._re_add(host, ARRAY, "/dev/sdc")),
 ])
 def test_what_an_mdadm_that_was_ended_froze_is_let_go(dom0, then, error, word, act):
     dom0.freezing(word, then)
+    dom0.host.command_limit_s = 0.3
     with pytest.raises(error) as caught:
         act(dom0.host)
     assert word in caught.value.parameters[0] and dom0.read(ACTION)[:4] == "idle"
@@ -105,8 +106,9 @@ def test_what_an_mdadm_that_was_ended_froze_is_let_go(dom0, then, error, word, a
 
 def test_a_cleanup_that_hangs_as_well_hides_nothing(dom0):
     dom0.mdadm("case \"$*\" in *--readonly*) ;; *) %s;; esac" % HANGS)
+    dom0.host.command_limit_s = 0.3
     with pytest.raises(Timeout) as caught:
-        members._put_in_journal(dom0.host, ARRAY, None, NEW, 0.3)
+        members._put_in_journal(dom0.host, ARRAY, None, NEW)
     assert "--add-journal" in caught.value.parameters[0]
 
 

@@ -62,7 +62,7 @@ def test_what_is_not_frozen_is_left_alone(dom0, action):
 def test_an_array_is_made_read_only_whatever_is_under_way(dom0, action, then):
     dom0.write(ACTION, action)
     dom0.mdadm(REFUSES.format(dom0.folder))
-    resync.make_read_only(dom0.host, ARRAY, 5)
+    resync.make_read_only(dom0.host, ARRAY)
     assert dom0.read(ACTION)[:len(then)] == then
     assert dom0.read("asked").splitlines()[-1] == "--readonly /dev/md0"
 
@@ -73,14 +73,14 @@ def test_an_array_that_stays_open_is_as_it_was(dom0, mocker, action):
     dom0.write(ACTION, action)
     dom0.mdadm("echo 'Device or resource busy' >&2; exit 1")
     with pytest.raises(CommandFailed) as caught:
-        resync.make_read_only(dom0.host, ARRAY, 5)
+        resync.make_read_only(dom0.host, ARRAY)
     assert caught.value.parameters[0] == "mdadm --readonly /dev/md0" and "busy" in caught.value.parameters[2]
     assert dom0.read(ACTION)[:4] == "idle"
 
 
 def test_an_array_that_udev_looks_at_for_a_moment_is_waited_for(dom0):
     dom0.mdadm("[ $(wc -l <%s/asked) -gt 3 ]" % dom0.folder)
-    resync.make_read_only(dom0.host, ARRAY, 5)
+    resync.make_read_only(dom0.host, ARRAY)
     assert len(dom0.read("asked").splitlines()) == 4
 
 
@@ -88,5 +88,6 @@ def test_an_array_that_udev_looks_at_for_a_moment_is_waited_for(dom0):
 def test_an_array_is_let_go_though_it_stays_read_only(dom0, then):
     dom0.write(ACTION, "frozen\n")
     dom0.mdadm(then)
-    resync.make_writable(dom0.host, ARRAY, 0.3)
+    dom0.host.command_limit_s = 0.3
+    resync.make_writable(dom0.host, ARRAY)
     assert dom0.read("asked") == "--readwrite /dev/md0\n" and dom0.read(ACTION)[:4] == "idle"

@@ -24,7 +24,7 @@ def configure_alerts(host, session, mail_to=None, mail_from=None, smtp_host=None
     `pool` for the same on every host of the pool, the reply then has "hosts" as well: what became of each. mail_to, mail_from and smtp_host left out
     are the pool's mail-alarm's. Raises BadArgument, CommandFailed, Timeout, Busy, and what XAPI raises; the files change all or not at all.
     """
-    limit_s = config.load(host).mdadm_timeout_s
+    config.load(host)
     wanted = settings.wanted_settings(session, collections.OrderedDict([
         ("mail_to", mail_to), ("mail_from", mail_from), ("smtp_host", smtp_host), ("smtp_port", smtp_port), ("smtp_security", smtp_security),
         ("smtp_user", smtp_user), ("smtp_password_secret", smtp_password_secret), ("xapi_messages", xapi_messages),
@@ -34,7 +34,7 @@ def configure_alerts(host, session, mail_to=None, mail_from=None, smtp_host=None
     token = settings.token_of(session, wanted)
     if password and wanted["smtp_security"] == "none":
         warnings.append("smtp_security=none sends user and password in clear over the network")
-    with rollback.changing(host, "configure_alerts", limit_s, session):
+    with rollback.changing(host, "configure_alerts", session):
         settings.apply_settings(host, wanted, password, token, lambda: settings.keep_settings(host, session, wanted, scope))
     reply = get_alerts(host, session)
     reply["warnings"] = warnings + reply["warnings"]
@@ -48,13 +48,13 @@ def apply_alerts(host, session):
 
     Raises NotConfigured where there are none, BadArgument, CommandFailed, Timeout, Busy, and what XAPI raises.
     """
-    limit_s = config.load(host).mdadm_timeout_s
+    config.load(host)
     scope, wanted = settings.kept_settings(session, objects.this_host(host, session))
     if scope is None:
         raise NotConfigured("XAPI keeps no alert settings for this host or its pool", "Call configure_alerts first.")
     password, _ = settings.password_of(session, wanted["smtp_user"], wanted["smtp_password_secret"])
     token = settings.token_of(session, wanted)
-    with rollback.changing(host, "apply_alerts", limit_s, session):
+    with rollback.changing(host, "apply_alerts", session):
         settings.apply_settings(host, wanted, password, token)
     return get_alerts(host, session)
 

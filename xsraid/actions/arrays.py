@@ -33,7 +33,7 @@ def create_array(host, session, level, devices, name=None, spares=(), chunk=None
     StaleData, NotEnoughDisks, UnknownDisk, BadArgument, Unsupported, Busy, CommandFailed, Timeout; the disks are then as free as they were. A call
     that was killed after it had made the array can be repeated, too.
     """
-    limit_s = config.load(host).mdadm_timeout_s
+    config.load(host)
     planning.check_options(level, devices, spares, chunk, bitmap, consistency_policy, journal)
     planning.refuse_unsupported(host, consistency_policy, journal)
     options = planning.Options(level, name, chunk, bitmap or "internal", consistency_policy, wipe, allow_mixed_sizes, allow_4k, allow_removable)
@@ -42,12 +42,12 @@ def create_array(host, session, level, devices, name=None, spares=(), chunk=None
         reply = _reply(planning.planned_record(plan), planning.commands_of(plan), plan.unused_bytes, [])
         reply["planned"] = True
         return reply
-    with rollback.changing(host, "create_array", limit_s, session) as lock:
+    with rollback.changing(host, "create_array", session) as lock:
         chosen = planning.choose(host, devices, spares, journal)
         uuid = _made_before(host, planning.request_of(chosen, options))
         if uuid is None:
             plan = planning.plan_array(host, session, chosen, options)
-            _carry_out(host, plan, limit_s)
+            _carry_out(host, plan)
             uuid = plan.uuid
         array, note = md_state.find_array(host, uuid), store.read(host, "creating", uuid)
         warnings = _watch(host, array) + initrd.rebuild(host)
@@ -62,8 +62,8 @@ def adopt_array(host, session, array):
 
     Return {"array": array record, "changes": [sentence], "warnings"}. Raises UnknownArray, BadArgument, Busy, CommandFailed, and what XAPI raises.
     """
-    limit_s = config.load(host).mdadm_timeout_s
-    with rollback.changing(host, "adopt_array", limit_s, session):
+    config.load(host)
+    with rollback.changing(host, "adopt_array", session):
         record = md_state.find_array(host, array)
         if record["health"] in md_state.NOT_THERE or record["uuid"] is None:
             raise UnknownArray(array, "this array is %s, so it cannot be adopted" % md_state.state_in_words(record))
@@ -83,8 +83,8 @@ def delete_array(host, session, array, confirm):
     that was carried out replies the same, with a warning that says so. Raises ArrayInUse while anything is built on it or kept on it, BadArgument,
     UnknownArray, Busy, CommandFailed, Timeout. A call that was cut off is finished by the next one that changes anything.
     """
-    limit_s = config.load(host).mdadm_timeout_s
-    with rollback.changing(host, "delete_array", limit_s, session):
+    config.load(host)
+    with rollback.changing(host, "delete_array", session):
         try:
             record = md_state.find_array(host, array)
         except UnknownArray:
@@ -100,9 +100,9 @@ def delete_array(host, session, array, confirm):
         members = [member["device"] for member in record["members"] if member["device"]]
         facts = {"device": record["device"], "name": record["name"]}
         store.write(host, rollback.DELETING, {"request": {"devices": members}, "array": facts}, record["uuid"])
-        cleared = rollback.finish_deletion(host, session, record["uuid"], limit_s, is_asked=True)
+        cleared = rollback.finish_deletion(host, session, record["uuid"], is_asked=True)
         host.log("deleted %s, which was on %s" % (record["device"], " ".join(cleared) or "no disk that is there"), syslog.LOG_NOTICE)
-        kept = [device for device in members if device not in cleared and rollback.may_carry(host, device, record["uuid"], limit_s)]
+        kept = [device for device in members if device not in cleared and rollback.may_carry(host, device, record["uuid"])]
         in_order = [device for device in members if device not in kept] + [device for device in cleared if device not in members]
         rollback.note_deleted(host, record["uuid"], facts, in_order)
         warnings = _kept_superblocks(record, kept) + _kept_lines(host, record) + initrd.rebuild(host)
@@ -205,7 +205,7 @@ def _is_there(host, uuid):
     return any(record["uuid"] and same_uuid(record["uuid"], uuid) and record["health"] != "missing" for record in md_state.read_arrays(host))
 
 
-def _carry_out(host, plan, limit_s):
+def _carry_out(host, plan):
     """Do what was planned; on any failure take it back, so that the disks are free and the files as they were."""
     staged = host.stage(md_state.CONFIGURATION, plan.configuration.text())  # first: a full or read-only /etc shows before a disk is touched
     try:
@@ -213,12 +213,12 @@ def _carry_out(host, plan, limit_s):
         store.write(host, "creating", facts, plan.uuid)
         try:
             claim.claim(host, plan.chosen)
-            claim.wipe(host, plan.wipes, plan.chosen, limit_s)
-            run(host, plan.create, limit_s)
+            claim.wipe(host, plan.wipes, plan.chosen)
+            run(host, plan.create)
             _wait_for_udev(host, plan)
             staged.commit()
         except BaseException:
-            rollback.try_to_take_back(host, plan.uuid, limit_s)
+            rollback.try_to_take_back(host, plan.uuid)
             raise
         host.log("created %s, %s, on %s" % (plan.node, plan.level, " ".join(disk["device"] for disk in plan.chosen)))
     finally:

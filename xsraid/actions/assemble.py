@@ -32,7 +32,7 @@ def assemble(host):
     """
     limits = config.load_or_default(host)
     _settle(host)
-    boot = Boot(host, limits.mdadm_timeout_s)
+    boot = Boot(host)
     for look in range(limits.boot_wait_s + limits.mdadm_timeout_s):
         try:
             with host.lock("assembling arrays"):
@@ -70,8 +70,8 @@ class Boot(object):
     given_up: the lines, (uuid, node), whose arrays are not tried again; did: sentences; conflicts: {uuid: the sentences of `conflict`}.
     """
 
-    def __init__(self, host, limit_s):
-        self.host, self.limit_s = host, limit_s
+    def __init__(self, host):
+        self.host = host
         self.blocks, self.unread, self.given_up, self.did, self.conflicts = {}, {}, [], [], {}
 
     def assemble(self, is_last):
@@ -80,31 +80,31 @@ class Boot(object):
         An array that udev has begun to assemble starts by itself when its last member comes; one of which udev knows nothing is tried again and
         again. One of which parts have been written to without each other is not started: which is the data, a person has to say.
         """
-        host, limit_s = self.host, self.limit_s
-        self.did += tried("taking back", rollback.take_back_creations, host, limit_s)
+        host = self.host
+        self.did += tried("taking back", rollback.take_back_creations, host)
         lines = self._waiting()
         self._examine(lines)
         alone = [(uuid, node) for uuid, node in lines if uuid and _inactive(host, uuid) is None and not self._is_split(uuid)]
-        self._together("assembling", lambda line: _assemble_whole(host, line[1], line[0], limit_s, self._readable(line[0])), alone)
+        self._together("assembling", lambda line: _assemble_whole(host, line[1], line[0], self._readable(line[0])), alone)
         lines = self._waiting()
         if lines and not is_last:
             return False
         startable = [(uuid, node) for uuid, node in lines if not uuid or not self._is_split(uuid)]
-        self._together("starting", lambda line: _start_without(host, line[1], line[0], limit_s, self._readable(line[0])), startable)
+        self._together("starting", lambda line: _start_without(host, line[1], line[0], self._readable(line[0])), startable)
         self._finish()
         return True
 
     def _finish(self):
         """Start the fresher parts, bring arrays to their nodes, take in what is late, have repairs begin, and note what is for `boot`."""
-        host, limit_s = self.host, self.limit_s
+        host = self.host
         self._look_for_fresher()
-        done, left = _put_right(host, limit_s)
+        done, left = _put_right(host)
         self.did += [sentence for _, sentence in done + left]
         _settle(host)
         there = [record for record in _there(host) if record["uuid"] not in self.conflicts]
         before = self._before(there)
         said, _ = tried_together(host, lambda record: "repairing " + record["device"],
-                                 lambda record: _repair(host, record, before.get(record["uuid"], []), limit_s), there, 3 * limit_s + GRACE_S)
+                                 lambda record: _repair(host, record, before.get(record["uuid"], [])), there, 3 * host.command_limit_s + GRACE_S)
         self.did += said
         kept = {uuid: list(map(superblocks.packed, blocks)) for uuid, blocks in before.items()}
         store.write(host, "boot", {"before": kept, "left": left, "conflicts": self.conflicts})
@@ -115,7 +115,7 @@ class Boot(object):
         return [line for line in _not_running(self.host) if line not in self.given_up]
 
     def _together(self, what, act, lines):
-        said, failed = tried_together(self.host, lambda line: "%s %s" % (what, _name(*line)), act, lines, 3 * self.limit_s + GRACE_S)
+        said, failed = tried_together(self.host, lambda line: "%s %s" % (what, _name(*line)), act, lines, 3 * self.host.command_limit_s + GRACE_S)
         self.did += said
         self.given_up += failed
 
@@ -128,7 +128,7 @@ class Boot(object):
 
     def _read(self, devices):
         new = sorted(device for device in devices if device not in self.blocks and device not in self.unread)
-        found, unread = examine_all(self.host, new, self.limit_s)
+        found, unread = examine_all(self.host, new)
         self.blocks.update(found)
         self.unread.update(unread)
 
@@ -172,13 +172,13 @@ class Boot(object):
         records = lacking(self.host)
         before = self._before(records)
         items = []
-        for record, free in zip(records, examine_free(self.host, records, self.limit_s)):
+        for record, free in zip(records, examine_free(self.host, records)):
             self.did += free.unread
             apart, is_split = free.apart(before[record["uuid"]])
             items += [(record, apart, is_split)] if apart else []
         said, _ = tried_together(self.host, lambda item: "starting the fresher part of " + item[0]["device"],
-                                 lambda item: _start_fresher(self.host, item[0], [block.device for block in item[1]], item[2], self.limit_s),
-                                 items, 4 * self.limit_s + GRACE_S)
+                                 lambda item: _start_fresher(self.host, item[0], [block.device for block in item[1]], item[2]),
+                                 items, 4 * self.host.command_limit_s + GRACE_S)
         self.did += said
         for record, apart, is_split in items:
             if is_split or not self._runs_from(record, [block.device for block in apart]):
@@ -220,10 +220,10 @@ def candidates(host):
     return found
 
 
-def examine_all(host, devices, limit_s):
+def examine_all(host, devices):
     """Return ({device: Superblock or None}, {device: why it cannot be read})."""
-    limit_s = min(limit_s, mdadm.EXAMINE_LIMIT_S)
-    outcomes = workers.each(host, lambda device: superblocks.packed(mdadm.examine(host, device, limit_s)), devices, limit_s + GRACE_S)
+    limit_s = mdadm.examine_limit_s(host) + GRACE_S
+    outcomes = workers.each(host, lambda device: superblocks.packed(mdadm.examine(host, device)), devices, limit_s)
     found = {device: superblocks.unpacked(outcome.value) for device, outcome in zip(devices, outcomes) if outcome.error is None}
     unread = {device: outcome.error for device, outcome in zip(devices, outcomes) if outcome.error is not None}
     return found, unread
@@ -249,10 +249,10 @@ class Free(object):
         return [block for word, block in words if word in superblocks.CONFLICTS], any(word == superblocks.SPLIT for word, _ in words)
 
 
-def examine_free(host, records, limit_s):
+def examine_free(host, records):
     """Return a Free for each array."""
     known = candidates(host)
-    return [Free(record, *examine_all(host, _free(host, record, known), limit_s)) for record in records]
+    return [Free(record, *examine_all(host, _free(host, record, known))) for record in records]
 
 
 def _free(host, record, known):
@@ -279,26 +279,26 @@ def is_untouched(host, record):
     return sysfs.attribute(host, sysfs.name_of(record["device"]), "md/array_state") == "read-auto"
 
 
-def take_in(host, record, before, limit_s):
+def take_in(host, record, before):
     """Take free members of an array into it that are as fresh as it was; return what was done. before: Superblocks as they were before it ran.
 
     udev does not take in what comes after the start. Staler ones have failed or been away: those are for a person to judge.
     """
     if not any(member["state"] == "missing" for member in record["members"]):
         return []
-    found, = examine_free(host, [record], limit_s)
+    found, = examine_free(host, [record])
     known = [member["device"] for member in record["members"]]
     taken = []
     for block in found.blocks:
         if block.device not in known and superblocks.compare(before, block) == superblocks.SAME:
-            _re_add(host, record, block.device, limit_s)
+            _re_add(host, record, block.device)
             taken.append("%s took in %s" % (record["device"], block.device))
     return taken + found.unread
 
 
-def _re_add(host, record, device, limit_s):
+def _re_add(host, record, device):
     try:
-        mdadm.re_add(host, record["device"], device, limit_s)
+        mdadm.re_add(host, record["device"], device)
     except XsraidError:
         resync.thaw(host, record)
         raise
@@ -348,43 +348,43 @@ def _settle(host):
     run(host, ["udevadm", "settle", "--timeout=%d" % SETTLE_S], SETTLE_S + 5, accept=None)
 
 
-def _assemble_whole(host, node, uuid, limit_s, devices):
+def _assemble_whole(host, node, uuid, devices):
     """Assemble an array if all of its members are there; one that lacks any is nothing to tell of yet."""
-    mdadm.assemble(host, node, uuid, ["--no-degraded"], limit_s, devices)
+    mdadm.assemble(host, node, uuid, ["--no-degraded"], devices)
     return []
 
 
-def _start_without(host, node, uuid, limit_s, devices):
+def _start_without(host, node, uuid, devices):
     """Start an array without the members that did not come, if it can; return what was done."""
     inactive = _inactive(host, uuid)
     said = ""
     if inactive is not None:
-        said = mdadm.start(host, inactive, limit_s)
+        said = mdadm.start(host, inactive)
         if (uuid, node) in _not_running(host):  # what udev collected may be the wrong members: mdadm chooses better when it sees all of them at once
-            mdadm.stop(host, inactive, limit_s, may_fail=True)
+            mdadm.stop(host, inactive, may_fail=True)
             inactive = None
     if inactive is None:
-        said = mdadm.assemble(host, node, uuid, ["--run"], limit_s, devices) if uuid else mdadm.assemble_configured(host, node, limit_s)
+        said = mdadm.assemble(host, node, uuid, ["--run"], devices) if uuid else mdadm.assemble_configured(host, node)
     if (uuid, node) in _not_running(host):
         return ["%s could not be started: %s" % (_name(uuid, node), " ".join(said.split()) or "none of its members is there")]
     return ["%s was started, after waiting in vain for all its members" % _name(uuid, node)]
 
 
-def _start_fresher(host, record, devices, is_split, limit_s):
+def _start_fresher(host, record, devices, is_split):
     """Stop an array that runs from an older part of it and start the fresher one, of these devices, or with is_split none; return what was done."""
     users = _users(host, record)
     if users:
         return ["%s runs without %s, which is not older, and goes on: it is in use by %s"
                 % (record["device"], ", ".join(devices), ", ".join(users))]
-    mdadm.stop(host, record["device"], limit_s)
+    mdadm.stop(host, record["device"])
     if is_split:
         return ["%s was stopped: it and %s have been written to without each other" % (record["device"], ", ".join(devices))]
     node = {md_uuid(uuid): node for node, uuid in md_state.read_configuration(host).arrays() if uuid}.get(record["uuid"])
-    said = mdadm.assemble(host, node, record["uuid"], ["--run"], limit_s, devices)
+    said = mdadm.assemble(host, node, record["uuid"], ["--run"], devices)
     return ["%s was started anew from %s, which is fresher than what ran: %s" % (record["device"], ", ".join(devices), " ".join(said.split()))]
 
 
-def _put_right(host, limit_s):
+def _put_right(host):
     """Bring arrays that have another node than their ARRAY line gives them to that node, unless somebody uses them.
 
     A volume group that udev has activated, but of which nothing is open, counts as nobody. Return (what was done, what was left), each
@@ -396,28 +396,28 @@ def _put_right(host, limit_s):
     right = {record["device"]: record["uuid"] for record in records if record not in wrong}
     done, left, stopped = [], [], []
     items = [(record, right.get(_kernel_node(host, nodes[record["uuid"]]))) for record in wrong]
-    for (record, _), outcome in zip(items, workers.each(host, lambda item: _stop_unused(host, item[0], item[1], limit_s), items,
-                                                         3 * limit_s + GRACE_S)):
+    for (record, _), outcome in zip(items, workers.each(host, lambda item: _stop_unused(host, item[0], item[1]), items,
+                                                         3 * host.command_limit_s + GRACE_S)):
         why = outcome.error or outcome.value
         if why:
             left.append((record["uuid"], "%s should be %s, but %s" % (record["device"], nodes[record["uuid"]], why)))
         else:
             stopped.append(record)
-    outcomes = workers.each(host, lambda record: mdadm.assemble(host, nodes[record["uuid"]], record["uuid"], ["--run"], limit_s,
+    outcomes = workers.each(host, lambda record: mdadm.assemble(host, nodes[record["uuid"]], record["uuid"], ["--run"],
                                                             [member["device"] for member in record["members"] if member["device"]]),
-                             stopped, limit_s + GRACE_S)
+                             stopped, host.command_limit_s + GRACE_S)
     for record, outcome in zip(stopped, outcomes):
         done.append((record["uuid"], "%s was brought to its node %s%s" % (record["device"], nodes[record["uuid"]],
                                                                          ", failed: " + outcome.error if outcome.error else "")))
     return done, left
 
 
-def _stop_unused(host, record, taken, limit_s):
+def _stop_unused(host, record, taken):
     """Stop an array that nobody uses; return why not. taken: the uuid of the array that has its node."""
     users = _users(host, record)
     if users or taken:
         return "it is in use by %s" % ", ".join(users) if users else "that is the node of %s" % taken
-    mdadm.stop(host, record["device"], limit_s)
+    mdadm.stop(host, record["device"])
     return None
 
 
@@ -438,13 +438,13 @@ def _users(host, record):
     return mounts + swaps + others
 
 
-def _repair(host, record, before, limit_s):
+def _repair(host, record, before):
     """Have a running array that is not whole take in members that udev left out, and begin to repair itself; return what was done.
 
     md repairs nothing until the array is first written to, and only then puts down which members are missing: until that a disk that comes back could
     be taken for one that is up to date.
     """
-    did = take_in(host, record, before, limit_s) if lacks(record) else []
+    did = take_in(host, record, before) if lacks(record) else []
     if (lacks(record) or record["sync"]) and is_untouched(host, record):
-        mdadm.make_writable(host, record["device"], limit_s)
+        mdadm.make_writable(host, record["device"])
     return did

@@ -35,7 +35,7 @@ def check_array(host, session, array, action):
     while it is degraded, UnknownArray, Busy, CommandFailed, Timeout.
     """
     limits = config.load(host)
-    with rollback.changing(host, "check_array", limits.mdadm_timeout_s, session):
+    with rollback.changing(host, "check_array", session):
         record = md_state.find_array(host, array)
         if record["health"] in md_state.NOT_THERE:
             raise UnknownArray(array, "this array is %s, it cannot be checked" % md_state.state_in_words(record))
@@ -43,7 +43,7 @@ def check_array(host, session, array, action):
             why = "whose members hold nothing twice that could be compared" if is_known(record["level"]) else "a level that is not known"
             raise BadArgument("array", "%s is %s, %s" % (record["device"], record["level"], why))
         members.refuse_read_only(record)
-        resync.wake(host, record, limits.mdadm_timeout_s)
+        resync.wake(host, record)
         under_way = record["sync"]["action"] if record["sync"] else None
         if under_way not in (None, "check"):
             raise ArrayInUse(record["device"], "its own %s" % under_way, "Let that end first.")
@@ -127,7 +127,7 @@ def _disk_of(host, device):
 
 def _look_at_checks(host, limits):
     """Begin the checks that are due, pause those that run beyond their hours, note those that have ended."""
-    with rollback.changing(host, "the monthly check", limits.mdadm_timeout_s, is_brief=True):
+    with rollback.changing(host, "the monthly check", is_brief=True):
         known, now = store.read(host, md_state.CARE) or {}, time.time()
         there = [record for record in md_state.read_arrays(host) if record["uuid"]]
         records = [record for record in there if record["health"] not in md_state.NOT_THERE]
@@ -241,7 +241,7 @@ def _set_speeds(host, record, speeds):
 
 def _act(host, record, action, limits):
     """Have the kernel begin (check) or end (idle) it, and wait until it shows; a check of a small array may be over before it is seen."""
-    mdadm.act(host, record["device"], action, limits.mdadm_timeout_s)
+    mdadm.act(host, record["device"], action)
     deadline = clock.monotonic_s() + SETTLE_S
     while bool(md_state.find_array(host, record["uuid"])["sync"]) != (action == "check") and clock.monotonic_s() < deadline:
         time.sleep(LOOK_S)

@@ -39,14 +39,14 @@ def grow_array(host, session, array, devices=None, wipe=False, allow_removable=F
     sr_sees_size: None where nothing is on the array that could take room. Raises BadArgument, Unsupported, ArrayInUse while something runs on it, and
     what `add_disk` raises; the array and the disks are then as they were.
     """
-    limit_s = config.load(host).mdadm_timeout_s
-    with rollback.changing(host, "grow_array", limit_s, session):
+    config.load(host)
+    with rollback.changing(host, "grow_array", session):
         record = md_state.find_array(host, array)
         if record["health"] in md_state.NOT_THERE or record["uuid"] is None:
             raise UnknownArray(array, "this array is %s, it cannot grow" % md_state.state_in_words(record))
         if devices is not None:
-            _refuse(host, record, limit_s)
-            _grow(host, session, record, devices, (wipe, allow_removable), limit_s)
+            _refuse(host, record)
+            _grow(host, session, record, devices, (wipe, allow_removable))
         record = md_state.list_arrays(host, session, record["uuid"])["arrays"][0]
         _note_room(host, session, record)
         seen = _offer(host, session, record, session.xenapi.SR.scan)
@@ -82,13 +82,13 @@ def room_sectors(level, chunk_sectors, count, new_count):
     return chunk_sectors * new * least // min(old, new)
 
 
-def _refuse(host, record, limit_s):
+def _refuse(host, record):
     """Raise for an array that cannot be reshaped, or not now."""
     md_state.refuse_firmware(record, "grows")
     members.refuse_read_only(record)
     if record["level"] not in GROWABLE:
         raise BadArgument("array", "%s is %s, which does not grow; it takes one of %s" % (record["device"], record["level"], ", ".join(GROWABLE)))
-    members.refuse_under_way(host, record, limit_s)
+    members.refuse_under_way(host, record)
     if record.get("frozen"):
         raise BadArgument("array", "%s is frozen: `echo idle > /sys/block/%s/md/sync_action`, then repeat the call"
                           % (record["device"], sysfs.name_of(record["device"])))
@@ -101,7 +101,7 @@ def _refuse(host, record, limit_s):
         raise Unsupported("Growing %s, whose copies are far or offset" % record["device"], "the layout near: mdadm reshapes no other")
 
 
-def _grow(host, session, record, names, allowed, limit_s):
+def _grow(host, session, record, names, allowed):
     """Put the disks in and begin the reshape; on a failure take them out again."""
     md_state.name_srs(host, session, [record])
     wanted = []
@@ -113,18 +113,18 @@ def _grow(host, session, record, names, allowed, limit_s):
             raise BadArgument("devices", "%s is a member of %s already" % (member["device"], record["device"]))
     count = sysfs.number(host, sysfs.name_of(record["device"]), "md/raid_disks")
     new_count = count + len(names)
-    _refuse_tight(host, record, count, new_count, limit_s)
+    _refuse_tight(host, record, count, new_count)
     new = members.choose(host, session, record, wanted, "devices", *allowed)
     _unpin(host, record)
     try:
         for disk in new:
-            members.put_in(host, record, disk, limit_s)
-        mdadm.grow(host, record["device"], new_count, limit_s)
+            members.put_in(host, record, disk)
+        mdadm.grow(host, record["device"], new_count)
     except (CommandFailed, Timeout):
         resync.thaw(host, record)
         for disk in new:
-            members.take_out_again(host, record, disk.device, limit_s)
-            _clear_again(host, disk.device, record, limit_s)
+            members.take_out_again(host, record, disk.device)
+            _clear_again(host, disk.device, record)
         raise
     members.wait_until(host, record, lambda now: len([member for member in now["members"] if member["slot"] is not None]) >= new_count)
     members.count_spares(host, record)
@@ -134,19 +134,19 @@ def _grow(host, session, record, names, allowed, limit_s):
         store.write(host, GROWING, {"sr": record["sr"]["uuid"], "size_bytes": size_bytes, "tries": 0}, record["uuid"])
 
 
-def _clear_again(host, device, record, limit_s):
+def _clear_again(host, device, record):
     """Clear the superblock of a disk that was taken out again after a failure, which is the one to report."""
     try:
-        rollback.clear(host, device, record["uuid"], limit_s)
+        rollback.clear(host, device, record["uuid"])
     except (CommandFailed, Timeout) as error:
         host.log("%s keeps its superblock: %s" % (device, error), syslog.LOG_WARNING)
 
 
-def _refuse_tight(host, record, count, new_count, limit_s):
+def _refuse_tight(host, record, count, new_count):
     """Refuse a reshape for which a member has too little room before its data."""
     needed = room_sectors(record["level"], (record["chunk_bytes"] or 0) // sysfs.SECTOR_BYTES, count, new_count)
     for member in record["members"] if needed else []:
-        free = mdadm.free_sectors_before(host, member["device"], limit_s)
+        free = mdadm.free_sectors_before(host, member["device"])
         if free is None or free < needed:
             raise Unsupported("Growing %s from %d to %d members" % (record["device"], count, new_count),
                               "%d free sectors before the data of each member, so that a power cut does no harm; %s has %s"

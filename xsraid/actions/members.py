@@ -28,8 +28,8 @@ def fail_disk(host, session, array, disk, confirm):
     disk: a path, by-id link or serial number; confirm: the member's serial number, its node where it has none. Raises WouldLoseData where no
     redundancy is left, BadArgument, UnknownArray, UnknownDisk, Busy, CommandFailed, Timeout.
     """
-    limit_s = config.load(host).mdadm_timeout_s
-    with rollback.changing(host, "fail_disk", limit_s, session):
+    config.load(host)
+    with rollback.changing(host, "fail_disk", session):
         record = _redundant(host, array)
         member = _member(host, record, disk)
         wanted = member["serial"] or member["device"]
@@ -41,7 +41,7 @@ def fail_disk(host, session, array, disk, confirm):
         if member["state"] == "active":
             _refuse_without_redundancy(host, record, member)
         if member["state"] != "faulty":
-            mdadm.set_faulty(host, record["device"], member["device"], limit_s)
+            mdadm.set_faulty(host, record["device"], member["device"])
             wait_until(host, record, lambda now: _state(now, member["device"]) in ("faulty", None))
             host.log("made %s of %s faulty, as asked" % (member["device"], record["device"]), syslog.LOG_NOTICE)
         return _reply(host, session, record, "remove_disk takes %s out of the array; add_disk then puts it, or another disk, in." % member["device"])
@@ -53,8 +53,8 @@ def remove_disk(host, session, array, disk, wipe_old=False):
     wipe_old: clear its superblock as well, so that it is free for another use. Raises WouldLoseData and BadArgument for a member that the array
     uses, UnknownArray, UnknownDisk, Busy, CommandFailed, Timeout.
     """
-    limit_s = config.load(host).mdadm_timeout_s
-    with rollback.changing(host, "remove_disk", limit_s, session):
+    config.load(host)
+    with rollback.changing(host, "remove_disk", session):
         record = _redundant(host, array)
         md_state.refuse_firmware(record, "gives up disks")
         member = _member(host, record, disk)
@@ -62,10 +62,10 @@ def remove_disk(host, session, array, disk, wipe_old=False):
             _refuse_without_redundancy(host, record, member)
             raise BadArgument("disk", "%s is in use by the array (%s): %s, or fail_disk makes it faulty"
                               % (member["device"], member["state"], REPLACE_ADVICE))
-        _take_out(host, record, member["device"], limit_s)
+        _take_out(host, record, member["device"])
         count_spares(host, record)
         if wipe_old and host.device_number(member["device"]) is not None:
-            rollback.clear(host, member["device"], record["uuid"], limit_s)
+            rollback.clear(host, member["device"], record["uuid"])
         return _reply(host, session, record, _what_is_missing(record, "%s is out." % member["device"]))
 
 
@@ -77,15 +77,15 @@ def add_disk(host, session, array, disk, wipe=False, allow_removable=False):
     from an earlier life; allow_removable: take one that the kernel calls removable. Raises DiskInUse, StaleData, UnknownDisk,
     UnknownArray, BadArgument, Busy, CommandFailed, Timeout.
     """
-    limit_s = config.load(host).mdadm_timeout_s
-    with rollback.changing(host, "add_disk", limit_s, session):
+    config.load(host)
+    with rollback.changing(host, "add_disk", session):
         record = _redundant(host, array, may_lack_journal=True)
         md_state.refuse_firmware(record, TAKES_DISKS)
         new, = choose(host, session, record, [disk], "disk", wipe, allow_removable)
         if lacks_journal(record["consistency_policy"], record["members"]):
-            _put_in_journal(host, record, None, new, limit_s)
+            _put_in_journal(host, record, None, new)
             return _reply(host, session, record, "%s is the journal now, the array can be written to again." % new.device)
-        put_in(host, record, new, limit_s)
+        put_in(host, record, new)
         if record["health"] not in ("degraded", "rebuilding", "failed"):  # else it is a spare for a moment only
             count_spares(host, record)
         return _reply(host, session, record, "list_arrays shows how far a rebuild is; the disk is a spare if no member was missing.")
@@ -99,8 +99,8 @@ def replace_disk(host, session, array, disk, new_disk, wipe=False, allow_removab
     of the array, as the call leaves it that is killed in the middle. wipe: give up what is left on the new disk; allow_removable: take one that the
     kernel calls removable. Raises what `add_disk` does, and ArrayInUse.
     """
-    limit_s = config.load(host).mdadm_timeout_s
-    with rollback.changing(host, "replace_disk", limit_s, session):
+    config.load(host)
+    with rollback.changing(host, "replace_disk", session):
         record = _redundant(host, array)
         md_state.refuse_firmware(record, TAKES_DISKS)
         old = _member(host, record, disk)
@@ -110,32 +110,32 @@ def replace_disk(host, session, array, disk, new_disk, wipe=False, allow_removab
             raise BadArgument("disk", "%s is being replaced already: list_arrays shows how far it is" % old["device"])
         if "journal" in (sysfs.attribute(host, sysfs.name_of(record["device"]), "md/dev-%s/state" % sysfs.name_of(old["device"])) or ""):
             new, = choose(host, session, record, [new_disk], "new_disk", wipe, allow_removable)
-            _put_in_journal(host, record, old, new, limit_s)
+            _put_in_journal(host, record, old, new)
             return _reply(host, session, record, "%s is the journal now, %s is out." % (new.device, old["device"]))
         if old["state"] == "active" and any(member["state"] == "missing" for member in record["members"]):
             raise BadArgument("disk", "%s lacks a member, in whose place a new disk would go: add_disk puts one in first" % record["device"])
         if old["state"] == "active":
             is_check = record["sync"] is not None and record["sync"]["action"] == "check"
-            refuse_under_way(host, record, limit_s, "check_array action=stop ends that." if is_check else
+            refuse_under_way(host, record, "check_array action=stop ends that." if is_check else
                              "Let that end first: list_arrays shows how far it is.")
         spare = _spare(host, record, new_disk)
         new = None if spare else choose(host, session, record, [new_disk], "new_disk", wipe, allow_removable)[0]
         new_device = spare or new.device
         if old["state"] == "faulty":
-            _take_out(host, record, old["device"], limit_s)
+            _take_out(host, record, old["device"])
         if new:
-            put_in(host, record, new, limit_s)
+            put_in(host, record, new)
         if old["state"] == "faulty":
             return _reply(host, session, record, "%s is out and may be pulled; %s is being rebuilt." % (old["device"], new_device))
         try:
-            resync.wake(host, record, limit_s)
+            resync.wake(host, record)
             resync.thaw(host, record)
-            mdadm.replace(host, record["device"], old["device"], new_device, limit_s)
+            mdadm.replace(host, record["device"], old["device"], new_device)
         except (CommandFailed, Timeout):
             _keep_in_place(host, record, old["device"])
             resync.thaw(host, record)
             if new:
-                take_out_again(host, record, new_device, limit_s)
+                take_out_again(host, record, new_device)
             raise
         _note_replacing(host, record, old)
         return _reply(host, session, record, "%s serves until %s is filled, list_arrays shows how far it is; then: remove_disk array=%s disk=%s "
@@ -178,10 +178,10 @@ def refuse_read_only(record):
         raise BadArgument("array", "%s is read-only: `mdadm --readwrite %s`, then repeat the call" % (record["device"], record["device"]))
 
 
-def refuse_under_way(host, record, limit_s, advice="Let that end first."):
+def refuse_under_way(host, record, advice="Let that end first."):
     """Raise ArrayInUse for an array on which a resync, recovery, check or reshape is under way; what waits for its first write goes on."""
     if record["sync"]:
-        resync.wake(host, record, limit_s)  # what is pending would never end
+        resync.wake(host, record)  # what is pending would never end
         raise ArrayInUse(record["device"], "its own %s" % record["sync"]["action"], advice)
 
 
@@ -191,10 +191,10 @@ def _keep_in_place(host, record, device):
                         "a replacement of %s is still looked for" % device)
 
 
-def take_out_again(host, record, device, limit_s):
+def take_out_again(host, record, device):
     """Take a disk out again after a failure, which is the one to report."""
     try:
-        mdadm.remove(host, record["device"], device, limit_s)
+        mdadm.remove(host, record["device"], device)
     except Timeout as error:
         host.log("%s was not taken out of %s again: %s" % (device, record["device"], error), syslog.LOG_WARNING)
     resync.thaw(host, record)
@@ -325,14 +325,14 @@ def _note_replacing(host, record, old):
         host.log(str(error), syslog.LOG_WARNING)  # it goes on all the same
 
 
-def put_in(host, record, new, limit_s):
+def put_in(host, record, new):
     """Put a New disk into an array, as a spare for now. Raises DiskInUse, StaleData, UnknownDisk, CommandFailed, Timeout."""
     claim.claim(host, [new.disk])
-    claim.wipe(host, new.wipes, [new.disk], limit_s)
+    claim.wipe(host, new.wipes, [new.disk])
     try:
-        resync.wake(host, record, limit_s)
+        resync.wake(host, record)
         resync.thaw(host, record)  # mdadm leaves it frozen where it was before, and nothing would be rebuilt
-        mdadm.add(host, record["device"], new.device, limit_s)
+        mdadm.add(host, record["device"], new.device)
     except (CommandFailed, Timeout):
         resync.thaw(host, record)
         raise
@@ -340,38 +340,38 @@ def put_in(host, record, new, limit_s):
     host.log("put %s into %s%s" % (new.device, record["device"], ", of which it was a member before" if new.is_returning else ""), syslog.LOG_NOTICE)
 
 
-def _put_in_journal(host, record, old, new, limit_s):
+def _put_in_journal(host, record, old, new):
     """Make a New disk the journal, in the place of the old one if that is a member still.
 
     md takes one only while it is read-only, which it cannot become while anybody has the array open. It is writable again with the new journal.
     """
     try:
         if not record.get("read_only"):
-            resync.make_read_only(host, record, limit_s)
+            resync.make_read_only(host, record)
     except CommandFailed as error:
         raise ArrayInUse(record["device"], "whatever has it open (%s)" % error.parameters[2],
                          "Its journal is replaced while nobody uses it: unplug its storage repository (`xe pbd-unplug`), then repeat the call.")
     try:
         if old is not None:
-            mdadm.set_faulty(host, record["device"], old["device"], limit_s, may_fail=True)
-            _take_out(host, record, old["device"], limit_s)
+            mdadm.set_faulty(host, record["device"], old["device"], may_fail=True)
+            _take_out(host, record, old["device"])
         claim.claim(host, [new.disk])
-        claim.wipe(host, new.wipes, [new.disk], limit_s)
-        mdadm.add_journal(host, record["device"], new.device, limit_s)
+        claim.wipe(host, new.wipes, [new.disk])
+        mdadm.add_journal(host, record["device"], new.device)
     except Exception:
-        resync.make_writable(host, record, limit_s)
+        resync.make_writable(host, record)
         raise
     resync.thaw(host, record)
     wait_until(host, record, lambda now: _state(now, new.device) == "journal")
     host.log("made %s the journal of %s" % (new.device, record["device"]), syslog.LOG_NOTICE)
 
 
-def _take_out(host, record, device, limit_s):
+def _take_out(host, record, device):
     """Remove a member; one whose node has gone is what mdadm calls detached. The kernel may still be busy with one that has just failed."""
     deadline = clock.monotonic_s() + SETTLE_S
     word = device if host.device_number(device) is not None else None
     while True:
-        failure = mdadm.remove(host, record["device"], word, limit_s)
+        failure = mdadm.remove(host, record["device"], word)
         if _state(md_state.find_array(host, record["uuid"]), device) is None:
             break
         if clock.monotonic_s() > deadline:

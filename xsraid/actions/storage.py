@@ -30,10 +30,10 @@ def create_sr(host, session, array, type=None, name_label=None, name_description
     data; wipe: give up what is on it; allow_4k: on disks of 4 KiB sectors, too. Raises WouldLoseData, UnknownArray, ArrayInUse, Unsupported,
     BadArgument, Busy, and what XAPI and the storage manager raise.
     """
-    limit_s = config.load(host).mdadm_timeout_s
+    config.load(host)
     if reattach and wipe:
         raise BadArgument("wipe", "reattach=true keeps the data and wipe=true gives it up; give one of them")
-    with rollback.changing(host, "create_sr", limit_s, session):
+    with rollback.changing(host, "create_sr", session):
         record = md_state.find_array(host, array)
         if record["health"] in md_state.NOT_THERE or record["by_id"] is None:
             raise UnknownArray(array, "this array is %s, it carries no storage repository" % md_state.state_in_words(record))

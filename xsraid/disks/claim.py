@@ -94,14 +94,14 @@ def _refuse_two_paths(host, disk):
                         % ", ".join(same))
 
 
-def wipe(host, commands, chosen, limit_s):
+def wipe(host, commands, chosen):
     """Clear what was named to the caller, and make sure that nothing came to light beneath it.
 
     commands: of `survey.wipe_commands`. Raises StaleData, CommandFailed, Timeout.
     """
     for argv in commands:
         host.log("wiping as asked: %s" % command_line(argv), syslog.LOG_NOTICE)
-        run(host, argv, limit_s)
+        run(host, argv)
     if commands:
         names = [sysfs.name_of(disk["device"]) for disk in chosen]
         found, unreadable = signatures.signatures(host, names)

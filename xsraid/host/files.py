@@ -20,6 +20,7 @@ LOCK_FILE = "/run/lock/xsraid.lock"
 BRIEF, BRIEF_S, LOOK_S = "for a moment", 10, 0.05  # what a Lock's file says of a holder that others wait for, and how long
 ASIDE = ".xsraid-new"
 LOG_LEVELS = {"debug": syslog.LOG_DEBUG, "info": syslog.LOG_INFO, "warning": syslog.LOG_WARNING}
+COMMAND_LIMIT_S = 60
 READ_BYTES = 65536
 ATTRIBUTE_BYTES = 4096  # a sysfs attribute is at most one page, and one read gives all of it
 ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO)
@@ -31,7 +32,7 @@ class Host(object):
     def __init__(self, root="/", tools_path=TOOLS_PATH):
         self.root = root.rstrip("/")
         self.tools_path = tools_path
-        self.log_level = syslog.LOG_INFO
+        self.log_level, self.command_limit_s = syslog.LOG_INFO, COMMAND_LIMIT_S  # until `config.load` finds others
         self.lock_descriptor = None
         self._when_replied = []
 

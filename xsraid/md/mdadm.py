@@ -1,6 +1,6 @@
 """All of mdadm: each command line that is run of it, and what is read from what it prints. `conf` has its configuration, `names` its names.
 
-limit_s: how long a command may take. Each raises CommandFailed and Timeout, but for what says otherwise.
+Each raises CommandFailed and Timeout, but for what says otherwise.
 """
 
 from __future__ import absolute_import
@@ -15,7 +15,7 @@ from xsraid.host.process import run
 from xsraid.md.levels import LEVELS
 from xsraid.text import md_uuid, same_uuid
 
-EXAMINE_LIMIT_S = 30
+EXAMINE_LIMIT_S = 30  # a disk that takes longer for its superblock is as good as dead
 UPDATED = "%a %b %d %H:%M:%S %Y"  # how mdadm shows a time, as ctime(3) does
 NO_SUPERBLOCK = "No md superblock detected"
 UNUSED = r"Unused Space : before=(\d+) sectors"  # from 3.3 on
@@ -28,8 +28,8 @@ Superblock = collections.namedtuple("Superblock", "device uuid events updated sl
 Export = collections.namedtuple("Export", "was_read uuid events")
 
 
-def _manage(host, node, words, limit_s, may_fail=False):
-    return run(host, ["mdadm", "--manage", node] + words, limit_s, accept=None if may_fail else (0,))
+def _manage(host, node, words, may_fail=False):
+    return run(host, ["mdadm", "--manage", node] + words, accept=None if may_fail else (0,))
 
 
 # -- arrays --------------------------------------------------------------------------------------------------------------------------------
@@ -57,7 +57,7 @@ def create_command(node, level, uuid, name, members, spares=(), chunk_bytes=None
     return argv + list(members) + list(spares)
 
 
-def assemble(host, node, uuid, options, limit_s, devices=None):
+def assemble(host, node, uuid, options, devices=None):
     """Assemble one array as a configuration with its line alone tells; return what mdadm said, whether or not it failed.
 
     node: None leaves it to mdadm; options: such as --run; devices: to look at, None for all. Only so does mdadm know `--no-degraded`: with a node on
@@ -68,37 +68,37 @@ def assemble(host, node, uuid, options, limit_s, devices=None):
             configuration.write("DEVICE %s\n" % " ".join(devices))
         configuration.write("ARRAY %sUUID=%s\n" % (node + " " if node else "", md_uuid(uuid)))
         configuration.flush()
-        return run(host, ["mdadm", "--assemble", "--scan", "--config=" + configuration.name] + options, limit_s, accept=None).err
+        return run(host, ["mdadm", "--assemble", "--scan", "--config=" + configuration.name] + options, accept=None).err
 
 
-def assemble_configured(host, node, limit_s):
+def assemble_configured(host, node):
     """Assemble the array to which /etc/mdadm.conf gives a node; return what mdadm said, whether or not it failed."""
-    return run(host, ["mdadm", "--assemble", node], limit_s, accept=None).err
+    return run(host, ["mdadm", "--assemble", node], accept=None).err
 
 
-def start(host, node, limit_s):
+def start(host, node):
     """Start an array that waits for members; return what mdadm said, whether or not it failed."""
-    return run(host, ["mdadm", "--run", node], limit_s, accept=None).err
+    return run(host, ["mdadm", "--run", node], accept=None).err
 
 
-def stop(host, node, limit_s, may_fail=False):
+def stop(host, node, may_fail=False):
     """Stop an array."""
-    run(host, ["mdadm", "--stop", node], limit_s, accept=None if may_fail else (0,))
+    run(host, ["mdadm", "--stop", node], accept=None if may_fail else (0,))
 
 
-def make_read_only(host, node, limit_s):
+def make_read_only(host, node):
     """Make an array read-only. The kernel refuses that while anybody has it open, and one of today while anything is under way on it."""
-    run(host, ["mdadm", "--readonly", node], limit_s)
+    run(host, ["mdadm", "--readonly", node])
 
 
-def make_writable(host, node, limit_s, may_fail=False):
+def make_writable(host, node, may_fail=False):
     """Make an array writable; what waits for the first write begins."""
-    run(host, ["mdadm", "--readwrite", node], limit_s, accept=None if may_fail else (0,))
+    run(host, ["mdadm", "--readwrite", node], accept=None if may_fail else (0,))
 
 
-def grow(host, node, member_count, limit_s):
+def grow(host, node, member_count):
     """Begin to reshape an array to so many members."""
-    run(host, ["mdadm", "--grow", node, "--raid-devices=%d" % member_count], limit_s)
+    run(host, ["mdadm", "--grow", node, "--raid-devices=%d" % member_count])
 
 
 def is_grow(words, is_node):
@@ -107,43 +107,43 @@ def is_grow(words, is_node):
     return is_reshaping and any(is_node(word) for word in words if word.startswith("/"))
 
 
-def act(host, node, action, limit_s):
+def act(host, node, action):
     """Begin or end what md does in an array on its own. action: check, idle, ..."""
-    run(host, ["mdadm", "--misc", "--action=%s" % action, node], limit_s)
+    run(host, ["mdadm", "--misc", "--action=%s" % action, node])
 
 
 # -- members -------------------------------------------------------------------------------------------------------------------------------
 
 
-def set_faulty(host, node, device, limit_s, may_fail=False):
+def set_faulty(host, node, device, may_fail=False):
     """Make a member faulty."""
-    _manage(host, node, ["--set-faulty", device], limit_s, may_fail)
+    _manage(host, node, ["--set-faulty", device], may_fail)
 
 
-def add(host, node, device, limit_s):
+def add(host, node, device):
     """Add a device as a spare, which md puts in the place of a missing member at once."""
-    _manage(host, node, ["--add", device], limit_s)
+    _manage(host, node, ["--add", device])
 
 
-def re_add(host, node, device, limit_s):
+def re_add(host, node, device):
     """Add a former member in its own place; with a bitmap md copies only what has changed since."""
-    _manage(host, node, ["--re-add", device], limit_s)
+    _manage(host, node, ["--re-add", device])
 
 
-def add_journal(host, node, device, limit_s):
+def add_journal(host, node, device):
     """Make a device the journal of an array that is read-only."""
-    _manage(host, node, ["--add-journal", device], limit_s)
+    _manage(host, node, ["--add-journal", device])
 
 
-def replace(host, node, device, new_device, limit_s):
+def replace(host, node, device, new_device):
     """Have a spare filled and put in the place of a member, which serves until then."""
-    _manage(host, node, ["--replace", device, "--with", new_device], limit_s)
+    _manage(host, node, ["--replace", device, "--with", new_device])
 
 
-def remove(host, node, device, limit_s):
+def remove(host, node, device):
     """Try to remove a faulty member or a spare, None for all whose nodes have gone. Return the CommandFailed to raise if it is a member still."""
     word = DETACHED if device is None else device
-    done = _manage(host, node, ["--remove", word], limit_s, may_fail=True)
+    done = _manage(host, node, ["--remove", word], may_fail=True)
     return CommandFailed("mdadm --manage %s --remove %s" % (node, word), done.status, " ".join(done.err.split()))
 
 
@@ -152,38 +152,43 @@ def zero_superblock_command(device):
     return ["mdadm", "--zero-superblock", device]
 
 
-def zero_superblock(host, device, limit_s):
+def zero_superblock(host, device):
     """Clear the superblock on a device."""
-    run(host, zero_superblock_command(device), limit_s)
+    run(host, zero_superblock_command(device))
 
 
 # -- what it tells -------------------------------------------------------------------------------------------------------------------------
 
 
-def examine(host, device, limit_s=EXAMINE_LIMIT_S):
+def examine_limit_s(host):
+    """Return how long reading a superblock may take."""
+    return min(host.command_limit_s, EXAMINE_LIMIT_S)
+
+
+def examine(host, device):
     """Return the Superblock on a device, None where there is none. Raises CommandFailed where it cannot be read, Timeout."""
-    done = run(host, ["mdadm", "--examine", device], limit_s, accept=None)
+    done = run(host, ["mdadm", "--examine", device], examine_limit_s(host), accept=None)
     found = parse_superblock(device, done.out)
     if found is None and NO_SUPERBLOCK not in done.err:
         raise CommandFailed("mdadm --examine %s" % device, done.status, " ".join(done.err.split()) or "what it says cannot be understood")
     return found
 
 
-def free_sectors_before(host, device, limit_s):
+def free_sectors_before(host, device):
     """Return how many sectors are free before the data of a member, None where mdadm does not tell."""
-    found = re.search(UNUSED, run(host, ["mdadm", "--examine", device], limit_s).out)
+    found = re.search(UNUSED, run(host, ["mdadm", "--examine", device]).out)
     return int(found.group(1)) if found else None
 
 
-def examine_export(host, device, limit_s):
+def examine_export(host, device):
     """Return the Export of the superblock on a device."""
-    done = run(host, ["mdadm", "--examine", "--export", device], limit_s, accept=None)
+    done = run(host, ["mdadm", "--examine", "--export", device], accept=None)
     return _export(done, done.status == 0 or NO_SUPERBLOCK in done.err)
 
 
-def detail_export(host, node, limit_s):
+def detail_export(host, node):
     """Return the Export of an array."""
-    done = run(host, ["mdadm", "--detail", "--export", node], limit_s, accept=None)
+    done = run(host, ["mdadm", "--detail", "--export", node], accept=None)
     return _export(done, done.status == 0)
 
 
@@ -209,8 +214,10 @@ def knows_ppl(host):
 
 
 def make_test_events(host, nodes, program, limit_s):
-    """Have a monitor of its own make a test event for each array, and hand it to a program. They are named, not scanned for: so RAID0 is tested as
-    well, and no running monitor is in the way."""
+    """Have a monitor of its own make a test event for each array, and hand it to a program.
+
+    The arrays are named, not scanned for: so RAID0 is tested as well, and no running monitor is in the way.
+    """
     with tempfile.NamedTemporaryFile(prefix="xsraid-test-", suffix=".conf") as empty:
         run(host, ["mdadm", "--monitor", "--test", "--oneshot", "--config=" + empty.name, "--program=" + program] + nodes, limit_s)
 

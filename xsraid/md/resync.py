@@ -16,13 +16,13 @@ SETTLE_S = 5  # as long as udev may look at an array
 LOOK_S = 0.1
 
 
-def wake(host, record, limit_s):
+def wake(host, record):
     """Have an array that waits for its first write (read-auto) go on with the resync or reshape that is pending on it."""
     if sysfs.attribute(host, sysfs.name_of(record["device"]), "md/array_state") == "read-auto":
-        mdadm.make_writable(host, record["device"], limit_s)
+        mdadm.make_writable(host, record["device"])
 
 
-def make_read_only(host, record, limit_s):
+def make_read_only(host, record):
     """Make a writable array read-only, until `make_writable`. Raises CommandFailed, as where somebody has it open, Timeout.
 
     A kernel of today refuses that while anything is under way on the array, which is frozen then. (6.1 ends it by itself.)
@@ -31,7 +31,7 @@ def make_read_only(host, record, limit_s):
     deadline = clock.monotonic_s() + SETTLE_S
     while True:
         try:
-            mdadm.make_read_only(host, record["device"], limit_s)
+            mdadm.make_read_only(host, record["device"])
             return
         except CommandFailed:
             if clock.monotonic_s() > deadline:
@@ -42,10 +42,10 @@ def make_read_only(host, record, limit_s):
         time.sleep(LOOK_S)
 
 
-def make_writable(host, record, limit_s):
+def make_writable(host, record):
     """Make an array writable again after a failure, which is the one to report."""
     try:
-        mdadm.make_writable(host, record["device"], limit_s, may_fail=True)
+        mdadm.make_writable(host, record["device"], may_fail=True)
     except Timeout as error:
         host.log("%s stays read-only: %s" % (record["device"], error), syslog.LOG_WARNING)
     thaw(host, record)
