@@ -47,6 +47,12 @@ class Argument(object):
         """
         return self.default is not REQUIRED and " " not in text and text == self.default.split(":")[0]
 
+    def absent(self):
+        """Return what the verb gets where the argument is left out: nothing, where the default is a word for that or a description."""
+        if " " in self.default or self.default in NOTHING:
+            return () if self.kind is kinds.disks else None
+        return self.kind(self.default)
+
 
 class Function(object):
     """verb: module and function, called with host, session and the arguments.
@@ -61,6 +67,7 @@ class Function(object):
 
 
 REQUIRED = None
+NOTHING = ("all", "none", "empty", "mdadm's")  # defaults that are no value of their arguments
 CONNECTION_ERRORS = (errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE, errno.ENOENT, errno.ENOTCONN, errno.ETIMEDOUT)
 ARRAY = Argument("array", kinds.array, "which array")
 ONE_ARRAY = Argument("array", kinds.array, "which array", "all")
@@ -178,7 +185,8 @@ def handlers(failure, host):
 
 def call(host, session, function, given):
     """Call a function of the table with the arguments {name: text} as given; return its reply as JSON text. Raises XsraidError, XenAPI.Failure."""
-    values = parse(function, given)
+    values = {argument.name: argument.absent() for argument in function.arguments if argument.default is not REQUIRED}
+    values.update(parse(function, given))
     module, _, verb = function.verb.rpartition(".")
     reply = getattr(importlib.import_module("xsraid." + module), verb)(host, session, **values)
     return json.dumps(_clean(reply), separators=(", ", ": "))
@@ -207,7 +215,7 @@ def parse(function, given):
     return values
 
 
-def help_function(host, session, function=None):
+def help_function(host, session, function):
     """Return {"functions": [...]}: name, help and arguments of each function, or of one."""
     if function is not None and function not in FUNCTIONS:
         raise BadArgument("function", "%s is none of %s" % (shown(function), ", ".join(FUNCTIONS)))

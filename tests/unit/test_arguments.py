@@ -137,16 +137,21 @@ def test_a_documented_default_means_what_leaving_it_out_means(function, argument
 
 
 @pytest.mark.parametrize("function,argument", OPTIONAL, ids=NAMES)
-def test_a_documented_default_is_the_verbs_own(function, argument):
-    """Where it is a value that the argument could be given."""
+def test_what_is_left_out_has_the_value_that_its_default_says(function, argument):
+    absent = argument.absent()
+    if documented_word(argument) in ("all", "none", "empty", "mdadm's", None):
+        assert absent in (None, ())
+    else:
+        assert absent == argument.kind(argument.default)
+
+
+@pytest.mark.parametrize("function", api.TABLE, ids=lambda function: function.name)
+def test_a_verb_takes_what_the_table_says_and_has_no_defaults_of_its_own(function):
     module, _, verb = function.verb.rpartition(".")
     code = getattr(importlib.import_module("xsraid." + module), verb)
-    defaults = dict(zip(reversed(code.__code__.co_varnames[:code.__code__.co_argcount]), reversed(code.__defaults__)))
-    own = defaults[argument.name]
-    if documented_word(argument) in ("all", "none", "empty", "mdadm's", None):
-        assert own in (None, ())
-    else:
-        assert own == argument.kind(argument.default)
+    names = code.__code__.co_varnames[:code.__code__.co_argcount]
+    assert sorted(names) == sorted(["host", "session"] + [argument.name for argument in function.arguments])
+    assert not code.__defaults__
 
 
 def test_there_are_such_defaults_of_each_sort():

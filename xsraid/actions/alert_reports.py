@@ -17,7 +17,7 @@ LOOK_S = 0.1
 NONE = {"state": "off"}  # of a channel that an alert does not wait on
 
 
-def test_alert(host, session, array=None, timeout_s=60):
+def test_alert(host, session, array, timeout_s):
     """Let mdadm make its test event for each array (or one), which goes the way of a real one; return {"deliveries": [...]}, one for each array and
     channel.
 
@@ -83,7 +83,7 @@ def _recipients(channel):
                             for address, one in sorted(known.items())])] if len(known) > 1 else []
 
 
-def alert_history(host, session, count=50):
+def alert_history(host, session, count):
     """Return {"alerts": [...]}, the newest first: what happened, and how each alert was delivered."""
     return {"alerts": [collections.OrderedDict([
         ("time", md_state.iso_time(alert["time"])), ("name", alert["name"]), ("array", alert["device"]), ("uuid", alert["uuid"]),

@@ -15,9 +15,8 @@ from xsraid.xapi import objects, pool_calls
 APPLY_LIMIT_S = 60
 
 
-def configure_alerts(host, session, mail_to=None, mail_from=None, smtp_host=None, smtp_port=None, smtp_security=None, smtp_user=None,
-                     smtp_password_secret=None, xapi_messages=True, webhook_urls=None, webhook_header=None, webhook_token_secret=None,
-                     xo_alarms=False, scope="host"):
+def configure_alerts(host, session, mail_to, mail_from, smtp_host, smtp_port, smtp_security, smtp_user, smtp_password_secret, xapi_messages,
+                     webhook_urls, webhook_header, webhook_token_secret, xo_alarms, scope):
     """Write ssmtp.conf, revaliases, MAILADDR and MAILFROM, let the monitor run; return {"settings", "monitor", "warnings"}.
 
     smtp_password_secret, webhook_token_secret: uuid of a XenAPI secret; webhook_urls, webhook_header: with {token} where the token stands; scope:

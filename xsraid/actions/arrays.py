@@ -20,8 +20,8 @@ from xsraid.xapi import objects, sr_types
 SETTLE_S = 20
 
 
-def create_array(host, session, level, devices, name=None, spares=(), chunk=None, bitmap=None, consistency_policy=None, journal=None, wipe=False,
-                 allow_mixed_sizes=False, allow_4k=False, dry_run=False, allow_removable=False):
+def create_array(host, session, level, devices, name, spares, chunk, bitmap, consistency_policy, journal, wipe, allow_mixed_sizes, allow_4k, dry_run,
+                 allow_removable):
     """Create an array, its node /dev/mdN and its line in /etc/mdadm.conf.
 
     Return {"array": array record, "commands": [what was run], "unused_bytes": what larger disks have more than the smallest, "warnings"}.

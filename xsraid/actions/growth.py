@@ -31,7 +31,7 @@ BY_HAND = {  # by type of SR, what its storage manager may not do by itself
     "ext": "`pvresize %(device)s`, `lvextend -l +100%%FREE %(volume)s`, `resize2fs %(volume)s`"}
 
 
-def grow_array(host, session, array, devices=None, wipe=False, allow_removable=False):
+def grow_array(host, session, array, devices, wipe, allow_removable):
     """Add members to an array; once it has more room, offer that to the SR on it. Return {"array", "sr_sees_size", "next": what to do next}.
 
     devices: names of disks, spares of this array among them; None only asks the SR once more. wipe: give up what is left on the disks;
@@ -44,7 +44,7 @@ def grow_array(host, session, array, devices=None, wipe=False, allow_removable=F
         record = md_state.find_array(host, array)
         if record["health"] in md_state.NOT_THERE or record["uuid"] is None:
             raise UnknownArray(array, "this array is %s, it cannot grow" % md_state.state_in_words(record))
-        if devices is not None:
+        if devices:
             _refuse(host, record)
             _grow(host, session, record, devices, (wipe, allow_removable))
         record = md_state.list_arrays(host, session, record["uuid"])["arrays"][0]

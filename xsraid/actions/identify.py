@@ -29,7 +29,7 @@ TRIES = 3  # reads that fail before a disk counts as dead: one may have met a ba
 DARK = "%s answers no read, so its light does not blink: it is the one that stays dark while identify_disk makes each of the others blink."
 
 
-def identify_disk(host, session, disk, seconds=60):
+def identify_disk(host, session, disk, seconds):
     """Make a disk's light blink. Return device, serial, by_id, enclosure_slot, array (of which it is a member), way, seconds (that it took), next.
 
     disk: a path, by-id link or serial number, of any disk of this host. Its enclosure's locate LED does it, or ledctl; where neither can, reads that

@@ -47,7 +47,7 @@ def fail_disk(host, session, array, disk, confirm):
         return _reply(host, session, record, "remove_disk takes %s out of the array; add_disk then puts it, or another disk, in." % member["device"])
 
 
-def remove_disk(host, session, array, disk, wipe_old=False):
+def remove_disk(host, session, array, disk, wipe_old):
     """Take a faulty member or a spare out of an array. Return {"array": array record, "next": what to do next}.
 
     wipe_old: clear its superblock as well, so that it is free for another use. Raises WouldLoseData and BadArgument for a member that the array
@@ -69,7 +69,7 @@ def remove_disk(host, session, array, disk, wipe_old=False):
         return _reply(host, session, record, _what_is_missing(record, "%s is out." % member["device"]))
 
 
-def add_disk(host, session, array, disk, wipe=False, allow_removable=False):
+def add_disk(host, session, array, disk, wipe, allow_removable):
     """Put a disk into an array: in the place of a missing member, which is then rebuilt, else as a spare. Return {"array", "next"}.
 
     A former member that comes back is taken in again, with what has changed meanwhile, where the array's bitmap knows it. To an array that has lost
@@ -91,7 +91,7 @@ def add_disk(host, session, array, disk, wipe=False, allow_removable=False):
         return _reply(host, session, record, "list_arrays shows how far a rebuild is; the disk is a spare if no member was missing.")
 
 
-def replace_disk(host, session, array, disk, new_disk, wipe=False, allow_removable=False):
+def replace_disk(host, session, array, disk, new_disk, wipe, allow_removable):
     """Put a new disk in the place of a member. Return {"array", "next"}.
 
     While the old one still answers, the new one is filled from it before it is given up (mdadm's --replace), for which md must be at nothing else;

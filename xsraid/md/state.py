@@ -39,7 +39,7 @@ GONE = (None, "clear")  # array states of a node that has no array
 NOT_THERE = ("missing", "inactive", "failed", CONTAINER)  # healths of arrays that nothing can be read from
 
 
-def list_arrays(host, session, array=None):
+def list_arrays(host, session, array):
     """Return {"arrays": [array record]} of this host, those that are configured but missing included.
 
     array: a node, name or uuid; None for all. One that something uses has `used_by`: noun phrases. Raises UnknownArray.
