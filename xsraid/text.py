@@ -83,3 +83,15 @@ def md_uuid(uuid):
 def same_uuid(one, other):
     """Return whether two spellings (with colons, dashes or neither) are one uuid."""
     return bare_uuid(one) == bare_uuid(other)
+
+
+def duration(seconds):
+    """Return a time in its two largest units, rounded, such as 45 s, 12 min, 3 h 5 min or 2 d 4 h."""
+    minutes = int(seconds + 30) // 60
+    if seconds < 60:
+        return "%d s" % seconds
+    if minutes < 60:
+        return "%d min" % minutes
+    if minutes < 24 * 60:
+        return "%d h %d min" % divmod(minutes, 60)
+    return "%d d %d h" % divmod((minutes + 30) // 60, 24)

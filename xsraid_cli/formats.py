@@ -2,6 +2,7 @@
 
 from __future__ import absolute_import
 
+from xsraid import text
 from xsraid.text import native, printable, to_bytes
 
 KIB, MIB, GIB, TB = 1 << 10, 1 << 20, 1 << 30, 10 ** 12
@@ -35,13 +36,8 @@ def speed(bytes_s):
 
 
 def duration(seconds):
-    """Return a time as 45 s, 12 min, 3 h 05 min or 2 d 4 h."""
-    minutes, hours, days = int(seconds) // 60, int(seconds) // 3600, int(seconds) // 86400
-    if minutes == 0:
-        return u"%d s" % seconds
-    if hours == 0:
-        return u"%d min" % minutes
-    return u"%d h %02d min" % (hours, minutes % 60) if days == 0 else u"%d d %d h" % (days, hours % 24)
+    """Return a time such as 45 s, 12 min, 3 h 5 min or 2 d 4 h."""
+    return u"%s" % text.duration(seconds)
 
 
 def percent(ratio):

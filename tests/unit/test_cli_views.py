@@ -72,7 +72,7 @@ def test_what_a_newer_plugin_says_is_shown_too():
                        '"wear_ratio": 0.5, "age_s": 7200, "parts": [{"name": "a", "size_bytes": 1024}], "more": {"a": 1, "b": [{"c": "d"}]}}',
                        object_pairs_hook=collections.OrderedDict)
     lines = "\n".join(text(replies.reply(reply)))
-    for piece in ("singing", "humming", "wear  50.0 %", "age   2 h 00 min", "NAME  SIZE", "a     1 KiB", "C\nd"):
+    for piece in ("singing", "humming", "wear  50.0 %", "age   2 h 0 min", "NAME  SIZE", "a     1 KiB", "C\nd"):
         assert piece in lines
     assert not health.is_well(reply["arrays"][0])
 
@@ -96,7 +96,7 @@ def test_sizes(size_bytes, shown):
 
 
 @pytest.mark.parametrize("seconds,shown", [
-    (0, "0 s"), (59, "59 s"), (60, "1 min"), (3599, "59 min"), (11100, "3 h 05 min"), (187200, "2 d 4 h")])
+    (0, "0 s"), (59, "59 s"), (60, "1 min"), (3599, "1 h 0 min"), (11100, "3 h 5 min"), (187200, "2 d 4 h")])
 def test_durations(seconds, shown):
     assert formats.duration(seconds) == shown
 

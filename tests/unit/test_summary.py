@@ -2,6 +2,7 @@
 
 import pytest
 
+from xsraid import text
 from xsraid.md import summary
 
 
@@ -56,7 +57,7 @@ def test_sentences(about, said):
 @pytest.mark.parametrize(
     "seconds,said",
     [(0, "0 s"), (59, "59 s"), (60, "1 min"), (89, "1 min"), (90, "2 min"), (600, "10 min"), (3569, "59 min"), (3570, "1 h 0 min"),
-     (3600, "1 h 0 min"), (7260, "2 h 1 min"), (90000, "25 h 0 min")],
+     (3600, "1 h 0 min"), (7260, "2 h 1 min"), (86369, "23 h 59 min"), (86370, "1 d 0 h"), (90000, "1 d 1 h"), (187200, "2 d 4 h")],
 )
 def test_durations(seconds, said):
-    assert summary.duration(seconds) == said
+    assert text.duration(seconds) == said

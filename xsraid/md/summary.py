@@ -3,6 +3,7 @@
 from __future__ import absolute_import
 
 from xsraid.md.levels import lacks_journal
+from xsraid.text import duration
 
 DOING = {"resync": "its redundancy is being made", "recover": "%s is being filled", "check": "its members are being compared",
          "repair": "its members are being made equal", "reshape": "it is being reshaped"}
@@ -66,11 +67,3 @@ def _under_way(record):
     if sync["remaining_s"] is not None:
         doing += ", %s left" % duration(sync["remaining_s"])
     return doing
-
-
-def duration(seconds):
-    """Return a time in the two largest units that matter, such as `3 h 20 min`."""
-    if seconds < 60:
-        return "%d s" % seconds
-    minutes = (seconds + 30) // 60
-    return "%d min" % minutes if minutes < 60 else "%d h %d min" % divmod(minutes, 60)
