@@ -1,3 +1,3 @@
 """Software RAID for XenServer and XCP-ng hosts: the package behind the XAPI host plugin `xsraid`."""
 
-__version__ = "0.2.0"
+__version__ = "0.3.0"

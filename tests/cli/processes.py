@@ -11,6 +11,7 @@ import time
 
 from plugin.conftest import PROJECT
 from xapi.conftest import PASSWORD, Server
+from xsraid import __version__
 
 __all__ = ["ARRAY", "PASSWORD", "PROJECT", "SimulatedPool", "Xsraid", "wait_for_call"]
 LIMIT_S = 30
@@ -99,7 +100,7 @@ class SimulatedPool:
 
     def __init__(self, folder, *more, version="8.3.0"):
         self.server = Server(str(folder), *more, version=version)
-        self.answers = {"version": {"version": "0.2.0", "python": "3.6.8"}}
+        self.answers = {"version": {"version": __version__, "python": "3.6.8"}}
         self.folder = folder
 
     def answer(self, **answers):
