@@ -22,7 +22,7 @@ import XenAPI
 
 from xsraid import __version__
 from xsraid import arguments as kinds
-from xsraid.errors import BadArgument, XapiGone, XsraidError
+from xsraid.errors import BadArgument, Busy, XapiGone, XsraidError
 from xsraid.host.files import Host
 from xsraid.text import PYTHON_2, native, printable, shown
 
@@ -188,7 +188,11 @@ def call(host, session, function, given):
     values = {argument.name: argument.absent() for argument in function.arguments if argument.default is not REQUIRED}
     values.update(parse(function, given))
     module, _, verb = function.verb.rpartition(".")
-    reply = getattr(importlib.import_module("xsraid." + module), verb)(host, session, **values)
+    try:
+        act = getattr(importlib.import_module("xsraid." + module), verb)
+    except ImportError:
+        raise Busy("an upgrade of xsraid, which has just taken these modules away")
+    reply = act(host, session, **values)
     return json.dumps(_clean(reply), separators=(", ", ": "))
 
 

@@ -253,7 +253,7 @@ def soak(dom0, minutes, seed, say=print):
 
 def put_back(dom0, module, now, wrong):
     """Make the package in the guest as wrong as it was."""
-    path = f"/usr/share/xsraid/xsraid/{module}.py"
+    path = dom0.run(f"ls /usr/share/xsraid/*/xsraid/{module}.py").out.strip()
     source = dom0.run(["cat", path]).out
     if source.count(now) != 1:
         raise ValueError(f"{module}.py has no such text, or not once: {now}")

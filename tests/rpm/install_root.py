@@ -93,6 +93,13 @@ class InstallRoot:
         assert "scriptlet" not in said.replace("Running scriptlet:", ""), said
         return said
 
+    def upgrade_with_calls(self, script, **environment):
+        """Upgrade xsraid in the middle of a shell script that gets the root, its Python, and the command that upgrades."""
+        root = self.folder / "layer/root"
+        upgrade = ["dnf", "--assumeyes", "--config", self.folder / "dnf.conf", "--installroot", root, "--releasever=1", "upgrade", "xsraid"]
+        words = ["%s=%s" % item for item in environment.items()]
+        self._run(["env", *words, "sh", "-uc", script, "script", root, "/usr/bin/" + self.interpreter.command, *upgrade])
+
     def path(self, name):
         """Return where a file that was written in the root lies on the host."""
         return self.folder / "layer/upper" / name.lstrip("/")

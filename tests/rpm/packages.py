@@ -5,13 +5,16 @@ import subprocess
 
 import rpm
 
+from xsraid import __version__
+
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 REPOSITORY = ROOT / "build/repo"
 # What `make rpm` reads; of tests/dom0 it takes the checksums only, for other words.
 SOURCES = ("LICENSE", "Makefile", "SPECS", "docs", "rpm", "tests/dom0", "xapi-plugin", "xsraid", "xsraid_cli",
            *(path.name for path in ROOT.glob("*.md")))
 PYTHONS = {"xs7": "/usr/bin/python2", "xs8": "/usr/bin/python3"}
-PACKAGES_DIR = "/usr/share/xsraid"
+TOP_DIR = "/usr/share/xsraid"
+PACKAGES_DIR = "%s/%s" % (TOP_DIR, __version__)
 PACKAGE_DIR = PACKAGES_DIR + "/xsraid"
 # {folder in dom0: names of the modules in it}
 PACKAGES = ("xsraid", "xsraid_cli")

@@ -23,7 +23,7 @@ SHA256 = 8  # PGPHASHALGO_SHA256, which 4.11 knows
 PRIVATE = {"/var/lib/xsraid", "/var/lib/xsraid/spool", "/var/lib/xsraid/history"}  # for root alone
 FOLDERS = PRIVATE | {"/usr/lib/systemd/system/mdmonitor.service.d", "/usr/libexec/xsraid", "/usr/share/doc/xsraid", "/usr/share/doc/xsraid/docs",
                      "/usr/share/licenses/xsraid",
-                     packages.PACKAGES_DIR, *packages.MODULES}
+                     packages.TOP_DIR, packages.PACKAGES_DIR, *packages.MODULES}
 
 
 @pytest.fixture(params=sorted(packages.PYTHONS))
@@ -60,7 +60,8 @@ def expected_content(dist):
     content.update(("/usr/share/doc/xsraid/docs/" + name, data) for name, data in files_of("docs").items())
     for name, data in content.items():
         if name.startswith(("/etc/xapi.d/", "/usr/bin/", "/usr/libexec/")):
-            content[name] = re.sub(b"^#!/usr/bin/python3(?=\\s)", b"#!" + packages.PYTHONS[dist].encode(), data)
+            built = re.sub(b"^#!/usr/bin/python3(?=\\s)", b"#!" + packages.PYTHONS[dist].encode(), data)
+            content[name] = built.replace(b'"/usr/share/xsraid"', b'"%s"' % packages.PACKAGES_DIR.encode())
     return content
 
 

@@ -7,10 +7,10 @@ import packages
 DISTS = {"python2": "xs7", "python3": "xs8"}
 IMPORT = """
 import importlib, sys
-sys.path[:0] = ["/usr/share/xsraid", "%s"]
+sys.path[:0] = ["%s", "%s"]
 for name in sys.argv[1:]:
     importlib.import_module(name)
-""" % install_root.XENAPI
+""" % (packages.PACKAGES_DIR, install_root.XENAPI)
 
 
 def byte_code(root):
@@ -52,11 +52,11 @@ def test_the_command_is_there_with_its_manual_and_completion(new_root):
 def test_upgrade_leaves_nothing_of_the_older_release(new_root, older):
     root = new_root(older, packages.REPOSITORY)
     root.dnf("--disablerepo=repo", "install", "xsraid")
-    assert root.path(packages.PACKAGE_DIR + "/gone.py").exists()
+    (old,) = root.path(packages.TOP_DIR).glob("*/xsraid/gone.py")
     root.dnf("upgrade", "xsraid")
     said = root.run(root.interpreter.command, "-c", IMPORT + "print(sys.modules['xsraid'].__version__)", "xsraid").stdout
     assert said.strip() == packages.read_header(packages.package_path("xs8"))["version"]
-    assert not [name for name in root.files() if "gone" in name]
+    assert not old.parent.parent.exists()
     assert len(byte_code(root)) == packages.MODULE_COUNT
     assert root.rpm("--verify", "xsraid", check=False).stdout == ""
 

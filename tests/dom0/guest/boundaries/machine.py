@@ -13,7 +13,7 @@ import time
 import XenAPI
 import XenAPIPlugin
 
-sys.path[:0] = ["/bed/dom0/guest", "/usr/share/xsraid"]
+sys.path[:0] = ["/bed/dom0/guest", *glob.glob("/usr/share/xsraid/*")]
 sys.dont_write_bytecode = True  # what is installed stays as rpm left it
 from xapi_client import this_host  # noqa: E402 - the path comes first
 

@@ -1,0 +1,61 @@
+"""An upgrade from the release of 0.2.0, whose modules lay flat in one folder, with calls of the plugin all the while."""
+
+import re
+import subprocess
+
+import pytest
+
+import packages
+
+RELEASED = "6d51f8c"  # 0.2.0
+XENAPI = "/usr/share/xenapi"
+CALL = """<methodCall><methodName>%s</methodName><params><param><value><string>OpaqueRef:none</string></value></param>
+<param><value><struct></struct></value></param></params></methodCall>"""
+# $1 the root, $2 its Python; the rest upgrades. Two callers each, until it is over.
+CALLS = """
+root=$1 python=$2; shift 2
+call() {
+    while [ ! -e "$root/tmp/over" ]; do
+        chroot "$root" env PYTHONPATH=%s "$python" /etc/xapi.d/plugins/xsraid "$3" >>"$root/tmp/$1.$2" 2>&1 || echo "FAILED" >>"$root/tmp/$1.$2"
+    done
+}
+for caller in 1 2; do
+    call version $caller "$VERSION" & call help $caller "$HELP" &
+done
+"$@"
+sleep 2
+touch "$root/tmp/over"
+wait
+""" % XENAPI
+
+
+@pytest.fixture(scope="session")
+def released(tmp_path_factory):
+    """The repository of 0.2.0, made from its commit."""
+    if subprocess.run(["git", "cat-file", "-e", RELEASED], cwd=packages.ROOT, capture_output=True).returncode:
+        pytest.skip("this is no clone, or not a whole one: it lacks the commit of 0.2.0")
+    sources = tmp_path_factory.mktemp("released") / "sources"
+    sources.mkdir()
+    archive = subprocess.run(["git", "archive", RELEASED], cwd=packages.ROOT, check=True, capture_output=True).stdout
+    subprocess.run(["tar", "-x"], cwd=sources, input=archive, check=True)
+    packages.make(sources, "repo")
+    return (sources / "build/repo").rename(sources / "build/released")
+
+
+def replies(root, function):
+    """Return what the calls of a function printed: a reply each."""
+    said = "".join((root.path("/tmp") / ("%s.%d" % (function, caller))).read_text() for caller in (1, 2))
+    return re.findall("<params>.*?</params>|FAILED|Traceback.*?(?=<|FAILED|$)", said, re.DOTALL)
+
+
+def test_each_call_runs_with_one_release_or_the_other(new_root, released):
+    root = new_root(released, packages.REPOSITORY)
+    root.dnf("--disablerepo=repo", "install", "xsraid")
+    root.upgrade_with_calls(CALLS, VERSION=CALL % "version", HELP=CALL % "help")
+    versions = [re.findall(r"0\.\d\.\d", reply) for reply in replies(root, "version")]
+    assert {tuple(version) for version in versions} == {("0.2.0",), (packages.__version__,)}
+    helps = replies(root, "help")
+    assert len(helps) > 10
+    assert [reply for reply in helps if "<name>Status</name>" not in reply or "Success" not in reply] == []
+    assert not root.path(packages.TOP_DIR + "/xsraid").exists()
+    assert root.rpm("--verify", "xsraid", check=False).stdout == ""
