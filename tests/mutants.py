@@ -22,9 +22,9 @@ COPIED = ("xsraid", "xsraid_cli", "tests/unit", "tests/system_faults.py", "pypro
 # The tests that know a module, in tests/unit; the quick ones first.
 TESTS = {
     "md/levels": ("test_levels.py",),
-    "alerts/rules": ("test_sense.py",),
-    "disks/refusals": ("test_judge.py", "test_usage.py"),
-    "md/conf": ("test_mdadmconf.py", "test_configuration_files.py", "test_mdadm.py"),
+    "alerts/rules": ("test_rules.py",),
+    "disks/refusals": ("test_judge.py", "test_refusals.py"),
+    "md/conf": ("test_conf.py", "test_configuration_files.py", "test_mdadm.py"),
     "md/mdadm": ("test_mdadm.py",),
     "arguments": ("test_arguments.py",),
     "md/summary": ("test_summary.py",),

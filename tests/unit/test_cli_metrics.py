@@ -5,7 +5,7 @@ import json
 import os
 import re
 
-from test_cli_many import ARRAY, answer
+from test_cli_threads import ARRAY, answer
 
 from xsraid_cli.export import metrics
 

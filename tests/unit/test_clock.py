@@ -3,7 +3,7 @@
 import time
 
 import pytest
-from test_sense import DAY_S, event, record, whole
+from test_rules import DAY_S, event, record, whole
 
 import system_faults
 from xsraid import units

@@ -1,4 +1,4 @@
-"""What became of alerts: the verbs `test_alert` and `alert_history`. Both tell what `delivery` has noted in the spool."""
+"""What became of alerts: the verbs `test_alert` and `alert_history`. Both tell what `alerts.deliver` has noted in the spool."""
 
 from __future__ import absolute_import
 

@@ -1,6 +1,6 @@
 """Assembling arrays at boot: each under its node, with the members that are there, late ones waited for, and nothing forced.
 
-Each array is seen to by a process of its own, so that one that hangs keeps no other back. What is done with the arrays once xapi is up is for `boot`.
+Each array is seen to by a process of its own, so that one that hangs keeps no other back. What is done once xapi is up is for `units`.
 """
 
 from __future__ import absolute_import
@@ -95,7 +95,7 @@ class Boot(object):
         return True
 
     def _finish(self):
-        """Start the fresher parts, bring arrays to their nodes, take in what is late, have repairs begin, and note what is for `boot`."""
+        """Start the fresher parts, bring arrays to their nodes, take in what is late, have repairs begin, and note what is for `units`."""
         host = self.host
         self._look_for_fresher()
         done, left = _put_right(host)
@@ -243,7 +243,7 @@ class Free(object):
     def apart(self, ours, before=(), booted=0):
         """Return (the Superblocks of those that went on without these, whether these went on without them as well).
 
-        before, booted: of `halves.compare_since`.
+        before, booted: of `superblocks.compare_since`.
         """
         words = [(superblocks.compare_since(ours, before, block, booted), block) for block in self.blocks]
         return [block for word, block in words if word in superblocks.CONFLICTS], any(word == superblocks.SPLIT for word, _ in words)

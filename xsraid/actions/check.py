@@ -82,7 +82,7 @@ def look_after(host):
 
 
 def free_speed(host, records):
-    """Let arrays whose check has ended, or given way to a rebuild, run as fast as all others. records: of `md.read_arrays`. Raises CommandFailed."""
+    """Let arrays whose check has ended, or given way to a rebuild, run at full speed. records: of `state.read_arrays`. Raises CommandFailed."""
     known = (store.read(host, md_state.CARE) or {}).get("arrays", {})
     for record in records:
         if known.get(record["uuid"], {}).get("is_running") and not _is_checking(record):

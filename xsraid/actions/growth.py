@@ -54,7 +54,7 @@ def grow_array(host, session, array, devices, wipe, allow_removable):
 
 
 def follow(host, session, records):
-    """Offer their SRs the room of arrays that have been reshaped since. records: of `md.read_arrays`. Raises CommandFailed, and what XAPI raises."""
+    """Offer SRs the room of arrays that have been reshaped since. records: of `state.read_arrays`. Raises CommandFailed, and what XAPI raises."""
     by_uuid = {bare_uuid(record["uuid"]): record for record in records if record["uuid"]}
     for uuid in store.uuids(host, GROWING):
         if uuid not in by_uuid:
@@ -64,7 +64,7 @@ def follow(host, session, records):
 
 
 def is_open(host, records):
-    """Return whether an SR is still to be offered new room that is there already. records: of `md.read_arrays`."""
+    """Return whether an SR is still to be offered new room that is there already. records: of `state.read_arrays`."""
     grown = [bare_uuid(record["uuid"]) for record in records if record["uuid"] and not record["sync"]]
     return any(uuid in grown and store.read(host, GROWING, uuid).get("tries", 0) < TRIES_MAX for uuid in store.uuids(host, GROWING))
 

@@ -56,7 +56,7 @@ def decide(events, records, memory, now, reminder_s):
 
     An alert is {"name", "uuid", "device", "component", "meaning", "event", "events", "time", "folded", "is_reminder"}; events are the monitor's that
     it came of, meaning is what an event of our own says.
-    events: of `spool`; records: of `md.read_arrays`, with `last_action`, md/last_sync_action, `described`, what is known of the members that are
+    events: of `spool`; records: of `state.read_arrays`, with `last_action`, md/last_sync_action, `described`, what is known of the members that are
     there, `nodes`, all names of the array, and `there`, the nodes of all disks and partitions; memory: {uuid: memory of the array}; reminder_s: 0 for
     never.
     """

@@ -4,7 +4,7 @@
     spool/<id>.alert            an alert: JSON, with the channels that it waits on
     spool/<id>.<channel>.state  what has become of it there, written by that channel alone
     spool/batch                 what is about to be made of events: finished by the next delivery if it was cut off
-    spool/memory                what is remembered of each array, see `sense`
+    spool/memory                what is remembered of each array, see `rules`
     history/<id>.json           an alert that is done with, with the state of each channel
     spool/*.bad                 what could not be understood
 

@@ -23,7 +23,7 @@ GONE = ("faulty", "missing")
 
 
 def follow(host, session, records):
-    """Bring the alarms up to what is remembered of the arrays. records: of `md.read_arrays`. Raises CommandFailed, and what XAPI raises."""
+    """Bring the alarms up to what is remembered of the arrays. records: of `state.read_arrays`. Raises CommandFailed, and what XAPI raises."""
     known, needed = store.read(host, NOTE) or {}, wanted(host, records)
     if known or needed:
         by_uuid = {record["uuid"]: record for record in records}

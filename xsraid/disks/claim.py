@@ -97,7 +97,7 @@ def _refuse_two_paths(host, disk):
 def wipe(host, commands, chosen):
     """Clear what was named to the caller, and make sure that nothing came to light beneath it.
 
-    commands: of `survey.wipe_commands`. Raises StaleData, CommandFailed, Timeout.
+    commands: of `snapshot.wipe_commands`. Raises StaleData, CommandFailed, Timeout.
     """
     for argv in commands:
         host.log("wiping as asked: %s" % command_line(argv), syslog.LOG_NOTICE)

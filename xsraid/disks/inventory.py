@@ -1,4 +1,4 @@
-"""The disks of this host: what they are, which of them a caller means, and, with `survey`, whether each may be used; the verb `list_disks`."""
+"""The disks of this host: what they are, which of them a caller means, and, with `snapshot`, whether each may be used; the verb `list_disks`."""
 
 from __future__ import absolute_import
 

@@ -1,4 +1,4 @@
-"""Looks at this host: takes the Graph from which the judge in `usage` decides on disks and arrays, at that moment."""
+"""Looks at this host: takes the Graph from which `refusals` decides on disks and arrays, at that moment."""
 
 from __future__ import absolute_import
 

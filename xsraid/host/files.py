@@ -1,4 +1,4 @@
-"""The machine's files: read them, replace them whole, hold the lock, write the log. Running commands is next door, in `commands`."""
+"""The machine's files: read them, replace them whole, hold the lock, write the log. `process` runs commands."""
 
 from __future__ import absolute_import
 

@@ -1,6 +1,6 @@
 """The one way in which this program runs another: a fixed environment, no shell, a time limit, a log line.
 
-It stands apart from `host` because loading subprocess costs a tenth of a cheap call, and the calls that only read run nothing.
+It stands apart from `files` because loading subprocess costs a tenth of a cheap call, and the calls that only read run nothing.
 """
 
 from __future__ import absolute_import

@@ -8,7 +8,7 @@ import re
 from xsraid.host import physical_volume, sysfs
 from xsraid.text import lines_of
 
-Layers = collections.namedtuple("Layers", "numbers above partitions dm_uuids dm_names mounts swaps")  # as the Graph of `usage` has them
+Layers = collections.namedtuple("Layers", "numbers above partitions dm_uuids dm_names mounts swaps")  # as the Graph of `refusals` has them
 
 
 def read(host):

@@ -25,7 +25,7 @@ FOLDER, PART = ".d", ".conf"
 BY_ID = "/dev/disk/by-id/md-uuid-"
 SYNC_HEALTH = {"resync": "resyncing", "recover": "rebuilding", "reshape": "resyncing", "check": "checking", "repair": "checking"}
 MEMBER_TYPE = "linux_raid_member"  # libblkid's word, whose uuid is the array's
-# The note of what `care` has seen. disks: {sysfs.disk_key: {"seen": of `smart.examine`, "time", "told"}}; arrays: {uuid: {"since": when it was
+# What `actions.check` has seen, a note. disks: {sysfs.disk_key: {"seen": of `smart.examine`, "time", "told"}}; arrays: {uuid: {"since": when it was
 # first seen or last checked, "done": when it was last checked, "at": how far a check that was paused is, in sectors, "is_running"}}; left_to.
 CARE = "care"
 KEYS = ("device", "by_id", "name", "uuid", "level", "size_bytes", "chunk_bytes", "health", "summary", "redundancy_left", "members", "sync",

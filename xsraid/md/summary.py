@@ -22,7 +22,7 @@ BAD = " The kernel knows of bad blocks on members (%s), which hold no data that 
 def sentence(record):
     """Return the sentence of an array record, and another of bad blocks that are known.
 
-    record: of `md`, with health, level, redundancy_left, consistency_policy, members and sync.
+    record: of `state`, with health, level, redundancy_left, consistency_policy, members and sync.
     """
     return _of_health(record) + (BAD % ", ".join(record["bad_blocks"]) if record.get("bad_blocks") else "")
 

@@ -18,7 +18,7 @@ NOT_WHOLE = ("degraded", "failed", "missing", "inactive")
 
 
 def follow(host, session, records):
-    """Bring XAPI's tasks up to what runs on the arrays now. records: of `md.read_arrays`. Raises CommandFailed, and what XAPI raises."""
+    """Bring XAPI's tasks up to what runs on the arrays now. records: of `state.read_arrays`. Raises CommandFailed, and what XAPI raises."""
     known = store.read(host, KIND) or {}
     by_uuid = {record["uuid"]: record for record in records if record["uuid"]}
     followed = {}

@@ -1,4 +1,4 @@
-"""The answers of hosts as metrics, pure: names, help, labels and values. `exporter` brings them into Prometheus' form.
+"""The answers of hosts as metrics, pure: names, help, labels and values. `prometheus` brings them into Prometheus' form.
 
 All are gauges: md and the plugin tell how things are now. What is one of several words has a sample for each, of which one is 1.
 """
