@@ -29,7 +29,8 @@ def called(pool):
 @pytest.mark.parametrize("typed", [*CHANGING, "fail md0 sdb", "delete md1"])
 def test_without_a_terminal_it_refuses_before_it_asks_for_a_password(remote, pool, typed):
     done = remote(*typed.split())
-    assert done.status == 2 and "no terminal" in done.err
+    assert done.status == 2
+    assert "no terminal" in done.err
     assert ("--confirm" if typed.split()[0] in ("fail", "delete") else "--yes") in done.err
     assert pool.calls() == []
 
@@ -43,7 +44,8 @@ def test_yes_asks_nothing(remote, pool, typed):
 
 def test_yes_is_not_enough_where_a_name_confirms(remote, pool):
     done = remote("delete", "md1", "--yes", password=PASSWORD)
-    assert done.status == 2 and "--confirm with the array's name" in done.err
+    assert done.status == 2
+    assert "--confirm with the array's name" in done.err
     assert pool.calls() == []
     assert remote("delete", "md1", "--confirm", "md1", password=PASSWORD).status == 0
     assert called(pool) == [["delete_array", {"array": "md1", "confirm": "md1"}]]
@@ -61,7 +63,8 @@ def test_on_a_terminal_it_shows_what_it_will_be_done_to(remote, pool):
 @pytest.mark.parametrize("answer", ["n\n", "\n", "\x04", "what\n"])
 def test_anything_but_yes_changes_nothing(remote, pool, answer):
     shown = remote.on_terminal("add", "md0", "sdb", typed=[("Go on? [y/N] ", answer)], password=PASSWORD)
-    assert shown.status == 1 and "Nothing was changed." in shown.out
+    assert shown.status == 1
+    assert "Nothing was changed." in shown.out
     assert called(pool) == []
 
 
@@ -77,7 +80,9 @@ def test_create_shows_its_plan_first(remote, pool):
 def test_a_dry_run_asks_nobody(remote, pool):
     pool.answer(**dict(CALLS, create_array=PLAN))
     done = remote("create", "--level", "10", "sda", "sdb", "--dry-run", password=PASSWORD)
-    assert done.status == 0 and PLAN["commands"][0] in done.out and "planned" in done.out
+    assert done.status == 0
+    assert PLAN["commands"][0] in done.out
+    assert "planned" in done.out
 
 
 @pytest.mark.parametrize("typed,question,answer,function", [

@@ -54,7 +54,9 @@ def test_everything_chosen(remote, pool):
         ("Level (Enter: raid1): ", "6\n"), ("It takes one of raid0, raid1, raid10", "1\n"), ("Give up what is left on sdf", "y\n"),
         ("Name of the array", "bad name\n"), ("Name of the array", "fast\n"), ("storage repository", "y\n"), ("Its name", "Bob's own\n"), *MAIL,
         ("Go on? [y/N] ", "y\n"), ("25.0 %", "\x03")])
-    assert shown.status == 0 and "xsraid sr create md0 --name-label 'Bob'\\''s own'" in shown.out and "nobody is alerted" not in shown.out, shown
+    assert shown.status == 0, shown
+    assert "xsraid sr create md0 --name-label 'Bob'\\''s own'" in shown.out, shown
+    assert "nobody is alerted" not in shown.out, shown
     given = {"level": "1", "devices": "/dev/sda,/dev/sdf", "wipe": "true", "name": "fast"}
     assert called(pool) == [
         ("create_array", dict(given, dry_run="true")), ("create_array", given), ("create_sr", {"array": "/dev/md0", "name_label": "Bob's own"}),
@@ -66,7 +68,9 @@ def test_alerts_that_are_configured_are_not_asked_for_and_a_whole_array_ends_it(
                        list_arrays={"arrays": [dict(ARRAY, sync=None, summary="All its members serve.")]}))
     shown = remote.on_terminal("create", password=PASSWORD, typed=[
         ("Disks", "\n"), ("Level", "\n"), ("Name", "\n"), ("storage repository", "n\n"), ("Go on? [y/N] ", "yes\n")])
-    assert shown.status == 0 and "Mail for alerts" not in shown.out and shown.out.rstrip().endswith("All its members serve.")
+    assert shown.status == 0
+    assert "Mail for alerts" not in shown.out
+    assert shown.out.rstrip().endswith("All its members serve.")
     assert [function for function, _ in called(pool)] == ["create_array", "create_array"]
 
 
@@ -75,7 +79,8 @@ def test_alerts_that_are_configured_are_not_asked_for_and_a_whole_array_ends_it(
     ([("Disks", "\n"), ("Level", "\n"), ("Name", "\n"), ("storage", "n\n"), ("Mail", "\n"), ("Go on?", "\n")], 1)])
 def test_leaving_it_changes_nothing(remote, pool, typed, status):
     shown = remote.on_terminal("create", password=PASSWORD, typed=typed)
-    assert shown.status == status and "Traceback" not in shown.out
+    assert shown.status == status
+    assert "Traceback" not in shown.out
     assert [arguments for _, arguments in called(pool) if arguments.get("dry_run") != "true"] == []
     assert pool.session_count() == 0
 
@@ -83,11 +88,14 @@ def test_leaving_it_changes_nothing(remote, pool, typed, status):
 def test_too_few_disks(remote, pool):
     pool.answer(**dict(ANSWERS, list_disks={"disks": [DISKS[0], USED]}))
     shown = remote.on_terminal("create", password=PASSWORD)
-    assert shown.status == 1 and "two disks at least, and one can be used" in shown.out and "/srv/iso" in shown.out
+    assert shown.status == 1
+    assert "two disks at least, and one can be used" in shown.out
+    assert "/srv/iso" in shown.out
 
 
 def test_elsewhere_than_on_a_terminal_it_is_wrong_usage(remote, pool):
     done = remote("create", password=PASSWORD)
-    assert done.status == 2 and "the following arguments are required: DISK, --level" in done.err
+    assert done.status == 2
+    assert "the following arguments are required: DISK, --level" in done.err
     assert "devices" in remote.on_terminal("create", "--level", "1", password=PASSWORD).out
     assert pool.calls() == []

@@ -42,7 +42,9 @@ def test_what_is_written_is_what_prometheus_reads(remote, one):
     assert {name: (family.type, family.documentation) for name, family in read.items()} == {
         family.name: ("gauge", family.help) for family in metrics.FAMILIES}
     (sample,) = read["xsraid_member_pending_sectors"].samples
-    assert sample.value == 8 and sample.labels["serial"] == MEMBER["serial"] and sample.labels["host"] == "dom0"
+    assert sample.value == 8
+    assert sample.labels["serial"] == MEMBER["serial"]
+    assert sample.labels["host"] == "dom0"
     assert [sample.labels["health"] for sample in read["xsraid_array_health"].samples if sample.value] == ["optimal"]
     assert one.session_count() == 0
 
@@ -51,10 +53,13 @@ def test_a_file_for_node_exporter(remote, tmp_path):
     path = tmp_path / "xsraid.prom"
     path.write_text("old")
     done = remote("export", "--output", str(path), password=PASSWORD)
-    assert (done.status, done.out) == (0, "") and "xsraid_up" in families(path.read_text())
-    assert os.listdir(tmp_path) == ["xsraid.prom"] and path.stat().st_mode & 0o777 == 0o644
+    assert (done.status, done.out) == (0, "")
+    assert "xsraid_up" in families(path.read_text())
+    assert os.listdir(tmp_path) == ["xsraid.prom"]
+    assert path.stat().st_mode & 0o777 == 0o644
     done = remote("export", "--output", str(tmp_path / "nowhere/xsraid.prom"), password=PASSWORD)
-    assert done.status == 1 and "cannot be written" in done.err
+    assert done.status == 1
+    assert "cannot be written" in done.err
 
 
 def test_who_does_not_answer_is_down_and_sets_the_status(one, certificates, tmp_path):
@@ -65,7 +70,8 @@ def test_who_does_not_answer_is_down_and_sets_the_status(one, certificates, tmp_
     assert values(done.out, "xsraid_pool_up") == {(("pool", "lab"),): 1, (("pool", "gone"),): 0}
     one.answer(list_arrays=["XSRAID_INTERNAL", "list_arrays", "KeyError", "met an error"], get_alerts=ALERTS)
     done = Xsraid()("export", "--pool", url, "--ca-file", certificates.ca, "--host", "dom0", password=PASSWORD)
-    assert done.status == 1 and list(values(done.out, "xsraid_up").values()) == [0]
+    assert done.status == 1
+    assert list(values(done.out, "xsraid_up").values()) == [0]
 
 
 def test_it_is_served_and_asks_at_each_request(remote, one):
@@ -82,19 +88,23 @@ def test_it_is_served_and_asks_at_each_request(remote, one):
     finally:
         process.send_signal(signal.SIGINT)
         process.communicate(timeout=20)
-    assert process.returncode == 130 and one.session_count() == 0
+    assert process.returncode == 130
+    assert one.session_count() == 0
 
 
 @pytest.mark.parametrize("words,said", [(["--listen", "nowhere"], "[HOST:]PORT"), (["--listen", "0", "--output", "x"], "exclude each other")])
 def test_wrong_usage(remote, words, said):
     done = remote("export", *words)
-    assert done.status == 2 and said in done.err
+    assert done.status == 2
+    assert said in done.err
 
 
 def test_without_the_library_it_says_what_to_install(remote, tmp_path):
     (tmp_path / "prometheus_client.py").write_text("raise ImportError\n")
     done = remote("export", more={"PYTHONPATH": "%s:%s" % (tmp_path, remote.environment["PYTHONPATH"])})
-    assert done.status == 2 and "needs the Python library prometheus_client" in done.err and "[export]" in done.err
+    assert done.status == 2
+    assert "needs the Python library prometheus_client" in done.err
+    assert "[export]" in done.err
 
 
 def test_the_extra_is_what_the_tests_use():
@@ -108,5 +118,6 @@ def test_the_host_it_runs_on(local, sysfs):
     """The real plugin counts the alerts that wait."""
     sysfs.array()
     done = local("export")
-    assert done.status == 0 and list(values(done.out, "xsraid_alert_spool_entries").values()) == [0]
+    assert done.status == 0
+    assert list(values(done.out, "xsraid_alert_spool_entries").values()) == [0]
     assert json.loads(local("alerts", "show", "--json").out)["waiting"] == 0

@@ -26,14 +26,16 @@ def helps():
 
 def test_the_commands_are_listed():
     done = Xsraid()("--help")
-    assert done.status == 0 and {name.split()[0] for name in NAMES} <= set(re.findall(r"^    (\w+)", done.out, re.MULTILINE))
+    assert done.status == 0
+    assert {name.split()[0] for name in NAMES} <= set(re.findall(r"^    (\w+)", done.out, re.MULTILINE))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_help_has_an_example_that_can_be_typed(helps, name):
     example = re.search(r"^example: xsraid (.*)$", helps[name], re.MULTILINE).group(1)
     done = Xsraid()(*example.split())  # elsewhere than on a host, so it gets as far as that
-    assert done.status == 2 and ("no XenServer or XCP-ng host" in done.err or "no terminal" in done.err)
+    assert done.status == 2
+    assert "no XenServer or XCP-ng host" in done.err or "no terminal" in done.err
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -68,7 +70,8 @@ def test_bash_completes():
         done = subprocess.run(["bash", "-euc", tell, str(script), "xsraid", *words], capture_output=True, text=True, env={"PATH": os.environ["PATH"]})
         assert (done.returncode, done.stderr) == (0, "")
         return done.stdout.split()
-    assert completed("al") == ["alerts"] and completed("alerts", "s") == ["set", "show"]
+    assert completed("al") == ["alerts"]
+    assert completed("alerts", "s") == ["set", "show"]
     assert completed("create", "--level", "1") == ["1", "10"]
     assert completed("--pool", "https", ":", "//m", "--host", "status", "alerts", "set", "--smtp-s") == ["--smtp-security"]
     assert completed("check", "st") == ["start", "stop"]

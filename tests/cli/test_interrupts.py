@@ -51,7 +51,9 @@ def test_a_second_ctrl_c_does_not_keep_it_from_logging_out(remote, sleeping):
 def test_ctrl_c_on_a_terminal(remote, one):
     one.answer(list_arrays={"arrays": []})
     shown = remote.on_terminal("status", "--watch", until="No arrays here", password=PASSWORD)
-    assert shown.status == 130 and shown.out.endswith(SAID) and "Traceback" not in shown.out
+    assert shown.status == 130
+    assert shown.out.endswith(SAID)
+    assert "Traceback" not in shown.out
     assert one.session_count() == 0
 
 
@@ -61,7 +63,8 @@ def test_an_answer_that_is_lost_is_not_asked_for_again(remote, one):
     one.server.write("calls", "")
     one.server.write("faults/host.call_plugin.die-after", "")
     done = remote("version", password=PASSWORD)
-    assert done.status == 1 and len(done.err.splitlines()) == 2
+    assert done.status == 1
+    assert len(done.err.splitlines()) == 2
     one.server.process.wait(10)
     one.server.start()
     assert [function for function, _ in one.calls()] == ["version"]

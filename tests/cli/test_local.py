@@ -29,7 +29,8 @@ def test_a_pipe_gets_what_a_terminal_does_without_colour(local, sysfs, typed):
 def test_colour_marks_what_is_well_and_what_is_not(local, sysfs, configured):
     sysfs.array(**DEGRADED)
     shown = local.on_terminal("status").out
-    assert "\x1b[31mdegraded\x1b[0m" in shown and "\x1b[31mfaulty\x1b[0m: sdb, serial Z1Z1" in shown
+    assert "\x1b[31mdegraded\x1b[0m" in shown
+    assert "\x1b[31mfaulty\x1b[0m: sdb, serial Z1Z1" in shown
     assert "\x1b" not in local.on_terminal("status", more={"NO_COLOR": "1"}).out
     assert "\x1b" not in local.on_terminal("status", more={"TERM": "dumb"}).out
 
@@ -64,7 +65,8 @@ def test_watching_redraws_in_place(local, sysfs):
     sysfs.array(**RESYNC)
     shown = local.on_terminal("status", "--watch", until="\x1b[4A\r\x1b[J")
     assert shown.status == 130
-    assert shown.out.count("ARRAY") == 2 and "Traceback" not in shown.out
+    assert shown.out.count("ARRAY") == 2
+    assert "Traceback" not in shown.out
 
 
 def test_watching_in_a_pipe_prints_blocks(local, sysfs):
@@ -73,7 +75,8 @@ def test_watching_in_a_pipe_prints_blocks(local, sysfs):
     lines = [process.stdout.readline() for _ in range(8)]
     process.terminate()
     assert process.wait(10) == 143
-    assert lines[:4] == lines[4:] and lines[3] == "\n"
+    assert lines[:4] == lines[4:]
+    assert lines[3] == "\n"
     process.communicate()
 
 
@@ -102,19 +105,25 @@ def test_a_xapi_that_does_not_answer(local, machine):
         refused = local("status")
     finally:
         os.rename(machine.path("lib/xcp/aside"), machine.path("lib/xcp/xapi"))
-    assert done.status == 2 and "no XenServer or XCP-ng host" in done.err and "--pool" in done.err
-    assert refused.status == 1 and "systemctl status xapi" in refused.err and len(refused.err.splitlines()) == 2
+    assert done.status == 2
+    assert "no XenServer or XCP-ng host" in done.err
+    assert "--pool" in done.err
+    assert refused.status == 1
+    assert "systemctl status xapi" in refused.err
+    assert len(refused.err.splitlines()) == 2
 
 
 def test_options_of_a_pool_need_one(local):
     done = local("status", "--user", "olga")
-    assert done.status == 2 and "--pool ADDRESS" in done.err
+    assert done.status == 2
+    assert "--pool ADDRESS" in done.err
 
 
 def test_all_hosts_of_the_pool_that_this_one_is_in(local, sysfs, configured):
     sysfs.array()
     done = local("status", "--host", "all")
-    assert done.status == 0 and "dom0  md0" in done.out
+    assert done.status == 0
+    assert "dom0  md0" in done.out
     assert json.loads(local("status", "--host", "all", "--json").out)["dom0"]["arrays"][0]["device"] == "/dev/md0"
 
 

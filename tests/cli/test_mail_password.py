@@ -34,15 +34,18 @@ def test_the_password_becomes_a_secret(remote, pool):
                                                                          ("at the mail server: ", MAIL_PASSWORD + "\n")])
     assert shown.status == 0, shown.out
     (uuid, value), = secrets(pool).items()
-    assert value == MAIL_PASSWORD and MAIL_PASSWORD not in shown.out
+    assert value == MAIL_PASSWORD
+    assert MAIL_PASSWORD not in shown.out
     (_, arguments), = pool.calls()
-    assert arguments["smtp_password_secret"] == uuid and MAIL_PASSWORD not in str(arguments)
+    assert arguments["smtp_password_secret"] == uuid
+    assert MAIL_PASSWORD not in str(arguments)
 
 
 def test_a_call_that_fails_leaves_no_secret(remote, pool):
     pool.answer(configure_alerts=["XSRAID_BAD_ARGUMENT", "mail_to", "is wrong", "mail_to: is wrong."])
     shown = remote.on_terminal("alerts", "set", *SETTINGS, "--yes", typed=[("at the mail server: ", MAIL_PASSWORD + "\n")], password=PASSWORD)
-    assert shown.status == 1 and "is wrong" in shown.out
+    assert shown.status == 1
+    assert "is wrong" in shown.out
     assert secrets(pool) == {}
 
 
@@ -56,7 +59,8 @@ def test_both_passwords_may_come_on_one_descriptor(remote, pool):
 def test_a_secret_of_ones_own_is_taken_as_it_is(remote, pool):
     uuid = "b8d5f3c2-0d6e-4f3a-9d53-1f7c1f6b0a11"
     assert remote("alerts", "set", *SETTINGS, "--smtp-password-secret", uuid, "--yes", password=PASSWORD).status == 0
-    assert pool.calls()[0][1]["smtp_password_secret"] == uuid and secrets(pool) == {}
+    assert pool.calls()[0][1]["smtp_password_secret"] == uuid
+    assert secrets(pool) == {}
 
 
 def test_without_a_user_no_password_is_asked_for(remote, pool):

@@ -51,7 +51,9 @@ def no_session_is_left(*pools):
 
 def test_all_pools_stand_in_one_table(inventory, lab, shop):
     done = Xsraid()("status", *inventory(), password=PASSWORD)
-    assert done.status == 0 and "lab lab1    md0    raid1" in done.out and "shop shop1  md0    raid1" in done.out
+    assert done.status == 0
+    assert "lab lab1    md0    raid1" in done.out
+    assert "shop shop1  md0    raid1" in done.out
     assert no_session_is_left(lab, shop)
 
 
@@ -73,7 +75,8 @@ def test_a_wrong_password_for_one_of_two(inventory, tmp_path, lab, shop):
     (tmp_path / "keyring.py").write_text("def get_password(service, user):\n    return %r if %r in service else 'wrong'\n" % (PASSWORD, lab.url))
     command = Xsraid()
     done = command("status", *inventory(), more={"PYTHONPATH": "%s:%s" % (tmp_path, command.environment["PYTHONPATH"])})
-    assert done.status == 1 and "lab lab1  md0" in done.out
+    assert done.status == 1
+    assert "lab lab1  md0" in done.out
     assert "shop User or password are wrong: root at %s" % shop.url in " ".join(done.out.split())
     assert no_session_is_left(lab, shop)
 
@@ -83,7 +86,8 @@ def test_a_dead_pool_and_one_that_never_answers(inventory, lab, shop):
     begun = time.monotonic()
     done = Xsraid()("status", *inventory("[gone]\naddress = https://127.0.0.1:1\n"), "--timeout", "2", password=PASSWORD)
     text = " ".join(done.out.split())
-    assert time.monotonic() - begun < 15 and done.status == 1
+    assert time.monotonic() - begun < 15
+    assert done.status == 1
     for piece in ("lab lab1 md0 raid1", "shop shop1 shop1 has not answered within 2 s.", "gone https://127.0.0.1:1 cannot be reached"):
         assert piece in text
     assert no_session_is_left(lab)
@@ -92,19 +96,24 @@ def test_a_dead_pool_and_one_that_never_answers(inventory, lab, shop):
 def test_passwords_are_asked_for_once_for_each_pool(inventory, lab, shop):
     words = inventory("[lab again]\naddress = %s\nfingerprint = %s\n" % (lab.url, "00" * 32))
     shown = Xsraid().on_terminal("status", *words, typed=[("at %s: " % one.url, PASSWORD + "\n") for one in (lab, shop)])
-    assert shown.status == 1 and shown.out.count("Password of") == 2 and PASSWORD not in shown.out
+    assert shown.status == 1
+    assert shown.out.count("Password of") == 2
+    assert PASSWORD not in shown.out
     assert "another certificate" in " ".join(shown.out.split())
 
 
 def test_watching_leaves_no_session(inventory, lab, shop):
     shown = Xsraid().on_terminal("status", *inventory(), "--watch", until="\x1b[3A\r\x1b[J", password=PASSWORD)
-    assert shown.status == 130 and shown.out.count("HOST") == 2 and "Traceback" not in shown.out
+    assert shown.status == 130
+    assert shown.out.count("HOST") == 2
+    assert "Traceback" not in shown.out
     assert no_session_is_left(lab, shop)
 
 
 def test_hosts_may_be_named(inventory, lab):
     done = Xsraid()("status", *inventory("hosts = shop1, shop7\n"), password=PASSWORD)
-    assert done.status == 1 and "The pool has no host shop7." in " ".join(done.out.split())
+    assert done.status == 1
+    assert "The pool has no host shop7." in " ".join(done.out.split())
 
 
 @pytest.mark.parametrize("words,said", [
@@ -112,7 +121,8 @@ def test_hosts_may_be_named(inventory, lab):
     (["--user", "olga"], "--user stands in the inventory")])
 def test_wrong_usage(inventory, words, said):
     done = Xsraid()("status", *inventory("colour = red\n"), *words, password=PASSWORD)
-    assert done.status == 2 and said in done.err
+    assert done.status == 2
+    assert said in done.err
 
 
 def test_what_changes_anything_knows_no_all():
@@ -128,5 +138,6 @@ def test_ctrl_c_leaves_no_session_anywhere(inventory, lab, shop):
     wait_for_call(shop)
     process.send_signal(signal.SIGINT)
     _, err = process.communicate(timeout=20)
-    assert process.returncode == 130 and "Traceback" not in err
+    assert process.returncode == 130
+    assert "Traceback" not in err
     assert no_session_is_left(lab, shop)

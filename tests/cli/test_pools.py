@@ -33,7 +33,9 @@ def two(simulated):
 def lines(done):
     """Return the two lines of a refusal."""
     what, advice = done.err.splitlines()
-    assert what.startswith("xsraid: ") and done.out == "" and done.status in (1, 2)
+    assert what.startswith("xsraid: ")
+    assert done.out == ""
+    assert done.status in (1, 2)
     return what, advice
 
 
@@ -45,8 +47,10 @@ def test_a_certificate_of_a_known_authority(remote, one):
 def test_an_unknown_authority_is_refused_with_the_fingerprint(addresses, certificates):
     what, advice = lines(Xsraid()("--pool", addresses["good"], "status", password=PASSWORD))
     shown = tls.with_colons(tls.fingerprint(certificates.good))
-    assert "signed by nobody that is known here" in what and shown in what
-    assert "--ca-file" in advice and advice.endswith("--fingerprint " + shown)
+    assert "signed by nobody that is known here" in what
+    assert shown in what
+    assert "--ca-file" in advice
+    assert advice.endswith("--fingerprint " + shown)
 
 
 @pytest.mark.parametrize("kind,words", [("expired", "has expired"), ("other_name", "is for another name")])
@@ -62,7 +66,9 @@ def test_a_fingerprint_is_enough_and_another_is_refused(addresses, certificates,
     assert Xsraid()("--pool", addresses[kind], "--fingerprint", right, "status", password=PASSWORD).status == 0
     assert Xsraid()("--pool", addresses[kind], "--fingerprint", wrong, "--fingerprint", right, "status", password=PASSWORD).status == 0
     what, advice = lines(Xsraid()("--pool", addresses[kind], "--fingerprint", wrong, "status", password=PASSWORD))
-    assert "another certificate" in what and tls.with_colons(right) in what and "Nothing was sent" in advice
+    assert "another certificate" in what
+    assert tls.with_colons(right) in what
+    assert "Nothing was sent" in advice
 
 
 @pytest.mark.parametrize("version", ["2.7", "3.6"])
@@ -84,7 +90,9 @@ def test_certificates_are_judged_alike_by_the_pythons_of_dom0(addresses, certifi
 def test_insecure_says_so_each_time(addresses):
     for _ in range(2):
         done = Xsraid()("--pool", addresses["expired"], "--insecure", "status", password=PASSWORD)
-        assert done.status == 0 and done.err.startswith("Warning: --insecure") and len(done.err.splitlines()) == 1
+        assert done.status == 0
+        assert done.err.startswith("Warning: --insecure")
+        assert len(done.err.splitlines()) == 1
 
 
 def test_http_needs_insecure(one):
@@ -104,7 +112,8 @@ def test_what_speaks_no_tls(one):
 
 def test_a_wrong_password(remote, one):
     what, advice = lines(remote("status", password="wrong"))
-    assert "User or password are wrong: root at https://127.0.0.1" in what and "wrong" not in advice
+    assert "User or password are wrong: root at https://127.0.0.1" in what
+    assert "wrong" not in advice
     assert one.session_count() == 0
 
 
@@ -115,7 +124,8 @@ def test_nobody_to_ask_for_the_password(remote):
 
 def test_the_password_is_asked_for_unseen(remote):
     shown = remote.on_terminal("status", typed=[("Password of root at https://127.0.0.1", PASSWORD + "\n")])
-    assert shown.status == 0 and PASSWORD not in shown.out
+    assert shown.status == 0
+    assert PASSWORD not in shown.out
 
 
 def test_the_password_from_a_keyring(remote, tmp_path):
@@ -129,7 +139,8 @@ def test_the_password_from_a_keyring(remote, tmp_path):
 
 def test_a_role_that_is_too_low(remote):
     what, advice = lines(remote("status", "--user", "olga", password="o"))
-    assert "role of olga is too low" in what and "pool-admin" in advice
+    assert "role of olga is too low" in what
+    assert "pool-admin" in advice
 
 
 def test_a_member_says_who_the_master_is(two):
@@ -151,14 +162,16 @@ def test_a_pool_of_several_needs_a_host(two):
     command = Xsraid(options=["--pool", "http://" + two[0].server.address, "--insecure"])
     for words, pieces in (([], ("2 hosts", "--host NAME", "first, second")), (["--host", "third"], ("no host third", "first, second"))):
         done = command("disks", *words, password=PASSWORD)
-        assert done.status == 2 and all(piece in done.err for piece in pieces)
+        assert done.status == 2
+        assert all(piece in done.err for piece in pieces)
 
 
 @pytest.mark.parametrize("by", ["name", "uuid"])
 def test_a_host_without_the_plugin_says_which_rpm_it_needs(two, by):
     name = "second" if by == "name" else two[1].server.host_uuid
     done = Xsraid()("--pool", "http://" + two[0].server.address, "--insecure", "--host", name, "status", password=PASSWORD)
-    assert done.status == 1 and done.err.splitlines()[1:] == ["xsraid: xsraid is not installed on second.",
+    assert done.status == 1
+    assert done.err.splitlines()[1:] == ["xsraid: xsraid is not installed on second.",
                                                              "Install the .xs7 RPM there: yum install xsraid."]
 
 
@@ -170,13 +183,15 @@ def test_a_host_that_is_down(simulated):
         pass
     member.server.kill()
     done = command("status", password=PASSWORD)
-    assert done.status == 1 and "master cannot reach second" in done.err
+    assert done.status == 1
+    assert "master cannot reach second" in done.err
 
 
 def test_a_plugin_that_crashes(remote, one):
     one.server.plugin("xsraid", "'nonsense'")
     what, advice = lines(remote("status", password=PASSWORD))
-    assert "ended without an answer" in what and "journalctl" in advice
+    assert "ended without an answer" in what
+    assert "journalctl" in advice
     one.answer(list_arrays=["XSRAID_BUSY", "create_array (pid 7)", "Another call is at work on this host: create_array (pid 7)."])
     assert "Another call is at work" in remote("status", password=PASSWORD).err
 

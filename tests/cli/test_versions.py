@@ -16,7 +16,9 @@ def versioned(version, **more):
 def test_the_same_version(remote, one):
     one.answer(**versioned(__version__))
     done = remote("version", password=PASSWORD)
-    assert done.status == 0 and len(done.out.splitlines()) == 2 and "plugin on dom0" in done.out
+    assert done.status == 0
+    assert len(done.out.splitlines()) == 2
+    assert "plugin on dom0" in done.out
     assert [function for function, _ in one.calls()][-1] == "version"
 
 
@@ -25,8 +27,11 @@ def test_version_says_which_is_older_and_what_only_one_knows(remote, one, versio
     one.answer(**versioned(version))
     done = remote("version", password=PASSWORD)
     text = " ".join(done.out.split())
-    assert done.status == 0 and word in text and advice in text
-    assert "Only the plugin knows sing" in text and "Only this command line knows create_array, " in text
+    assert done.status == 0
+    assert word in text
+    assert advice in text
+    assert "Only the plugin knows sing" in text
+    assert "Only this command line knows create_array, " in text
 
 
 def test_version_as_json_is_the_plugins(remote, one):
@@ -52,11 +57,13 @@ def test_an_argument_that_an_older_plugin_lacks(remote, one):
 
 def test_a_command_that_only_a_newer_one_may_know(remote):
     done = remote("sing")
-    assert done.status == 2 and "`xsraid version` compares" in done.err
+    assert done.status == 2
+    assert "`xsraid version` compares" in done.err
 
 
 def test_a_newer_plugins_reply_is_shown(remote, one):
     array = {"device": "/dev/md0", "health": "singing", "members": [{"device": "/dev/sda", "state": "humming"}], "tune": {"key": "C"}}
     one.answer(**versioned(NEW, list_arrays={"arrays": [array], "choir": [{"voice": "alto"}]}))
     done = remote("status", password=PASSWORD)
-    assert done.status == 3 and all(word in done.out for word in ("singing", "humming", "VOICE", "alto"))
+    assert done.status == 3
+    assert all(word in done.out for word in ("singing", "humming", "VOICE", "alto"))

@@ -37,7 +37,9 @@ def test_it_holds_both_packages_and_says_what_it_needs(wheel):
         assert {str(path.relative_to(PROJECT)) for path in pathlib.Path(PROJECT, package).rglob("*.py")} == {
             name for name in names if name.startswith(package + "/")}
     metadata = zipfile.ZipFile(wheel).read("xsraid-%s.dist-info/METADATA" % __version__).decode()
-    assert "Requires-Python: >=3.8" in metadata and "Requires-Dist: XenAPI" in metadata and "Provides-Extra: keyring" in metadata
+    assert "Requires-Python: >=3.8" in metadata
+    assert "Requires-Dist: XenAPI" in metadata
+    assert "Provides-Extra: keyring" in metadata
 
 
 def test_the_command_runs_from_a_fresh_environment(wheel, tmp_path):
@@ -48,6 +50,7 @@ def test_the_command_runs_from_a_fresh_environment(wheel, tmp_path):
     (site_packages,) = (tmp_path / "venv/lib").glob("python3*/site-packages")
     (site_packages / "xenapi.pth").write_text(str(pathlib.Path(PROJECT, "build/xenapi")) + "\n")
     done = subprocess.run([tmp_path / "venv/bin/xsraid", "--help"], capture_output=True, text=True, cwd=tmp_path, env={})
-    assert (done.returncode, done.stderr) == (0, "") and "status" in done.stdout
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "status" in done.stdout
     done = subprocess.run([tmp_path / "venv/bin/xsraid", "--version"], capture_output=True, text=True, cwd=tmp_path, env={})
     assert done.stdout == "xsraid %s\n" % __version__

@@ -35,7 +35,9 @@ def test_no_mdadm(fresh_dom0, real_mdadm_again):
     before = state(fresh_dom0)
     fresh_dom0.run("mv /sbin/mdadm /sbin/mdadm.real")
     details = refusal(fresh_dom0, "create_array", **create(fresh_dom0))
-    assert details[0] == "XSRAID_COMMAND_FAILED" and "there is no mdadm" in details[-1] and "yum" in details[-1]
+    assert details[0] == "XSRAID_COMMAND_FAILED"
+    assert "there is no mdadm" in details[-1]
+    assert "yum" in details[-1]
     fresh_dom0.run("mv /sbin/mdadm.real /sbin/mdadm")
     assert fresh_dom0.call("create_array", **create(fresh_dom0))["array"]["health"] in ("optimal", "resyncing")
     assert before[1] == {"arrays": []}
@@ -45,7 +47,8 @@ def test_mdadm_fails_before_it_did_anything(fresh_dom0, real_mdadm_again):
     before = state(fresh_dom0)
     wrap_mdadm(fresh_dom0, "--create", "echo \"mdadm: device size too strange\" >&2; exit 1")
     details = refusal(fresh_dom0, "create_array", **create(fresh_dom0))
-    assert details[0] == "XSRAID_COMMAND_FAILED" and details[2:4] == ["1", "mdadm: device size too strange"]
+    assert details[0] == "XSRAID_COMMAND_FAILED"
+    assert details[2:4] == ["1", "mdadm: device size too strange"]
     assert state(fresh_dom0) == before
 
 
@@ -67,8 +70,10 @@ def test_a_disk_that_goes_between_listing_and_use(fresh_dom0, real_mdadm_again):
     gone = asked["devices"][1]
     wrap_mdadm(fresh_dom0, "--create", f"echo 1 >/sys/block/{gone[5:]}/device/delete; udevadm settle")
     details = refusal(fresh_dom0, "create_array", **asked)
-    assert details[0] == "XSRAID_COMMAND_FAILED" and gone in details[3]
-    assert fresh_dom0.call("list_arrays") == {"arrays": []} and fresh_dom0.run("find /var/lib/xsraid -name '*ing-*'").out == ""
+    assert details[0] == "XSRAID_COMMAND_FAILED"
+    assert gone in details[3]
+    assert fresh_dom0.call("list_arrays") == {"arrays": []}
+    assert fresh_dom0.run("find /var/lib/xsraid -name '*ing-*'").out == ""
     assert fresh_dom0.call("create_array", **create(fresh_dom0))["array"]["device"] == "/dev/md0"
 
 
@@ -96,9 +101,11 @@ def test_a_full_disk_leaves_the_old_configuration_whole(fresh_dom0):
         before = state(fresh_dom0)
         fresh_dom0.run("cat /dev/zero >/run/small/fill", check=False)
         details = refusal(fresh_dom0, "create_array", **create(fresh_dom0))
-        assert details[:3] == ["XSRAID_COMMAND_FAILED", "write /run/small/mdadm.conf", "ENOSPC"] and "Make room" in details[-1]
+        assert details[:3] == ["XSRAID_COMMAND_FAILED", "write /run/small/mdadm.conf", "ENOSPC"]
+        assert "Make room" in details[-1]
         fresh_dom0.run("rm /run/small/fill")
-        assert state(fresh_dom0) == before and fresh_dom0.run("ls /run/small").out == "mdadm.conf\n"
+        assert state(fresh_dom0) == before
+        assert fresh_dom0.run("ls /run/small").out == "mdadm.conf\n"
     finally:
         fresh_dom0.run("umount /run/small; rm -f /etc/mdadm.conf")
 
@@ -108,7 +115,9 @@ def test_a_full_var_shows_before_a_disk_is_touched(fresh_dom0):
     try:
         before = state(fresh_dom0)
         details = refusal(fresh_dom0, "create_array", **create(fresh_dom0))
-        assert details[0] == "XSRAID_COMMAND_FAILED" and details[1].startswith("write /var/lib/xsraid/creating-") and details[2] == "ENOSPC"
+        assert details[0] == "XSRAID_COMMAND_FAILED"
+        assert details[1].startswith("write /var/lib/xsraid/creating-")
+        assert details[2] == "ENOSPC"
         assert state(fresh_dom0) == before
     finally:
         fresh_dom0.run("umount /var/lib/xsraid")
@@ -121,7 +130,8 @@ def test_a_disk_that_dies_during_create(fresh_dom0, real_mdadm_again, script):
     dying = asked["devices"][1][5:]
     wrap_mdadm(fresh_dom0, "--create", script.format(offline=f"echo offline >/sys/block/{dying}/device/state"))
     details = refusal(fresh_dom0, "create_array", **asked)
-    assert details[0] == "XSRAID_COMMAND_FAILED" and details[1].startswith("mdadm --create"), details
+    assert details[0] == "XSRAID_COMMAND_FAILED", details
+    assert details[1].startswith("mdadm --create"), details
     assert fresh_dom0.call("list_arrays") == {"arrays": []}
     fresh_dom0.run("mv /sbin/mdadm.real /sbin/mdadm")
     others = [device for device in asked["devices"] if device[5:] != dying]
@@ -135,7 +145,8 @@ def test_two_calls_at_once_make_one_array(fresh_dom0):
     members = ",".join(devices(fresh_dom0, "d0", "d1"))
     call = f"xe host-call-plugin host-uuid={fresh_dom0.host_uuid} plugin=xsraid fn=create_array args:level=1 args:devices={members}"
     out = fresh_dom0.run(f"for n in 1 2 3; do {call} >/tmp/out.$n 2>&1 & done; wait; cat /tmp/out.*; rm /tmp/out.*").out
-    assert out.count('"configured": true') == 1 and out.count("XSRAID_BUSY") + out.count("XSRAID_DISK_IN_USE") == 2
+    assert out.count('"configured": true') == 1
+    assert out.count("XSRAID_BUSY") + out.count("XSRAID_DISK_IN_USE") == 2
     assert len(fresh_dom0.call("list_arrays")["arrays"]) == 1
 
 
@@ -147,7 +158,8 @@ def test_a_killed_call_is_taken_back_by_the_next(fresh_dom0, real_mdadm_again):
     half, = fresh_dom0.call("list_arrays")["arrays"]
     assert not half["configured"]
     whole = fresh_dom0.call("create_array", **create(fresh_dom0))["array"]
-    assert [array["uuid"] for array in fresh_dom0.call("list_arrays")["arrays"]] == [whole["uuid"]] and whole["uuid"] != half["uuid"]
+    assert [array["uuid"] for array in fresh_dom0.call("list_arrays")["arrays"]] == [whole["uuid"]]
+    assert whole["uuid"] != half["uuid"]
     assert fresh_dom0.run("find /var/lib/xsraid -name '*ing-*'").out == ""
 
 
@@ -168,14 +180,16 @@ def break_xapi(dom0, fault):
     """Let XAPI die in the middle of create_sr; the plugin, run by hand as XAPI would, must say so in its reply."""
     dom0.run(f"mkdir -p {FAULTS} && touch {FAULTS}/{fault}")
     reply = dom0.run(["/usr/bin/python3.11", "/bed/dom0/guest/plugin_by_hand.py", "create_sr", "array=md0"]).out
-    assert "XSRAID_XAPI_GONE" in reply and "Repeat the call" in reply
+    assert "XSRAID_XAPI_GONE" in reply
+    assert "Repeat the call" in reply
     dom0.run("systemctl restart xapi.service")
     dom0.wait_until_xapi()
 
 
 def finish_sr(dom0, created):
     reply = dom0.call("create_sr", array="md0")
-    assert reply["created"] is created and dom0.call("create_sr", array="md0") == dict(reply, created=False)
+    assert reply["created"] is created
+    assert dom0.call("create_sr", array="md0") == dict(reply, created=False)
     assert len(dom0.xe("sr-list --minimal").strip().split(",")) == 1
     return {"SR": dom0.xapi("SR.get_record", dom0.xapi("SR.get_by_uuid", reply["sr_uuid"]))}
 
@@ -185,7 +199,8 @@ def test_the_storage_managers_refusal_passes_through_with_its_own_code(fresh_dom
     fresh_dom0.run(f"mkdir -p {FAULTS} && echo 5 >{FAULTS}/sm.run.vgcreate.fail.once")
     details = refusal(fresh_dom0, "create_sr", array="md0")
     assert details[0] == "SR_BACKEND_FAILURE_77", details
-    assert fresh_dom0.xe("sr-list --minimal").strip() == "" and fresh_dom0.call("create_sr", array="md0", wipe=True)["created"]
+    assert fresh_dom0.xe("sr-list --minimal").strip() == ""
+    assert fresh_dom0.call("create_sr", array="md0", wipe=True)["created"]
 
 
 def test_no_hook_no_test_event(fresh_dom0):
@@ -197,4 +212,5 @@ def test_no_hook_no_test_event(fresh_dom0):
         details = refusal(fresh_dom0, "test_alert", timeout_s=4)
     finally:
         fresh_dom0.run("mv /usr/libexec/xsraid/away /usr/libexec/xsraid/event-hook")
-    assert details[:2] == ["XSRAID_MAIL_REJECTED", "no test event of mdadm came through in time"] and fresh_dom0.mails() == []
+    assert details[:2] == ["XSRAID_MAIL_REJECTED", "no test event of mdadm came through in time"]
+    assert fresh_dom0.mails() == []

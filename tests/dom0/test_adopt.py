@@ -54,7 +54,9 @@ def test_an_array_made_by_hand_is_adopted(dom0, made, kind):
     before = content(dom0, kind)
     reply = dom0.call("adopt_array", array=made[kind])
     array = reply["array"]
-    assert array["configured"] and array["device"] == made[kind] and len(reply["changes"]) == (1 if kind == "named" else 3)
+    assert array["configured"]
+    assert array["device"] == made[kind]
+    assert len(reply["changes"]) == (1 if kind == "named" else 3)
     assert f"ARRAY {made[kind]} UUID={array['uuid']}\n" in dom0.run("cat /etc/mdadm.conf").out
     assert dom0.run(["readlink", "-f", array["by_id"]]).out.strip() == made[kind]
     if kind != "named":
@@ -72,7 +74,8 @@ def test_all_are_back_after_a_reboot_on_a_host_of_another_name(dom0, made):
     dom0.run("systemctl start xsraid-attach.service")
     arrays = dom0.call("list_arrays")["arrays"]
     assert sorted(array["device"] for array in arrays) == sorted(made.values())
-    assert {array["health"] for array in arrays} == {"optimal"} and all(array["configured"] and array["sr"] for array in arrays)
+    assert {array["health"] for array in arrays} == {"optimal"}
+    assert all(array["configured"] and array["sr"] for array in arrays)
     assert dom0.xe("pbd-list params=currently-attached --minimal").strip() == ",".join(["true"] * len(made))
 
 
@@ -82,5 +85,6 @@ def test_a_line_for_another_array_is_not_taken_over(dom0, made):
     array = dom0.call("list_arrays", array=made["article"])["arrays"][0]
     dom0.run("cat >/etc/mdadm.conf", stdin=configuration.replace(array["uuid"], "0123abcd:0123abcd:0123abcd:0123abcd"))
     details = refusal(dom0, "adopt_array", array=array["uuid"])
-    assert details[:2] == ["XSRAID_BAD_ARGUMENT", "array"] and "0123abcd" in details[2]
+    assert details[:2] == ["XSRAID_BAD_ARGUMENT", "array"]
+    assert "0123abcd" in details[2]
     dom0.run("cat >/etc/mdadm.conf", stdin=configuration)

@@ -24,7 +24,8 @@ def test_array_sr_and_alerts_survive_a_reboot(fresh_dom0):
     assert (again["uuid"], again["device"], again["health"], again["sr"]["uuid"]) == (array["uuid"], "/dev/md0", "optimal", sr["sr_uuid"])
     assert [member["serial"] for member in again["members"]] == [member["serial"] for member in array["members"]]
     assert [member["device"] for member in again["members"]] != [member["device"] for member in array["members"]]
-    assert attached(fresh_dom0) == "true" and fresh_dom0.call("create_sr", array="md0") == dict(sr, created=False)
+    assert attached(fresh_dom0) == "true"
+    assert fresh_dom0.call("create_sr", array="md0") == dict(sr, created=False)
     assert fresh_dom0.run(f"lvchange -ay VG_XenStorage-{sr['sr_uuid']}/disk && head -n 1 /dev/VG_XenStorage-{sr['sr_uuid']}/disk").out == "precious\n"
     assert fresh_dom0.call("get_alerts")["monitor"] == "running"
     assert fresh_dom0.call("test_alert")["deliveries"][0]["accepted"]
@@ -41,7 +42,9 @@ def test_a_power_cut_while_it_synchronises(fresh_dom0):
     fresh_dom0.wait_until_xapi()
     again = fresh_dom0.call("list_arrays")["arrays"][0]
     assert (again["uuid"], again["device"], again["configured"]) == (array["uuid"], "/dev/md0", True)
-    assert again["health"] in ("resyncing", "optimal") and again["sr"]["uuid"] == sr["sr_uuid"] and attached(fresh_dom0) == "true"
+    assert again["health"] in ("resyncing", "optimal")
+    assert again["sr"]["uuid"] == sr["sr_uuid"]
+    assert attached(fresh_dom0) == "true"
 
 
 def make_sr(dom0, **more):
@@ -76,7 +79,8 @@ def test_an_array_that_the_initrd_numbered_md127_gets_its_node_back(fresh_dom0):
     old_initrd(fresh_dom0, array, "md127")
     fresh_dom0.run("systemctl restart xsraid-assemble.service xsraid-attach.service")
     again, = fresh_dom0.call("list_arrays")["arrays"]
-    assert (again["device"], again["health"], again["sr"]["uuid"]) == ("/dev/md0", "optimal", sr["sr_uuid"]) and attached(fresh_dom0) == "true"
+    assert (again["device"], again["health"], again["sr"]["uuid"]) == ("/dev/md0", "optimal", sr["sr_uuid"])
+    assert attached(fresh_dom0) == "true"
     assert "XSRAID_ARRAY_MISPLACED" not in messages(fresh_dom0)
 
 
@@ -87,7 +91,9 @@ def test_an_array_in_use_under_another_node_is_left_there_and_told_of(fresh_dom0
     fresh_dom0.run(f"lvcreate -q -y -L 8M -n disk {group} && exec 9<>/dev/{group}/disk; sleep 1000 <&9 >/dev/null 2>&1 & echo $! >/run/sleeper")
     fresh_dom0.run("systemctl restart xsraid-assemble.service xsraid-attach.service")
     again, = fresh_dom0.call("list_arrays")["arrays"]
-    assert again["device"] == "/dev/md127" and again["sr"]["uuid"] == sr["sr_uuid"] and attached(fresh_dom0) == "true"
+    assert again["device"] == "/dev/md127"
+    assert again["sr"]["uuid"] == sr["sr_uuid"]
+    assert attached(fresh_dom0) == "true"
     assert "/dev/md127 should be /dev/md0, but it is in use" in told(fresh_dom0, "XSRAID_ARRAY_MISPLACED")
     fresh_dom0.run("kill $(cat /run/sleeper)")
 
@@ -110,12 +116,15 @@ def test_a_member_that_comes_after_the_wait_is_taken_in(fresh_dom0):
     fresh_dom0.push_disks()
     fresh_dom0.run("systemctl restart xsraid-attach.service")
     again = settled(fresh_dom0)
-    assert again["health"] == "optimal" and again["sr"]["uuid"] == sr["sr_uuid"] and attached(fresh_dom0) == "true"
+    assert again["health"] == "optimal"
+    assert again["sr"]["uuid"] == sr["sr_uuid"]
+    assert attached(fresh_dom0) == "true"
     failed = fresh_dom0.disk("d1").device
     fresh_dom0.run(f"mdadm --manage /dev/md0 --fail {failed} && mdadm --manage /dev/md0 --remove {failed} && "
                    "xe pbd-unplug uuid=$(xe pbd-list --minimal) && mdadm --stop /dev/md0")
     fresh_dom0.run("systemctl restart xsraid-assemble.service xsraid-attach.service")
-    assert fresh_dom0.call("list_arrays")["arrays"][0]["health"] == "degraded" and attached(fresh_dom0) == "true"
+    assert fresh_dom0.call("list_arrays")["arrays"][0]["health"] == "degraded"
+    assert attached(fresh_dom0) == "true"
     one_of = "XSRAID_DISK_FAILED", "XSRAID_ARRAY_DEGRADED"  # whether the monitor came to see which disk before the array was stopped
     assert fresh_dom0.wait_until(lambda: [name for name in one_of if "No redundancy left" in messages(fresh_dom0).get(name, "")])
 
@@ -127,11 +136,13 @@ def test_a_member_that_comes_after_the_defaults_have_passed_is_taken_in(fresh_do
     fresh_dom0.run("rm -f /etc/xsraid.conf && sync")
     fresh_dom0.reboot(late={"d1": 40})
     degraded, = fresh_dom0.call("list_arrays")["arrays"]
-    assert degraded["health"] == "degraded" and attached(fresh_dom0) == "true"
+    assert degraded["health"] == "degraded"
+    assert attached(fresh_dom0) == "true"
     assert "mdadm-last-resort@md0" in fresh_dom0.run("journalctl -b --no-pager -u 'mdadm-last-resort@*' -o verbose").out
     fresh_dom0.wait_until(lambda: "d1" in fresh_dom0.disks())
     again = fresh_dom0.wait_until(lambda: [one for one in fresh_dom0.call("list_arrays")["arrays"] if one["health"] == "optimal"])
-    assert again[0]["sr"]["uuid"] == sr["sr_uuid"] and attached(fresh_dom0) == "true"
+    assert again[0]["sr"]["uuid"] == sr["sr_uuid"]
+    assert attached(fresh_dom0) == "true"
 
 
 def test_an_upgrade_of_the_package_starts_and_plugs_nothing(fresh_dom0):
@@ -146,7 +157,8 @@ def test_an_upgrade_of_the_package_starts_and_plugs_nothing(fresh_dom0):
     fresh_dom0.run(f"rpm --upgrade --force --force-debian {package} && sleep 5 && systemctl is-active xsraid-care.timer xsraid-settings.path && "
                    "! systemctl is-failed xsraid-assemble.service xsraid-attach.service")
     health = {record["uuid"]: record["health"] for record in fresh_dom0.call("list_arrays")["arrays"]}
-    assert health[other["uuid"]] == "missing" and attached(fresh_dom0) == "false"
+    assert health[other["uuid"]] == "missing"
+    assert attached(fresh_dom0) == "false"
 
 
 def test_a_rebuild_that_a_power_cut_interrupted_goes_on_without_a_write(fresh_dom0):
@@ -176,7 +188,8 @@ def test_arrays_that_cannot_be_started_are_told_of_by_message_and_mail(fresh_dom
     for node in ("/dev/md0", "/dev/md1"):
         fresh_dom0.wait_for_mail(lambda mail, node=node: mail.headers["Subject"] == f"[xsraid] XSRAID_ARRAY_MISSING: array missing, {node} on dom0")
     bodies = [message["body"] for message in fresh_dom0.xapi("message.get_all_records").values() if message["name"] == "XSRAID_ARRAY_MISSING"]
-    assert len(bodies) == 2 and all(any(node in body for body in bodies) for node in ("/dev/md0", "/dev/md1"))
+    assert len(bodies) == 2
+    assert all(any(node in body for body in bodies) for node in ("/dev/md0", "/dev/md1"))
 
 
 def test_after_an_upgrade_from_iso_the_package_brings_everything_back(fresh_dom0):
@@ -194,12 +207,15 @@ def test_after_an_upgrade_from_iso_the_package_brings_everything_back(fresh_dom0
                           "-not -path '/run/*' -not -path '/var/log/*' -not -path '/sys/*'").out == ""
     fresh_dom0.run(f"rpm --install --force-debian {package} && systemctl start xsraid-attach.service")
     again, = fresh_dom0.call("list_arrays")["arrays"]
-    assert (again["device"], again["uuid"], again["sr"]["uuid"]) == ("/dev/md0", array["uuid"], sr["sr_uuid"]) and attached(fresh_dom0) == "true"
+    assert (again["device"], again["uuid"], again["sr"]["uuid"]) == ("/dev/md0", array["uuid"], sr["sr_uuid"])
+    assert attached(fresh_dom0) == "true"
     alerts = fresh_dom0.call("get_alerts")
-    assert alerts["settings"] == reply["settings"] and alerts["monitor"] == "running"
+    assert alerts["settings"] == reply["settings"]
+    assert alerts["monitor"] == "running"
     assert fresh_dom0.run("cat /etc/mdadm.conf").out == kept
     assert fresh_dom0.call("test_alert")["deliveries"][0]["accepted"]
-    assert [record["device"] for record in booted(fresh_dom0)] == ["/dev/md0"] and attached(fresh_dom0) == "true"
+    assert [record["device"] for record in booted(fresh_dom0)] == ["/dev/md0"]
+    assert attached(fresh_dom0) == "true"
 
 
 def test_where_there_is_dracut_the_initrd_is_made_anew_in_the_background(fresh_dom0):

@@ -46,7 +46,8 @@ def test_a_failed_disk_is_one_alert_and_its_rebuild_another(watched):
     sr = watched.call("create_sr", array="md0", name_label="Local")["sr_uuid"]
     fail(watched)
     mail = watched.wait_for_mail()
-    assert mail.headers["Subject"] == FAILED.format(failed.device) and mail.headers["Auto-Submitted"] == "auto-generated"
+    assert mail.headers["Subject"] == FAILED.format(failed.device)
+    assert mail.headers["Auto-Submitted"] == "auto-generated"
     for words in (failed.serial, failed.by_id, "ST4000NM0035", sr, "No redundancy left", "slot    1", "/dev/md0, raid1, degraded", "[2/1]",
                   "fn=replace_disk"):
         assert words in mail.text
@@ -54,10 +55,12 @@ def test_a_failed_disk_is_one_alert_and_its_rebuild_another(watched):
     watched.run(f"mdadm --manage /dev/md0 --remove {failed.device}; mdadm --manage /dev/md0 --add {spare.device}")
     delivered(watched, "XSRAID_REBUILD_FINISHED")
     assert [alert["events"] for alert in watched.call("alert_history")["alerts"]][1] in (["Fail"], ["Fail", "RebuildStarted"])
-    assert list(history(watched)) == ["XSRAID_DISK_FAILED", "XSRAID_REBUILD_FINISHED"] and len(subjects(watched)) == len(messages(watched)) == 2
+    assert list(history(watched)) == ["XSRAID_DISK_FAILED", "XSRAID_REBUILD_FINISHED"]
+    assert len(subjects(watched)) == len(messages(watched)) == 2
     first, second = watched.mails()
     assert {"From", "To", "Date", "Message-ID", "MIME-Version", "Content-Type"} <= set(first.headers)
-    assert first.headers["References"] == second.headers["References"] and first.headers["Message-ID"] != second.headers["Message-ID"]
+    assert first.headers["References"] == second.headers["References"]
+    assert first.headers["Message-ID"] != second.headers["Message-ID"]
     sent = [record for record in watched.xapi("message.get_all_records").values() if record["name"] == "XSRAID_DISK_FAILED"]
     assert [(record["cls"], record["obj_uuid"], record["priority"]) for record in sent] == [("SR", sr, "2")]
     watched.wait_until(lambda: is_idle(watched))
@@ -71,12 +74,16 @@ def test_building_and_checking_alarm_nobody(watched):
     look_for_a_minute(watched)
     under_way = {record["device"]: record["sync"]["action"] for record in watched.call("list_arrays")["arrays"] if record["sync"]}
     assert under_way == {"/dev/md0": "check", "/dev/md1": "recover"}
-    assert history(watched) == {} and subjects(watched) == [] and messages(watched) == []
+    assert history(watched) == {}
+    assert subjects(watched) == []
+    assert messages(watched) == []
     limit_sync(watched, 1000000)
     settled(watched, "md1")
     settled(watched)
     look_for_a_minute(watched)
-    assert history(watched) == {} and subjects(watched) == [] and messages(watched) == []
+    assert history(watched) == {}
+    assert subjects(watched) == []
+    assert messages(watched) == []
 
 
 def test_a_new_array_on_disks_that_were_not_blank_alarms_nobody(watched):
@@ -86,7 +93,8 @@ def test_a_new_array_on_disks_that_were_not_blank_alarms_nobody(watched):
     watched.call("create_array", level=10, devices=members)
     assert settled(watched, "md1")["mismatch_count"] > 0
     watched.run(f"sleep 2; dd if=/dev/urandom of={members[0]} bs=1M seek=64 count=1 oflag=direct")
-    assert history(watched) == {} and subjects(watched) == []
+    assert history(watched) == {}
+    assert subjects(watched) == []
     watched.call("check_array", array="md1", action="start")
     delivered(watched, "XSRAID_MISMATCHES")
 
@@ -103,7 +111,9 @@ def test_a_mail_server_that_is_out_of_order_for_a_while(healed, mode, advice):
     healed.smtp(mode)
     fail(healed)
     tried = healed.wait_until(lambda: [one for one in last_deliveries(healed, "XSRAID_DISK_FAILED") if one["channel"] == "mail" and one["tries"]])[0]
-    assert (tried["state"], subjects(healed)) == ("waiting", []) and tried["response"] and advice in tried["advice"]
+    assert (tried["state"], subjects(healed)) == ("waiting", [])
+    assert tried["response"]
+    assert advice in tried["advice"]
     told = {"XSRAID_DISK_FAILED": {"mail": "waiting", "xapi": "accepted"}}
     if mode in LOGIN_IS_REFUSED:
         told["XSRAID_ALERT_UNDELIVERED"] = {"xapi": "accepted"}
@@ -114,9 +124,11 @@ def test_a_mail_server_that_is_out_of_order_for_a_while(healed, mode, advice):
     else:
         healed.run("systemctl restart xsraid-deliver.timer")  # sooner than its next look, for which another test waits
     delivered(healed, "XSRAID_DISK_FAILED")
-    assert subjects(healed) == [FAILED.format(healed.disk("d1").device)] and sorted(messages(healed)) == sorted(told)
+    assert subjects(healed) == [FAILED.format(healed.disk("d1").device)]
+    assert sorted(messages(healed)) == sorted(told)
     mailed = last_deliveries(healed, "XSRAID_DISK_FAILED")[0]
-    assert mailed["tries"] >= 2 and mailed["advice"] == ""
+    assert mailed["tries"] >= 2
+    assert mailed["advice"] == ""
 
 
 @pytest.mark.parametrize("mode", one_of("relay_denied", "bad_auth"))
@@ -127,7 +139,8 @@ def test_what_is_refused_for_good_is_tried_once_an_hour(healed, mode):
     healed.smtp("accept")
     for _ in range(3):
         healed.run("systemctl restart xsraid-deliver.timer; sleep 1.5")
-    assert subjects(healed) == [] and last_deliveries(healed, "XSRAID_DISK_FAILED")[0]["tries"] == 1
+    assert subjects(healed) == []
+    assert last_deliveries(healed, "XSRAID_DISK_FAILED")[0]["tries"] == 1
     healed.run("date -s '+61 minutes'; systemctl restart xsraid-deliver.timer")
     delivered(healed, "XSRAID_DISK_FAILED")
 
@@ -144,7 +157,8 @@ def test_a_mute_mail_server_keeps_no_message_waiting(watched):
     watched.run("sleep 5")
     fail(watched, "d3", "md1")
     watched.wait_until(lambda: messages(watched) == ["XSRAID_DISK_FAILED"] * 2, 10)
-    assert subjects(watched) == [] and {one["state"] for one in last_deliveries(watched) if one["channel"] == "mail"} == {"waiting"}
+    assert subjects(watched) == []
+    assert {one["state"] for one in last_deliveries(watched) if one["channel"] == "mail"} == {"waiting"}
     watched.smtp("accept")
     watched.wait_until(lambda: len(subjects(watched)) == 2, 90)
 
@@ -158,9 +172,11 @@ def test_one_of_three_addresses_is_refused(watched):
     mailed = watched.wait_until(lambda: [one for one in last_deliveries(watched) if one["channel"] == "mail" and one["state"] == "accepted"])[0]
     assert [(one["address"], one["state"]) for one in mailed["recipients"]] == [
         ("a@example.com", "accepted"), ("c@example.com", "accepted"), ("nobody@example.com", "refused")]
-    assert mailed["response"].startswith("nobody@example.com: ") and "550 5.1.1" in mailed["response"]
+    assert mailed["response"].startswith("nobody@example.com: ")
+    assert "550 5.1.1" in mailed["response"]
     mail, = [one for one in watched.call("test_alert")["deliveries"] if one["channel"] == "mail"]
-    assert mail["accepted"] and "nobody@example.com" in mail["response"]
+    assert mail["accepted"]
+    assert "nobody@example.com" in mail["response"]
     configure(watched)
 
 
@@ -184,7 +200,8 @@ def test_xapi_refuses_or_hangs_for_a_while(healed, fault, failure):
     healed.run("sleep 2; rm /run/xapi-faults/*; systemctl restart xsraid-deliver.timer")
     delivered(healed, "XSRAID_DISK_FAILED")
     healed.run("sleep 1")
-    assert messages(healed) == ["XSRAID_DISK_FAILED"] and len(subjects(healed)) == 1
+    assert messages(healed) == ["XSRAID_DISK_FAILED"]
+    assert len(subjects(healed)) == 1
 
 
 def test_xapi_is_down_for_a_while(watched):
@@ -194,7 +211,8 @@ def test_xapi_is_down_for_a_while(watched):
     watched.run("sleep 3; systemctl start xapi.service")
     watched.wait_until_xapi()
     delivered(watched, "XSRAID_DISK_FAILED")
-    assert messages(watched) == ["XSRAID_DISK_FAILED"] and len(subjects(watched)) == 1
+    assert messages(watched) == ["XSRAID_DISK_FAILED"]
+    assert len(subjects(watched)) == 1
 
 
 def test_the_spools_disk_is_full(watched):
@@ -251,7 +269,8 @@ def test_power_is_cut_between_fault_and_delivery(watched):
     mail = watched.wait_for_mail(timeout_s=60)
     assert mail.headers["Subject"] == FAILED.format(failed)
     delivered(watched, "XSRAID_DISK_FAILED")
-    assert subjects(watched).count(FAILED.format(failed)) == 1 and len(set(subjects(watched))) == len(subjects(watched))
+    assert subjects(watched).count(FAILED.format(failed)) == 1
+    assert len(set(subjects(watched))) == len(subjects(watched))
 
 
 def test_a_disk_that_is_pulled_is_one_alert(watched):
@@ -259,7 +278,8 @@ def test_a_disk_that_is_pulled_is_one_alert(watched):
     pulled = watched.pull_disk("d1")
     delivered(watched, "XSRAID_DISK_FAILED")
     watched.run("sleep 6")
-    assert subjects(watched) == [FAILED.format(pulled.device)] and messages(watched) == ["XSRAID_DISK_FAILED"]
+    assert subjects(watched) == [FAILED.format(pulled.device)]
+    assert messages(watched) == ["XSRAID_DISK_FAILED"]
     assert pulled.serial in watched.mails()[0].text
 
 
@@ -302,7 +322,8 @@ def test_a_test_that_fails_is_not_tried_again(watched):
     assert refusal(watched, "test_alert")[0] == "XSRAID_MAIL_REJECTED"
     watched.smtp("accept")
     watched.run("sleep 7")
-    assert subjects(watched) == [] and history(watched) == {"XSRAID_TEST": {"mail": "given up", "xapi": "accepted"}}
+    assert subjects(watched) == []
+    assert history(watched) == {"XSRAID_TEST": {"mail": "given up", "xapi": "accepted"}}
 
 
 def tasks(dom0, status="pending"):
@@ -327,7 +348,9 @@ def test_a_rebuild_is_a_task_of_xapi_that_follows_it(watched, ends_well):
     else:
         watched.run(f"mdadm --manage /dev/md0 --set-faulty {spare.device}")
     ended = watched.wait_until(lambda: tasks(watched, "success" if ends_well else "failure"))
-    assert (ended == {title: 1.0}) == ends_well and list(ended) == [title] and tasks(watched) == {}
+    assert (ended == {title: 1.0}) == ends_well
+    assert list(ended) == [title]
+    assert tasks(watched) == {}
     limit_sync(watched, 200000)
 
 
@@ -343,6 +366,7 @@ def test_a_host_takes_over_the_pools_settings_when_its_xapi_starts(watched):
     watched.wait_until_xapi()
     wanted = dict(settings, mail_to="others@example.com", scope="pool")
     watched.wait_until(lambda: watched.call("get_alerts")["settings"] == wanted)
-    assert watched.call("test_alert")["deliveries"][0]["accepted"] and watched.mails()[-1].recipients == ["others@example.com"]
+    assert watched.call("test_alert")["deliveries"][0]["accepted"]
+    assert watched.mails()[-1].recipients == ["others@example.com"]
     watched.run("systemctl stop xapi.service; sleep 2")
     assert watched.run("systemctl is-active xapi.service", check=False).out == "inactive\n"

@@ -79,11 +79,14 @@ def test_each_array_once_a_month_and_never_two_on_one_disk(fresh_dom0):
     look_after(fresh_dom0)
     assert running(fresh_dom0) == ["/dev/md1"]
     found = arrays(fresh_dom0)
-    assert found["/dev/md0"]["last_check"] and found["/dev/md2"]["last_check"] and not found["/dev/md1"]["last_check"]
+    assert found["/dev/md0"]["last_check"]
+    assert found["/dev/md2"]["last_check"]
+    assert not found["/dev/md1"]["last_check"]
     hurry(fresh_dom0)
     settled(fresh_dom0, "/dev/md1")
     look_after(fresh_dom0)
-    assert running(fresh_dom0) == [] and "system" in fresh_dom0.run("cat /sys/block/md1/md/sync_speed_max").out
+    assert running(fresh_dom0) == []
+    assert "system" in fresh_dom0.run("cat /sys/block/md1/md/sync_speed_max").out
 
 
 def test_paused_when_the_hours_are_over_and_gone_on_with_after_a_reboot(fresh_dom0):
@@ -94,14 +97,16 @@ def test_paused_when_the_hours_are_over_and_gone_on_with_after_a_reboot(fresh_do
     fresh_dom0.wait_until(lambda: arrays(fresh_dom0)["/dev/md0"]["sync"]["done_ratio"] > 0.06)
     set_hours(fresh_dom0, 2, 4)
     look_after(fresh_dom0)
-    assert running(fresh_dom0) == [] and arrays(fresh_dom0)["/dev/md0"]["last_check"] is None
+    assert running(fresh_dom0) == []
+    assert arrays(fresh_dom0)["/dev/md0"]["last_check"] is None
     fresh_dom0.reboot()
     set_hours(fresh_dom0, 0, 3, **SLOW)
     look_after(fresh_dom0)
     assert arrays(fresh_dom0)["/dev/md0"]["sync"]["done_ratio"] >= 0.06
     fresh_dom0.call("check_array", array="md0", action="stop")
     look_after(fresh_dom0)
-    assert running(fresh_dom0) == ["/dev/md0"] and arrays(fresh_dom0)["/dev/md0"]["last_check"] is None
+    assert running(fresh_dom0) == ["/dev/md0"]
+    assert arrays(fresh_dom0)["/dev/md0"]["last_check"] is None
     hurry(fresh_dom0)
     settled(fresh_dom0)
     look_after(fresh_dom0)
@@ -121,7 +126,8 @@ def test_what_is_found_is_told_and_a_rebuild_is_not_slowed_down(fresh_dom0):
     set_hours(fresh_dom0, 0, 3, speed_max_mib_s=1)
     look_after_a_month(fresh_dom0)
     last_check = arrays(fresh_dom0)["/dev/md0"]["last_check"]
-    assert running(fresh_dom0) == ["/dev/md0"] and last_check
+    assert running(fresh_dom0) == ["/dev/md0"]
+    assert last_check
     fresh_dom0.call("fail_disk", array="md0", disk=fresh_dom0.disk("d1").device, confirm=fresh_dom0.disk("d1").serial)
     fresh_dom0.wait_until(lambda: "system" in fresh_dom0.run("cat /sys/block/md0/md/sync_speed_max").out)
     settled(fresh_dom0)
@@ -138,7 +144,8 @@ def test_left_to_the_distribution(fresh_dom0):
     fresh_dom0.run("echo '0 1 * * Sun root /usr/sbin/raid-check' >/etc/cron.d/raid-check; "
                    "mkdir -p /etc/sysconfig; echo ENABLED=yes >/etc/sysconfig/raid-check")
     look_after(fresh_dom0)
-    assert running(fresh_dom0) == [] and "leaves that to it" in fresh_dom0.run("journalctl -t xsraid -n 20").out
+    assert running(fresh_dom0) == []
+    assert "leaves that to it" in fresh_dom0.run("journalctl -t xsraid -n 20").out
     assert "/etc/cron.d/raid-check" in fresh_dom0.call("check_array", array="md0", action="start")["schedule"]
     hurry(fresh_dom0)
     settled(fresh_dom0)
@@ -165,10 +172,13 @@ def test_a_disk_that_is_about_to_fail(fresh_dom0):
         if pending:
             delivered(fresh_dom0, "XSRAID_DISK_WEAK")
     fresh_dom0.run("sleep 2")
-    assert messages(fresh_dom0) == ["XSRAID_DISK_WEAK"] and subjects(fresh_dom0) == [
+    assert messages(fresh_dom0) == ["XSRAID_DISK_WEAK"]
+    assert subjects(fresh_dom0) == [
         f"[xsraid] XSRAID_DISK_WEAK: disk {weak} is likely to fail, /dev/md0 on dom0"]
     mail, = fresh_dom0.mails()
-    assert "pending sectors: 8" in mail.text and "fn=replace_disk" in mail.text and fresh_dom0.disk("d1").serial in mail.text
+    assert "pending sectors: 8" in mail.text
+    assert "fn=replace_disk" in mail.text
+    assert fresh_dom0.disk("d1").serial in mail.text
     fresh_dom0.run(f"umount {smartctl}")
     members = arrays(fresh_dom0)["/dev/md0"]["members"]
     assert [(member["smart"]["verdict"], member["smart"]["pending_sectors"]) for member in members] == [("PASSED", 0), ("PASSED", 8)]

@@ -109,7 +109,9 @@ def ask(dom0, names):
 def test_refused_by_any_name_also_with_wipe(used, kind):
     device = used.names[kind][0]
     for reply in used.refusals[kind]:
-        assert reply[:2] == ["XSRAID_DISK_IN_USE", device] and device in reply[-1] and "Nothing was changed" in reply[-1], reply
+        assert reply[:2] == ["XSRAID_DISK_IN_USE", device], reply
+        assert device in reply[-1], reply
+        assert "Nothing was changed" in reply[-1], reply
         assert reply[2] == used.listed[device]["refusals"][0]["reason"]
 
 
@@ -135,7 +137,8 @@ def test_a_reason_says_what_uses_the_disk(dom0, used):
                        ("lvm_half", "halves"), ("lvm_partition", "inside"), ("stopped_member", "/etc/mdadm.conf"), ("inactive_member", "/dev/md6")):
         assert word in details(kind), (kind, details(kind))
     loops = dict(line.split() for line in dom0.run("losetup -nlO BACK-FILE,NAME").out.splitlines())
-    assert loops[used.names["looped"][0]] in details("looped") and loops[used.names["looped_partition"][0] + "1"] in details("looped_partition")
+    assert loops[used.names["looped"][0]] in details("looped")
+    assert loops[used.names["looped_partition"][0] + "1"] in details("looped_partition")
 
 
 def test_sectors_of_4_kib_are_refused_unless_they_are_asked_for(dom0, used):
@@ -166,7 +169,8 @@ def test_an_array_on_sectors_of_4_kib_carries_no_sr_unless_that_is_asked_for(dom
     array = dom0.call("create_array", level=1, devices=members, allow_4k=True)["array"]
     with pytest.raises(XapiFailure) as caught:
         dom0.call("create_sr", array=array["uuid"])
-    assert caught.value.code == "XSRAID_UNSUPPORTED" and "SR_BACKEND_FAILURE_78" in caught.value.params[-1]
+    assert caught.value.code == "XSRAID_UNSUPPORTED"
+    assert "SR_BACKEND_FAILURE_78" in caught.value.params[-1]
     assert dom0.call("create_sr", array=array["uuid"], allow_4k=True)["created"]
 
 
@@ -175,5 +179,7 @@ def test_disks_of_other_sizes_are_taken_when_what_is_lost_is_little_or_wanted(do
     wish = {"level": 1, "devices": [small, large], "dry_run": True}
     with pytest.raises(XapiFailure) as caught:
         dom0.call("create_array", **wish)
-    assert caught.value.params[0] == "devices" and f"beside {small}" in caught.value.params[1] and "allow_mixed_sizes=true" in caught.value.params[1]
+    assert caught.value.params[0] == "devices"
+    assert f"beside {small}" in caught.value.params[1]
+    assert "allow_mixed_sizes=true" in caught.value.params[1]
     assert dom0.call("create_array", allow_mixed_sizes=True, **wish)["unused_bytes"] == dom0.disk_bytes

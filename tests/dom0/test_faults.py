@@ -52,7 +52,8 @@ def mend_bad_sectors(dom0):
     dom0.run("".join(f"dmsetup message m0 0 addbadblock {sector};" for sector in BAD_SECTORS) + "dmsetup message m0 0 enable")
     dom0.call("check_array", array="/dev/md0", action="start")
     record = settled(dom0, "/dev/md0")
-    assert record["health"] == "optimal" and record["members"][0]["state"] == "active"
+    assert record["health"] == "optimal"
+    assert record["members"][0]["state"] == "active"
     assert "countbadblocks: 0 badblock" in dom0.run("dmsetup message m0 0 countbadblocks").out
 
 
@@ -72,7 +73,8 @@ def test_md_finds_the_fault(fresh_dom0, level):
     fresh_dom0.wait_until(lambda: len(failures(fresh_dom0)) > 1, interval_s=0.5)
     assert failures(fresh_dom0) == [f"[xsraid] XSRAID_DISK_FAILED: disk {member} failed" for member in mapped[1::-1]]
     fresh_dom0.call("replace_disk", array="/dev/md0", disk=mapped[0], new_disk=new)
-    assert settled(fresh_dom0, "/dev/md0")["health"] == "optimal" and active(fresh_dom0) >= {spare, new}
+    assert settled(fresh_dom0, "/dev/md0")["health"] == "optimal"
+    assert active(fresh_dom0) >= {spare, new}
     fresh_dom0.call("remove_disk", array="/dev/md0", disk=mapped[1])
     fresh_dom0.run("kill $(cat /run/writer)")
     assert volume.wrong_blocks() == []

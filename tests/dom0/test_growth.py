@@ -38,7 +38,8 @@ def test_grown_through_a_power_cut(fresh_dom0, level):
     fresh_dom0.run(f"{volume.writing()} {ALONE} echo $! >/run/writer")
     reply = fresh_dom0.call("grow_array", array="md0", devices=devices(fresh_dom0, *new))
     assert (reply["array"]["health"], reply["array"]["sync"]["action"], reply["sr_sees_size"]) == ("resyncing", "reshape", False)
-    assert reply["array"]["redundancy_left"] == before["redundancy_left"] and len(reply["array"]["members"]) == MEMBERS[level] + 2
+    assert reply["array"]["redundancy_left"] == before["redundancy_left"]
+    assert len(reply["array"]["members"]) == MEMBERS[level] + 2
     fresh_dom0.wait_until(lambda: array(fresh_dom0)["sync"]["done_ratio"] > 0.03, interval_s=0.05)
     fresh_dom0.cut_power()
     fresh_dom0.boot(disks=fresh_dom0.disk_names[::-1])
@@ -47,7 +48,8 @@ def test_grown_through_a_power_cut(fresh_dom0, level):
     limit_sync(fresh_dom0, FAST)
     record = settled(fresh_dom0)
     gained = record["size_bytes"] / before["size_bytes"]
-    assert record["health"] == "optimal" and record["redundancy_left"] == before["redundancy_left"]
+    assert record["health"] == "optimal"
+    assert record["redundancy_left"] == before["redundancy_left"]
     assert gained == pytest.approx({"5": 2, "6": 2, "10": 1.5}[level], rel=0.05)
     assert volume.wrong_blocks() == []
     fresh_dom0.wait_until(lambda: physical_size(fresh_dom0, sr) > sr_size_bytes * 1.3)
@@ -61,13 +63,15 @@ def test_a_mirror_gains_a_copy_and_alarms_nobody(fresh_dom0):
     fresh_dom0.run("sed -i 's/^ARRAY.*/& num-devices=2/' /etc/mdadm.conf")  # as some write it, and then mdadm does not assemble three
     limit_sync(fresh_dom0, "20000")
     reply = fresh_dom0.call("grow_array", array="md0", devices=devices(fresh_dom0, "d2"))
-    assert len(reply["array"]["members"]) == 3 and reply["sr_sees_size"] is None
+    assert len(reply["array"]["members"]) == 3
+    assert reply["sr_sees_size"] is None
     limit_sync(fresh_dom0, FAST)
     record = settled(fresh_dom0)
     assert (record["health"], record["redundancy_left"]) == ("optimal", 2)
     assert not re.search("num-devices|spares", fresh_dom0.run("cat /etc/mdadm.conf").out)
     fresh_dom0.run("systemctl restart mdmonitor.service; sleep 3")  # at its start the monitor tells of a spare that is missing
-    assert history(fresh_dom0) == {} and subjects(fresh_dom0) == []
+    assert history(fresh_dom0) == {}
+    assert subjects(fresh_dom0) == []
 
 
 def test_what_cannot_grow_stays_as_it_is(fresh_dom0):
@@ -82,7 +86,8 @@ def test_what_cannot_grow_stays_as_it_is(fresh_dom0):
             ([d3, d3], "XSRAID_BAD_ARGUMENT", "same disk"),
             (devices(fresh_dom0, "d0"), "XSRAID_BAD_ARGUMENT", "member of /dev/md0 already")):
         details = refusal(fresh_dom0, "grow_array", array="md0", devices=wanted)
-        assert details[0] == code and words in details[-1], details
+        assert details[0] == code, details
+        assert words in details[-1], details
     assert array(fresh_dom0) == before
     limit_sync(fresh_dom0, SLOW)
     fresh_dom0.call("check_array", array="md0", action="start")
@@ -99,8 +104,10 @@ def test_no_room_before_the_data(fresh_dom0):
     fresh_dom0.run(f"mdadm -q --create /dev/md0 --run --level=5 --raid-devices=3 --data-offset=1M --bitmap=internal --homehost=any {d0} {d1} {d2}")
     settled(fresh_dom0, "/dev/md0")
     details = refusal(fresh_dom0, "grow_array", array="/dev/md0", devices=[d3])
-    assert details[0] == "XSRAID_UNSUPPORTED" and "3072 free sectors" in details[-1]
-    assert fresh_dom0.call("list_disks")["disks"][3]["refusals"] == [] and len(settled(fresh_dom0, "/dev/md0")["members"]) == 3
+    assert details[0] == "XSRAID_UNSUPPORTED"
+    assert "3072 free sectors" in details[-1]
+    assert fresh_dom0.call("list_disks")["disks"][3]["refusals"] == []
+    assert len(settled(fresh_dom0, "/dev/md0")["members"]) == 3
 
 
 def test_an_ext_repository_takes_the_room_with_the_commands_of_the_reply(fresh_dom0):

@@ -73,7 +73,10 @@ def test_a_fresher_disk_that_comes_late_is_not_written_over(fresh_dom0):
     fresh_dom0.wait_until(lambda: "d1" in fresh_dom0.disks())
     (priority, body), = told(fresh_dom0)
     fresh = fresh_dom0.disk("d1")
-    assert priority == 1 and fresh.by_id in body and fresh_dom0.disk("d0").by_id in body and "wipe=true" in body
+    assert priority == 1
+    assert fresh.by_id in body
+    assert fresh_dom0.disk("d0").by_id in body
+    assert "wipe=true" in body
     assert runs_from(fresh_dom0) == ["d0"]
     for _ in range(2):
         fresh_dom0.run(UNITS)
@@ -81,22 +84,26 @@ def test_a_fresher_disk_that_comes_late_is_not_written_over(fresh_dom0):
     assert fresh_dom0.run(SHOWN.format(disk=fresh.device)).out == before
     code, device, *_, sentence = refusal(fresh_dom0, "add_disk", array="md0", disk=fresh.serial) if array(fresh_dom0)["members"] else (
         "XSRAID_STALE_DATA", fresh.device, "split")
-    assert (code, device) == ("XSRAID_STALE_DATA", fresh.device) and "split" in sentence
+    assert (code, device) == ("XSRAID_STALE_DATA", fresh.device)
+    assert "split" in sentence
     fresh_dom0.reboot()
     fresh_dom0.wait_until_xapi()
     fresh_dom0.run("systemctl start xsraid-attach.service")
-    assert attached(fresh_dom0) == "false" and array(fresh_dom0)["health"] == "missing", "parts that were both written to: neither is started"
+    assert attached(fresh_dom0) == "false", "parts that were both written to: neither is started"
+    assert array(fresh_dom0)["health"] == "missing", "parts that were both written to: neither is started"
     fresh, stale = fresh_dom0.disk("d1"), fresh_dom0.disk("d0")
     for _ in range(RACES):
         fresh_dom0.run(f"mdadm --incremental {stale.device} & mdadm --incremental {fresh.device} & wait; udevadm settle")
         fresh_dom0.run(UNITS)
-        assert attached(fresh_dom0) == "false" and array(fresh_dom0)["health"] == "missing", "both at once, as udev finds them"
+        assert attached(fresh_dom0) == "false", "both at once, as udev finds them"
+        assert array(fresh_dom0)["health"] == "missing", "both at once, as udev finds them"
     assert fresh_dom0.run(SHOWN.format(disk=fresh.device)).out == before
     fresh_dom0.run(f"mdadm --assemble --run /dev/md0 {fresh.by_id} && udevadm settle && xe pbd-plug uuid=$(xe pbd-list --minimal)")
     assert content(fresh_dom0, sr) == "precious"
     assert refusal(fresh_dom0, "add_disk", array="md0", disk=stale.serial)[:2] == ["XSRAID_STALE_DATA", stale.device]
     fresh_dom0.call("add_disk", array="md0", disk=stale.serial, wipe=True)
-    assert settled(fresh_dom0)["health"] == "optimal" and content(fresh_dom0, sr) == "precious"
+    assert settled(fresh_dom0)["health"] == "optimal"
+    assert content(fresh_dom0, sr) == "precious"
 
 
 def test_the_fresher_disk_is_started_where_both_are_seen_in_time(fresh_dom0):
@@ -106,15 +113,20 @@ def test_the_fresher_disk_is_started_where_both_are_seen_in_time(fresh_dom0):
     fresh_dom0.reboot(late={"d1": 2})
     fresh_dom0.wait_until_xapi()
     fresh_dom0.run("systemctl start xsraid-attach.service")
-    assert runs_from(fresh_dom0) == ["d1"] and attached(fresh_dom0) == "true" and content(fresh_dom0, sr) == "precious"
+    assert runs_from(fresh_dom0) == ["d1"]
+    assert attached(fresh_dom0) == "true"
+    assert content(fresh_dom0, sr) == "precious"
     stale, = devices(fresh_dom0, "d0")
     fresh, = devices(fresh_dom0, "d1")
     for command, running in ((["true"], ["d0"]), ([fresh_dom0.python.command, "-c", ADD_IN_SYNC, fresh, "1"], ["d0", "d1"])):
         fresh_dom0.run(f"xe pbd-unplug uuid=$(xe pbd-list --minimal) && mdadm --stop /dev/md0 && {alone([stale])}")
         fresh_dom0.run(command)
-        assert runs_from(fresh_dom0) == running and fresh_dom0.run("cat /sys/block/md0/md/array_state").out == "read-auto\n"
+        assert runs_from(fresh_dom0) == running
+        assert fresh_dom0.run("cat /sys/block/md0/md/array_state").out == "read-auto\n"
         fresh_dom0.run(UNITS)
-        assert runs_from(fresh_dom0) == ["d1"] and attached(fresh_dom0) == "true" and content(fresh_dom0, sr) == "precious"
+        assert runs_from(fresh_dom0) == ["d1"]
+        assert attached(fresh_dom0) == "true"
+        assert content(fresh_dom0, sr) == "precious"
     assert [message for message in fresh_dom0.xapi("message.get_all_records").values() if message["name"] == "XSRAID_ARRAY_DIVERGED"] == []
 
 
@@ -156,7 +168,8 @@ def test_each_kind_of_halves(apart):
     shown = [dom0.run(SHOWN.format(disk=disk)).out for disk in fresher]
     dom0.run(f"{alone(older)} && echo lost | dd of=/dev/md0 conv=fsync && udevadm settle")
     dom0.run(UNITS)
-    assert array(dom0)["health"] == "missing" and told(dom0)[0][0] == 1
+    assert array(dom0)["health"] == "missing"
+    assert told(dom0)[0][0] == 1
     assert [dom0.run(SHOWN.format(disk=disk)).out for disk in fresher] == shown
 
 
@@ -167,7 +180,9 @@ def test_an_older_part_in_use_goes_on_and_gets_nothing_added(fresh_dom0):
                    f"exec 9<>/dev/VG_XenStorage-{sr}/disk; sleep 1000 <&9 >/dev/null 2>&1 & echo $! >/run/sleeper; sleep 0.5")
     shown = fresh_dom0.run(SHOWN.format(disk=fresh)).out
     fresh_dom0.run(UNITS)
-    assert runs_from(fresh_dom0) == ["d0"] and attached(fresh_dom0) == "false" and told(fresh_dom0)[0][0] == 1
+    assert runs_from(fresh_dom0) == ["d0"]
+    assert attached(fresh_dom0) == "false"
+    assert told(fresh_dom0)[0][0] == 1
     assert fresh_dom0.run(SHOWN.format(disk=fresh)).out == shown
     fresh_dom0.run("kill $(cat /run/sleeper)")
 
@@ -187,7 +202,8 @@ def test_an_array_that_hangs_keeps_no_other_from_its_work(fresh_dom0):
     try:
         fresh_dom0.run("timeout 100 " + UNITS)
         health = {record["device"]: record["health"] for record in fresh_dom0.call("list_arrays")["arrays"]}
-        assert health == {"/dev/md0": "optimal", "/dev/md1": "degraded"} and attached(fresh_dom0) == "true"
+        assert health == {"/dev/md0": "optimal", "/dev/md1": "degraded"}
+        assert attached(fresh_dom0) == "true"
         hung = fresh_dom0.run("ps -eo stat=,args=").out  # whichever tool came first to the slow member: mdadm, or one that looks at what is there
         assert re.search(r"^D[^\[]*$", hung, re.MULTILINE), f"nothing hung: the test shows nothing\n{hung}"
         assert fresh_dom0.call("create_sr", array="md0")["sr_uuid"] == sr
@@ -215,7 +231,8 @@ def test_a_newer_part_is_known_when_what_runs_has_counted_past_it(fresh_dom0):
               for name, disk in fresh_dom0.disks().items() if name in ("d0", "d1", "d2")}
     assert counts["d0"] > counts["d1"] + 1, counts
     (priority, body), = told(fresh_dom0)
-    assert priority == 1 and fresh_dom0.disk("d1").by_id in body
+    assert priority == 1
+    assert fresh_dom0.disk("d1").by_id in body
     assert refusal(fresh_dom0, "add_disk", array="md0", disk=fresh_dom0.disk("d1").by_id)[0] == "XSRAID_STALE_DATA"
     fresh_dom0.run(UNITS)
     assert "d1" not in (runs_from(fresh_dom0) if array(fresh_dom0)["health"] != "missing" else [])

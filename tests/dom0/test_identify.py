@@ -52,21 +52,26 @@ def test_the_right_disk_and_no_other_is_read_in_turns_with_rest(fresh_dom0, samp
     right, other = fresh_dom0.disk("d1"), fresh_dom0.disk("d0")
     reply, took_s, samples = sampled(disk=right.serial, seconds=5)
     assert (reply["device"], reply["serial"], reply["by_id"], reply["array"]) == (right.device, right.serial, right.by_id, None)
-    assert (reply["way"], reply["enclosure_slot"], reply["seconds"]) == ("activity light", None, 5) and right.serial in reply["next"]
+    assert (reply["way"], reply["enclosure_slot"], reply["seconds"]) == ("activity light", None, 5)
+    assert right.serial in reply["next"]
     assert 5 <= took_s < 10
     grown = steps(samples, right.device)
-    assert sum(grown) > 20 and sum(steps(samples, other.device)) == 0
+    assert sum(grown) > 20
+    assert sum(steps(samples, other.device)) == 0
     assert sum(steps(samples, right.device, 1)) == sum(steps(samples, other.device, 1)) == 0
     pattern = list(itertools.dropwhile(lambda turn: not turn[0], turns(grown)))  # before the call, and below after it
     pattern = pattern if pattern[-1][0] else pattern[:-1]
-    assert [is_reading for is_reading, _ in pattern] == [True, False] * 4 + [True] and max(count for _, count in pattern) <= 9, pattern
+    assert [is_reading for is_reading, _ in pattern] == [True, False] * 4 + [True], pattern
+    assert max(count for _, count in pattern) <= 9, pattern
 
 
 @pytest.mark.parametrize("kind", ["device", "by_id"])
 def test_by_other_names_and_for_as_long_as_asked(fresh_dom0, sampled, kind):
     right = fresh_dom0.disk("d0")
     reply, took_s, samples = sampled(disk=getattr(right, kind), seconds=1)
-    assert reply["device"] == right.device and took_s < 5 and sum(steps(samples, right.device)) > 0
+    assert reply["device"] == right.device
+    assert took_s < 5
+    assert sum(steps(samples, right.device)) > 0
 
 
 def test_a_member_that_is_faulty_is_found_too(fresh_dom0):
@@ -75,7 +80,8 @@ def test_a_member_that_is_faulty_is_found_too(fresh_dom0):
     one = fresh_dom0.disk("d1")
     fresh_dom0.call("fail_disk", array="md0", disk=one.device, confirm=one.serial)
     reply = fresh_dom0.call("identify_disk", disk=one.serial, seconds=1)
-    assert (reply["device"], reply["array"]) == (one.device, "/dev/md0") and "remove_disk" in reply["next"]
+    assert (reply["device"], reply["array"]) == (one.device, "/dev/md0")
+    assert "remove_disk" in reply["next"]
     assert [member["enclosure_slot"] for member in fresh_dom0.call("list_arrays")["arrays"][0]["members"]] == [None] * 3
 
 
@@ -90,7 +96,10 @@ def test_a_disk_that_does_not_answer(fresh_dom0):
     fresh_dom0.run(f"echo offline >/sys/block/{dead.device.rpartition('/')[2]}/device/state")
     started = time.monotonic()
     code, command, *_, sentence = refusal(fresh_dom0, "identify_disk", disk=dead.serial)
-    assert code == "XSRAID_COMMAND_FAILED" and command.startswith(f"dd if={dead.device} ") and time.monotonic() - started < 10
-    assert "stays dark" in sentence and dead.serial in sentence
+    assert code == "XSRAID_COMMAND_FAILED"
+    assert command.startswith(f"dd if={dead.device} ")
+    assert time.monotonic() - started < 10
+    assert "stays dark" in sentence
+    assert dead.serial in sentence
     fresh_dom0.pull_disk("d1")
     assert refusal(fresh_dom0, "identify_disk", disk=dead.serial)[0] == "XSRAID_UNKNOWN_DISK"

@@ -80,7 +80,8 @@ def test_a_killed_creation_that_is_not_running_is_not_taken_back(dom0):
     dom0.run("mkfs.ext4 -q /dev/md0 && mdadm --stop /dev/md0")
     disks = dom0.disks()
     dom0.call("create_array", level="1", devices=disks["d"].device + "," + disks["e"].device)
-    assert superblocks(dom0, array, "a", "b") == ["a", "b"] and array["uuid"] in dom0.run("cat /etc/mdadm.conf").out
+    assert superblocks(dom0, array, "a", "b") == ["a", "b"]
+    assert array["uuid"] in dom0.run("cat /etc/mdadm.conf").out
 
 
 def test_a_killed_creation_that_runs_and_is_empty_is_taken_back(dom0):
@@ -104,7 +105,8 @@ def test_a_deletion_that_was_cut_off_is_judged_again(dom0, use):
         dom0.run(SPLIT.format("/dev/md0") + " && mkfs.ext4 -q /dev/md0p1")
     disks = dom0.disks()
     dom0.call("create_array", level="1", devices=disks["d"].device + "," + disks["e"].device)
-    assert superblocks(dom0, array, "a", "b") == ["a", "b"] and listed(dom0, array)["health"] != "missing"
+    assert superblocks(dom0, array, "a", "b") == ["a", "b"]
+    assert listed(dom0, array)["health"] != "missing"
     assert not dom0.run("ls /var/lib/xsraid | grep deleting-", check=False).out
 
 
@@ -171,7 +173,8 @@ def test_a_repeated_deletion_deletes_no_other_array_of_this_name(dom0):
     assert dom0.call("list_arrays")["arrays"][0]["uuid"] == foreign["uuid"]
     assert refusal(dom0, "delete_array", array="/dev/md7", confirm="md0")[0] == "XSRAID_UNKNOWN_ARRAY"
     refused = refusal(dom0, "list_arrays", array="md0")
-    assert refused[0] == "XSRAID_UNKNOWN_ARRAY" and foreign["uuid"] in refused[-1]
+    assert refused[0] == "XSRAID_UNKNOWN_ARRAY"
+    assert foreign["uuid"] in refused[-1]
 
 
 def test_a_name_that_two_arrays_have_is_refused_with_both(dom0):
@@ -179,7 +182,9 @@ def test_a_name_that_two_arrays_have_is_refused_with_both(dom0):
         dom0.run(f"mdadm -q --create {node} --run --level=1 --raid-devices=2 --name=data " + " ".join(dom0.disk(name).device for name in pair))
     dom0.run("udevadm settle")
     refused = refusal(dom0, "delete_array", array="data", confirm="data")
-    assert refused[0] == "XSRAID_UNKNOWN_ARRAY" and "/dev/md10" in refused[-1] and "/dev/md11" in refused[-1]
+    assert refused[0] == "XSRAID_UNKNOWN_ARRAY"
+    assert "/dev/md10" in refused[-1]
+    assert "/dev/md11" in refused[-1]
 
 
 def test_the_group_of_any_driver_is_a_repository(dom0):
@@ -207,7 +212,8 @@ def test_a_copied_physical_volume_is_refused_with_the_way_out(dom0):
     dom0.run(f"vgcreate -q original {one} && dd if={one} of={other} bs=1M status=none && udevadm settle", check=True)
     found = {record["device"]: record for record in dom0.call("list_disks")["disks"]}
     details = [refusal["detail"] for device in (one, other) for refusal in found[device]["refusals"] if refusal["reason"] == "LVM_PV"]
-    assert details and all("wipefs --all --types LVM2_member /dev/disk/by-id/" in detail for detail in details)
+    assert details
+    assert all("wipefs --all --types LVM2_member /dev/disk/by-id/" in detail for detail in details)
 
 
 def test_half_of_a_mirror_with_lvm_in_it_is_refused_with_the_way_out(dom0):
@@ -242,7 +248,8 @@ def test_members_that_are_partitions_are_failed_and_replaced(dom0, level):
         "XSRAID_DISK_IN_USE", "XSRAID_BAD_ARGUMENT")
     dom0.call("replace_disk", array="md3", disk=disks["a"].device + "1", new_disk=disks["d"].device + "1")
     members = [member["device"] for member in dom0.call("list_arrays", array="md3")["arrays"][0]["members"]]
-    assert disks["d"].device + "1" in members and disks["a"].device + "1" not in members
+    assert disks["d"].device + "1" in members
+    assert disks["a"].device + "1" not in members
 
 
 LINES = {

@@ -54,7 +54,8 @@ def assert_gone(work, namespace, timeout_s=1):
     deadline = time.monotonic() + timeout_s
     while (processes_of(work) or members_of(namespace)) and time.monotonic() < deadline:
         time.sleep(0.01)
-    assert not processes_of(work) and not members_of(namespace)
+    assert not processes_of(work)
+    assert not members_of(namespace)
 
 
 def namespace_of(guest):
@@ -65,7 +66,8 @@ def namespace_of(guest):
 def test_nothing_after_the_end():
     with Dom0("system", rpm="", disks=("d0",)) as dom0:
         work, namespace = dom0.work, namespace_of(dom0.guest)
-        assert processes_of(work) and members_of(namespace)
+        assert processes_of(work)
+        assert members_of(namespace)
     assert_gone(work, namespace)
     assert not os.path.exists(work)
 
@@ -83,7 +85,9 @@ def test_nothing_after_its_owner_was_killed(number):
     try:
         work, guest = owner.stdout.readline().split()
         namespace = os.readlink(f"/proc/{guest}/ns/pid_for_children")
-        assert work.startswith(BUILD) and processes_of(work) and members_of(namespace)
+        assert work.startswith(BUILD)
+        assert processes_of(work)
+        assert members_of(namespace)
         owner.send_signal(number)
         owner.wait(20)
         assert_gone(work, namespace)

@@ -23,7 +23,8 @@ def test_disks_are_described_and_judged(fresh_dom0):
     assert (blank["usable"], blank["refusals"], blank["stale"]) == (True, [], [])
     assert (stale["usable"], stale["stale"]) == (True, [{"type": "ext4", "offset_bytes": 1080, "device": device, "label": "data"}])
     boot = disks["/dev/ubda"]
-    assert not boot["usable"] and {"reason": "BOOT_DISK", "detail": "/dev/ubda on /boot"} in boot["refusals"]
+    assert not boot["usable"]
+    assert {"reason": "BOOT_DISK", "detail": "/dev/ubda on /boot"} in boot["refusals"]
 
 
 # create_array
@@ -39,7 +40,8 @@ def test_every_level(fresh_dom0, level, count, left, size_disks):
     assert [(member["device"], member["slot"], member["state"]) for member in array["members"]] == [(device, slot, "active") for slot,
         device in enumerate(members)]
     assert 0.9 * size_disks * DISK_BYTES < array["size_bytes"] < size_disks * DISK_BYTES
-    assert list(reply["array"]) == list(array) and reply["array"]["uuid"] == array["uuid"]
+    assert list(reply["array"]) == list(array)
+    assert reply["array"]["uuid"] == array["uuid"]
     assert fresh_dom0.run("cat /etc/mdadm.conf").out == f"ARRAY /dev/md0 UUID={array['uuid']}\n"
     assert fresh_dom0.run(["readlink", "-f", array["by_id"]]).out.strip() == "/dev/md0"
     assert ("internal" in fresh_dom0.run("mdadm --detail /dev/md0 | tr A-Z a-z").out) == (left > 0)
@@ -64,8 +66,10 @@ def test_dry_run_changes_nothing_and_its_commands_do_the_job(fresh_dom0):
     fresh_dom0.run(f"mkfs.ext4 -q {members[0]}")
     before = fresh_dom0.run(["sha256sum", *members]).out
     reply = fresh_dom0.call("create_array", level=1, devices=members, wipe=True, dry_run=True)
-    assert reply["planned"] is True and reply["array"]["device"] == "/dev/md0"
-    assert fresh_dom0.run(["sha256sum", *members]).out == before and fresh_dom0.call("list_arrays") == {"arrays": []}
+    assert reply["planned"] is True
+    assert reply["array"]["device"] == "/dev/md0"
+    assert fresh_dom0.run(["sha256sum", *members]).out == before
+    assert fresh_dom0.call("list_arrays") == {"arrays": []}
     assert fresh_dom0.run("cat /etc/mdadm.conf", check=False).out == ""
     for command in reply["commands"]:
         fresh_dom0.run(command)
@@ -86,14 +90,17 @@ def test_stale_data_is_named_and_wiped_only_when_asked(fresh_dom0):
     members = devices(fresh_dom0, "d0", "d1")
     fresh_dom0.run(f"mkfs.ext4 -q {members[1]}")
     details = refusal(fresh_dom0, "create_array", level=1, devices=members)
-    assert details[:2] == ["XSRAID_STALE_DATA", members[1]] and "ext4" in details[2] and "wipe=true" in details[-1]
+    assert details[:2] == ["XSRAID_STALE_DATA", members[1]]
+    assert "ext4" in details[2]
+    assert "wipe=true" in details[-1]
     assert fresh_dom0.call("create_array", level=1, devices=members, wipe=True)["commands"][0] == f"wipefs -a {members[1]}"
 
 
 def test_one_disk_by_two_names_and_too_few(fresh_dom0):
     disk = fresh_dom0.disk("d0")
     details = refusal(fresh_dom0, "create_array", level=1, devices=[disk.device, disk.by_id])
-    assert details[:2] == ["XSRAID_BAD_ARGUMENT", "devices"] and "same disk" in details[-1]
+    assert details[:2] == ["XSRAID_BAD_ARGUMENT", "devices"]
+    assert "same disk" in details[-1]
     assert refusal(fresh_dom0, "create_array", level=1, devices=[disk.device])[:4] == ["XSRAID_NOT_ENOUGH_DISKS", "raid1", "2", "1"]
     assert refusal(fresh_dom0, "create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"),
         spares=disk.serial)[:2] == ["XSRAID_BAD_ARGUMENT", "spares"]
@@ -127,8 +134,11 @@ def test_a_mail_that_is_not_accepted_says_why(fresh_dom0, mode, answer, advice):
     fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"))
     fresh_dom0.smtp(mode)
     details = refusal(fresh_dom0, "test_alert")
-    assert details[0] == "XSRAID_MAIL_REJECTED" and answer in details[1] and advice in details[2]
-    assert SMTP_PASSWORD not in json.dumps(details) and fresh_dom0.mails() == []
+    assert details[0] == "XSRAID_MAIL_REJECTED"
+    assert answer in details[1]
+    assert advice in details[2]
+    assert SMTP_PASSWORD not in json.dumps(details)
+    assert fresh_dom0.mails() == []
 
 
 def test_settings_that_do_not_fit_the_server_say_so(fresh_dom0):
@@ -145,7 +155,8 @@ def test_the_secret_is_nowhere_but_in_ssmtp_conf(fresh_dom0):
     reply = configure(fresh_dom0)
     fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"))
     replies = json.dumps([reply, fresh_dom0.call("get_alerts"), fresh_dom0.call("test_alert")])
-    assert SMTP_PASSWORD not in replies and SMTP_PASSWORD not in fresh_dom0.journal(1000)
+    assert SMTP_PASSWORD not in replies
+    assert SMTP_PASSWORD not in fresh_dom0.journal(1000)
     found = fresh_dom0.run(f"grep -rlF {SMTP_PASSWORD} /etc /run /tmp /var/lib/xsraid /var/log 2>/dev/null | grep -v ^/run/smtp/",
         check=False).out.split()
     assert found == ["/etc/ssmtp/ssmtp.conf"]
@@ -159,7 +170,10 @@ def test_a_failed_disk_is_mailed_by_itself(fresh_dom0):
     wait_until_watching(fresh_dom0)
     pulled = fresh_dom0.pull_disk("d1")
     mail = fresh_dom0.wait_for_mail(lambda mail: "XSRAID_DISK_FAILED" in mail.headers["Subject"])
-    assert pulled.device in mail.text and pulled.serial in mail.text and pulled.by_id in mail.text and "No redundancy left" in mail.text
+    assert pulled.device in mail.text
+    assert pulled.serial in mail.text
+    assert pulled.by_id in mail.text
+    assert "No redundancy left" in mail.text
     array = fresh_dom0.call("list_arrays")["arrays"][0]
     assert (array["health"], array["redundancy_left"]) == ("degraded", 0)
 
@@ -200,7 +214,10 @@ def test_a_forgotten_sr_is_refused_named_and_brought_back_with_its_data(fresh_do
     uuid, proof = forgotten_sr(fresh_dom0, kind)
     details = refusal(fresh_dom0, "create_sr", array="md0")
     assert details[:2] == ["XSRAID_WOULD_LOSE_DATA",
-        "/dev/md0"] and uuid in details[2] and "reattach=true" in details[3] and "wipe=true" in details[3]
+        "/dev/md0"]
+    assert uuid in details[2]
+    assert "reattach=true" in details[3]
+    assert "wipe=true" in details[3]
     reply = fresh_dom0.call("create_sr", array="md0", reattach=True, name_label="Back")
     assert (reply["sr_uuid"], reply["created"]) == (uuid, False)
     assert fresh_dom0.run(proof).out == "precious\n"
@@ -211,7 +228,8 @@ def test_a_forgotten_sr_is_refused_named_and_brought_back_with_its_data(fresh_do
 def test_a_forgotten_sr_can_be_given_up(fresh_dom0, kind):
     uuid, _proof = forgotten_sr(fresh_dom0, kind)
     reply = fresh_dom0.call("create_sr", array="md0", wipe=True, type="lvm")
-    assert reply["created"] and reply["sr_uuid"] != uuid
+    assert reply["created"]
+    assert reply["sr_uuid"] != uuid
     assert uuid not in fresh_dom0.run("vgs --noheadings -o vg_name").out
 
 
@@ -224,7 +242,8 @@ def test_data_on_an_array_is_not_overwritten(fresh_dom0, command, what):
     fresh_dom0.run(command + "; udevadm settle")
     before = fresh_dom0.run("sha256sum /dev/md0").out
     details = refusal(fresh_dom0, "create_sr", array="md0")
-    assert details[0] == "XSRAID_WOULD_LOSE_DATA" and what in details[2]
+    assert details[0] == "XSRAID_WOULD_LOSE_DATA"
+    assert what in details[2]
     assert refusal(fresh_dom0, "create_sr", array="md0", reattach=True)[:2] == ["XSRAID_BAD_ARGUMENT", "reattach"]
     assert fresh_dom0.run("sha256sum /dev/md0").out == before
     assert fresh_dom0.call("create_sr", array="md0", wipe=True)["created"]
@@ -234,4 +253,5 @@ def test_a_mounted_array_is_refused_whatever_is_asked(fresh_dom0):
     fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"))
     fresh_dom0.run("mkfs.ext4 -q /dev/md0 && mkdir -p /srv/x && mount /dev/md0 /srv/x")
     details = refusal(fresh_dom0, "create_sr", array="md0", wipe=True)
-    assert details[:2] == ["XSRAID_ARRAY_IN_USE", "/dev/md0"] and "/srv/x" in details[2]
+    assert details[:2] == ["XSRAID_ARRAY_IN_USE", "/dev/md0"]
+    assert "/srv/x" in details[2]

@@ -35,20 +35,26 @@ def test_drill_and_repair_while_somebody_writes(fresh_dom0, level):
     fresh_dom0.run(f"{volume.writing()} {ALONE} echo $! >/run/writer")
     one, other, new = disks["d1"], disks["d0"], disks["d5"]
     failed = fresh_dom0.call("fail_disk", array="md0", disk=one.serial, confirm=one.serial)
-    assert failed["array"]["health"] == "degraded" and "faulty" in states(failed["array"]) and "remove_disk" in failed["next"]
+    assert failed["array"]["health"] == "degraded"
+    assert "faulty" in states(failed["array"])
+    assert "remove_disk" in failed["next"]
     if level in ("1", "5"):  # nothing is left that could be failed
         assert refusal(fresh_dom0, "fail_disk", array="md0", disk=other.device, confirm=other.serial)[0] == "XSRAID_WOULD_LOSE_DATA"
         assert refusal(fresh_dom0, "remove_disk", array="md0", disk=other.device)[0] == "XSRAID_WOULD_LOSE_DATA"
     removed = fresh_dom0.call("remove_disk", array="md0", disk=one.by_id)
-    assert "faulty" not in states(removed["array"]) and "add_disk" in removed["next"]
+    assert "faulty" not in states(removed["array"])
+    assert "add_disk" in removed["next"]
     fresh_dom0.call("add_disk", array="md0", disk=one.device)
     assert settled(fresh_dom0)["health"] == "optimal"
     replaced = fresh_dom0.call("replace_disk", array="md0", disk=one.device, new_disk=new.device)
-    assert replaced["array"]["redundancy_left"] == {"1": 1, "5": 1, "6": 2, "10": 1}[level] and f"disk={one.serial}" in replaced["next"]
+    assert replaced["array"]["redundancy_left"] == {"1": 1, "5": 1, "6": 2, "10": 1}[level]
+    assert f"disk={one.serial}" in replaced["next"]
     record = settled(fresh_dom0)
-    assert record["health"] == "optimal" and new.device in [member["device"] for member in record["members"] if member["state"] == "active"]
+    assert record["health"] == "optimal"
+    assert new.device in [member["device"] for member in record["members"] if member["state"] == "active"]
     fresh_dom0.call("remove_disk", array="md0", disk=one.serial, wipe_old=True)
-    assert fresh_dom0.run(f"wipefs -n {one.device}").out == "" and len(array(fresh_dom0)["members"]) == len(MEMBERS[level])
+    assert fresh_dom0.run(f"wipefs -n {one.device}").out == ""
+    assert len(array(fresh_dom0)["members"]) == len(MEMBERS[level])
     fresh_dom0.run(f"mdadm --manage /dev/md0 --set-faulty {new.device}")
     dead = fresh_dom0.call("replace_disk", array="md0", disk=new.device, new_disk=one.device)
     assert new.device not in [member["device"] for member in dead["array"]["members"]]
@@ -78,7 +84,8 @@ def test_bad_input_leaves_the_array_as_it_is(fresh_dom0):
             ("check_array", {"action": "pause"}, "XSRAID_BAD_ARGUMENT", "start"),
             ("delete_array", {"confirm": "md1"}, "XSRAID_BAD_ARGUMENT", "confirm=md0")):
         details = refusal(fresh_dom0, function, array="md0", **arguments)
-        assert details[0] == code and words in details[-1], (function, arguments, details)
+        assert details[0] == code, (function, arguments, details)
+        assert words in details[-1], (function, arguments, details)
     assert array(fresh_dom0) == before
     assert fresh_dom0.call("add_disk", array="md0", disk=d2.device, wipe=True)["array"]["members"][-1]["state"] == "spare"
     fresh_dom0.call("fail_disk", array="md0", disk=d1.device, confirm=d1.serial)
@@ -117,7 +124,9 @@ def test_a_serving_member_is_not_replaced_while_another_is_missing(fresh_dom0):
     fresh_dom0.call("fail_disk", array="md0", disk=d1.device, confirm=d1.serial)
     before = array(fresh_dom0)
     details = refusal(fresh_dom0, "replace_disk", array="md0", disk=d0.device, new_disk=d5.device)
-    assert details[0] == "XSRAID_BAD_ARGUMENT" and "add_disk" in details[-1] and array(fresh_dom0) == before
+    assert details[0] == "XSRAID_BAD_ARGUMENT"
+    assert "add_disk" in details[-1]
+    assert array(fresh_dom0) == before
 
 
 def test_a_planned_replacement_alarms_nobody(fresh_dom0):
@@ -128,7 +137,8 @@ def test_a_planned_replacement_alarms_nobody(fresh_dom0):
     fresh_dom0.call("replace_disk", array="md0", disk=fresh_dom0.disk("d1").device, new_disk=fresh_dom0.disk("d2").device)
     assert settled(fresh_dom0)["health"] == "optimal"
     fresh_dom0.run("sleep 3")
-    assert history(fresh_dom0) == {} and subjects(fresh_dom0) == []
+    assert history(fresh_dom0) == {}
+    assert subjects(fresh_dom0) == []
 
 
 def test_a_replacement_that_takes_a_second_alarms_nobody(fresh_dom0):
@@ -140,7 +150,8 @@ def test_a_replacement_that_takes_a_second_alarms_nobody(fresh_dom0):
     fresh_dom0.call("replace_disk", array="md0", disk=one, new_disk=other)
     assert settled(fresh_dom0)["health"] == "optimal"
     fresh_dom0.run("sleep 1; systemctl unmask --runtime xsraid-deliver.timer xsraid-deliver.service; systemctl start xsraid-deliver.service; sleep 2")
-    assert history(fresh_dom0) == {} and subjects(fresh_dom0) == []
+    assert history(fresh_dom0) == {}
+    assert subjects(fresh_dom0) == []
 
 
 def test_a_replacement_goes_on_after_a_reboot_and_alarms_nobody(fresh_dom0):
@@ -156,11 +167,13 @@ def test_a_replacement_goes_on_after_a_reboot_and_alarms_nobody(fresh_dom0):
     fresh_dom0.reboot(("d5", "d2", "d0", "d4", "d3", "d1"))
     wait_until_brought_up(fresh_dom0)
     replaced, = [member["serial"] for member in array(fresh_dom0)["members"] if member["being_replaced"]]
-    assert replaced == old.serial and fresh_dom0.disk("d1").device != old.device
+    assert replaced == old.serial
+    assert fresh_dom0.disk("d1").device != old.device
     limit_sync(fresh_dom0, 20000)
     assert settled(fresh_dom0)["health"] == "optimal"
     fresh_dom0.run("sleep 3")
-    assert history(fresh_dom0) == {} and subjects(fresh_dom0) == []
+    assert history(fresh_dom0) == {}
+    assert subjects(fresh_dom0) == []
 
 
 def test_a_disk_that_was_pulled_comes_back(fresh_dom0):
@@ -194,7 +207,9 @@ def test_deleted_when_nothing_is_on_it_any_more(fresh_dom0):
     sr = fresh_dom0.call("create_sr", array="md0")["sr_uuid"]
     details = refusal(fresh_dom0, "delete_array", array="md0", confirm="md0")
     pbd, = fresh_dom0.xapi("PBD.get_all_records").values()
-    assert details[0] == "XSRAID_ARRAY_IN_USE" and f"xe pbd-unplug uuid={pbd['uuid']}" in details[-1] and f"xe sr-destroy uuid={sr}" in details[-1]
+    assert details[0] == "XSRAID_ARRAY_IN_USE"
+    assert f"xe pbd-unplug uuid={pbd['uuid']}" in details[-1]
+    assert f"xe sr-destroy uuid={sr}" in details[-1]
     fresh_dom0.xe(f"pbd-unplug uuid={pbd['uuid']}")
     fresh_dom0.xe(f"sr-destroy uuid={sr}")
     for use, end, words in (
@@ -209,8 +224,10 @@ def test_deleted_when_nothing_is_on_it_any_more(fresh_dom0):
     fresh_dom0.run("kill $(cat /run/holder)")
     assert (array(fresh_dom0)["health"], fresh_dom0.run("cat /etc/mdadm.conf").out) == ("optimal", before)
     reply = fresh_dom0.call("delete_array", array="md0", confirm="md0")
-    assert reply["deleted"] == "/dev/md0" and reply["disks"] == devices(fresh_dom0, "d0", "d1", "d2")
-    assert fresh_dom0.call("list_arrays") == {"arrays": []} and "ARRAY" not in fresh_dom0.run("cat /etc/mdadm.conf").out
+    assert reply["deleted"] == "/dev/md0"
+    assert reply["disks"] == devices(fresh_dom0, "d0", "d1", "d2")
+    assert fresh_dom0.call("list_arrays") == {"arrays": []}
+    assert "ARRAY" not in fresh_dom0.run("cat /etc/mdadm.conf").out
     left = {disk["device"]: (disk["refusals"], disk["stale"]) for disk in fresh_dom0.call("list_disks")["disks"]}
     assert [left[device] for device in reply["disks"]] == [([], [])] * 3
     make(fresh_dom0, "5")
@@ -236,7 +253,8 @@ def test_deleted_while_something_is_under_way(fresh_dom0, action):
     assert record["sync"]["action"] == action
     deleted = fresh_dom0.call("delete_array", array="md0", confirm="md0")
     assert sorted(deleted["disks"]) == sorted(member["device"] for member in record["members"])
-    assert deleted["warnings"] == [] and all(disk["stale"] == [] for disk in fresh_dom0.call("list_disks")["disks"] if disk["usable"])
+    assert deleted["warnings"] == []
+    assert all(disk["stale"] == [] for disk in fresh_dom0.call("list_disks")["disks"] if disk["usable"])
 
 
 def test_a_deletion_that_was_cut_off_is_finished(fresh_dom0):
@@ -245,7 +263,8 @@ def test_a_deletion_that_was_cut_off_is_finished(fresh_dom0):
     note = f"/var/lib/xsraid/deleting-{record['uuid'].replace(':', '')}"
     fresh_dom0.run(f"echo '{{\"request\": {{}}}}' >{note}; mkfs.ext4 -q /dev/md0; mkdir -p /srv/z; mount /dev/md0 /srv/z; sync")
     fresh_dom0.call("create_array", level="1", devices=devices(fresh_dom0, "d2", "d3"))
-    assert len(fresh_dom0.call("list_arrays")["arrays"]) == 2 and fresh_dom0.run(f"[ -e {note} ]", check=False).status == 1
+    assert len(fresh_dom0.call("list_arrays")["arrays"]) == 2
+    assert fresh_dom0.run(f"[ -e {note} ]", check=False).status == 1
     fresh_dom0.run(f"umount /srv/z; echo '{{\"request\": {{}}}}' >{note}; sync")
     fresh_dom0.cut_power()
     fresh_dom0.boot()

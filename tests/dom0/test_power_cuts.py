@@ -63,11 +63,13 @@ class PowerCuts:
             found = self.dom0.call("list_arrays")["arrays"]
         record, = found[1:]
         assert (record["uuid"], record["device"], record["configured"]) == (made[0]["uuid"], "/dev/md1", True)
-        assert record["health"] in ("resyncing", "optimal") and [member["state"] for member in record["members"]] == ["active"] * 2
+        assert record["health"] in ("resyncing", "optimal")
+        assert [member["state"] for member in record["members"]] == ["active"] * 2
 
     def check_what_was_there(self, record):
         assert (record["uuid"], record["device"], record["configured"]) == (self.array["uuid"], "/dev/md0", True)
-        assert record["health"] in ("resyncing", "optimal") and record["sr"]["uuid"] == self.sr
+        assert record["health"] in ("resyncing", "optimal")
+        assert record["sr"]["uuid"] == self.sr
         assert [member["state"] for member in record["members"]] == ["active"] * 4
 
     def clean_up(self):

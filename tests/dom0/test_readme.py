@@ -42,7 +42,9 @@ def test_the_commands_can_be_pasted(fresh_dom0):
     assert commands.count("xe host-call-plugin") == 5
     done = fresh_dom0.run(["/bin/bash", "-e", "-c", commands], stdin=SMTP_PASSWORD + "\n")
     replies = [json.loads(line) for line in done.out.splitlines() if line.startswith("{")]
-    assert len(replies) == 5 and replies[3]["deliveries"][0]["accepted"] and replies[4]["created"]
+    assert len(replies) == 5
+    assert replies[3]["deliveries"][0]["accepted"]
+    assert replies[4]["created"]
     assert "Local RAID10" in fresh_dom0.xe("sr-list")
     assert fresh_dom0.wait_for_mail(lambda mail: "XSRAID_TEST" in mail.headers["Subject"])
 
@@ -53,7 +55,10 @@ def test_the_same_from_a_workstation(fresh_dom0):
         "--mail-from", SMTP_USER,
                  "--smtp-host", SMTP_HOST, "--smtp-user", SMTP_USER]
     done = fresh_dom0.run(["setsid", "--wait", "python3.11", SCRIPT, *arguments], stdin=f"{XAPI_PASSWORD}\n{SMTP_PASSWORD}\n")
-    assert "Test alert by mail: 250" in done.out and "Storage repository" in done.out and "1 more failures survived" in done.out
+    assert "Test alert by mail: 250" in done.out
+    assert "Storage repository" in done.out
+    assert "1 more failures survived" in done.out
     assert SMTP_PASSWORD not in done.out + done.err
     again = fresh_dom0.run(["setsid", "--wait", "python3.11", SCRIPT, *arguments], stdin=f"{XAPI_PASSWORD}\n", check=False)
-    assert again.status == 1 and again.err.strip().splitlines()[-1].startswith("XSRAID_DISK_IN_USE: /dev/sda cannot be used")
+    assert again.status == 1
+    assert again.err.strip().splitlines()[-1].startswith("XSRAID_DISK_IN_USE: /dev/sda cannot be used")

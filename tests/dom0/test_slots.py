@@ -28,25 +28,31 @@ def free_places(build):
 
 def test_a_processor_has_a_second_guest_when_each_has_one(tmp_path):
     taken = [slots.take(str(tmp_path), locks=str(tmp_path)) for _ in range(PLACES)]
-    assert PLACES == 2 * CPUS and len(set(cpus_of(taken[:CPUS]))) == CPUS and len({slot.folder for slot in taken}) == PLACES
+    assert PLACES == 2 * CPUS
+    assert len(set(cpus_of(taken[:CPUS]))) == CPUS
+    assert len({slot.folder for slot in taken}) == PLACES
 
 
 def test_guests_of_a_pool_have_two_processors_where_two_are_free(tmp_path):
     taken = slots.take_together(str(tmp_path), 3, str(tmp_path))
-    assert len({slot.folder for slot in taken}) == 3 and all(os.listdir(slot.folder) == [] for slot in taken)
-    assert len(set(cpus_of(taken))) == min(2, CPUS) and cpus_of(taken)[1] == cpus_of(taken)[2]
+    assert len({slot.folder for slot in taken}) == 3
+    assert all(os.listdir(slot.folder) == [] for slot in taken)
+    assert len(set(cpus_of(taken))) == min(2, CPUS)
+    assert cpus_of(taken)[1] == cpus_of(taken)[2]
     assert free_places(str(tmp_path)) == PLACES - min(2, PLACES)
     for slot in taken[:-1]:
         slot.release()
     assert free_places(str(tmp_path)) == PLACES - 1  # the last of them holds the processor that it shared
     taken[-1].release()
-    assert free_places(str(tmp_path)) == PLACES and not any(os.path.exists(slot.folder) for slot in taken)
+    assert free_places(str(tmp_path)) == PLACES
+    assert not any(os.path.exists(slot.folder) for slot in taken)
 
 
 def test_guests_of_a_pool_share_one_place_where_one_is_free(tmp_path):
     others = [slots.take(str(tmp_path), locks=str(tmp_path)) for _ in range(PLACES - 1)]
     taken = slots.take_together(str(tmp_path), 3, str(tmp_path))
-    assert len(set(cpus_of(taken))) == 1 and len({slot.folder for slot in taken + others}) == PLACES + 2
+    assert len(set(cpus_of(taken))) == 1
+    assert len({slot.folder for slot in taken + others}) == PLACES + 2
 
 
 def test_who_waits_longest_is_served_first(tmp_path):

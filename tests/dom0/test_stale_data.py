@@ -116,7 +116,8 @@ def left_on(names, kind):
 @pytest.mark.parametrize("kind", KINDS)
 def test_it_is_listed(names, listed, kind):
     record = listed[kind]
-    assert record["usable"] and record["refusals"] == []
+    assert record["usable"]
+    assert record["refusals"] == []
     assert left_on(names, kind) <= {(item["device"], item["type"]) for item in record["stale"]}, record["stale"]
     assert all(sorted(item) == ["device", "label", "offset_bytes", "type"] for item in record["stale"])
 
@@ -126,12 +127,18 @@ def test_refused_without_wipe(names, refused, kind):
     reply = refused[kind]
     assert reply[:2] == ["XSRAID_STALE_DATA", names[kind][0]], reply
     for device, word in left_on(names, kind):
-        assert word in reply[2] and word in reply[-1] and device in reply[-1] and "wipe=true" in reply[-1]
+        assert word in reply[2]
+        assert word in reply[-1]
+        assert device in reply[-1]
+        assert "wipe=true" in reply[-1]
 
 
 def test_labels_tell_which_it_was(listed):
     labels = {kind: {item["label"] for item in listed[kind]["stale"]} for kind in ("dos", "xfs", "lvm", "lvm_partition")}
-    assert "old" in labels["dos"] and "data" in labels["xfs"] and "idle" in labels["lvm"] and "inside" in labels["lvm_partition"]
+    assert "old" in labels["dos"]
+    assert "data" in labels["xfs"]
+    assert "idle" in labels["lvm"]
+    assert "inside" in labels["lvm_partition"]
 
 
 def test_a_dry_run_tells_each_wipe(names, planned):
@@ -159,7 +166,8 @@ def test_all_are_given_up_in_one_call(dom0, names, before, listed, planned):
     assert commands_of(reply) == planned[0]
     journal = dom0.run("journalctl --no-pager -t xsraid -o cat").out
     wipes = planned[0][:next(at for at, command in enumerate(planned[0]) if command.startswith("mdadm "))]
-    assert wipes and [command for command in wipes if command not in journal] == []
+    assert wipes
+    assert [command for command in wipes if command not in journal] == []
     assert dom0.run(f"wipefs -np {' '.join(members)} | cut -d, -f4").out.split() == ["linux_raid_member"] * len(members)
     assert dom0.run(f"lsblk -nro TYPE {' '.join(members)}").out.split() == ["disk", "raid0"] * len(members)
     after = contents(dom0, names)

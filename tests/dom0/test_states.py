@@ -29,8 +29,10 @@ def test_a_read_only_array_is_left_as_it_is(dom0):
                                 ("replace_disk", {"disk": disks["a"].device, "new_disk": disks["c"].device}),
                                 ("grow_array", {"devices": disks["c"].device})):
         refused = refusal(dom0, function, array="md0", **arguments)
-        assert refused[:2] == ["XSRAID_BAD_ARGUMENT", "array"] and "mdadm --readwrite /dev/md0" in refused[-1], refused
-    assert listed(dom0)["members"] == before and listed(dom0)["read_only"]
+        assert refused[:2] == ["XSRAID_BAD_ARGUMENT", "array"], refused
+        assert "mdadm --readwrite /dev/md0" in refused[-1], refused
+    assert listed(dom0)["members"] == before
+    assert listed(dom0)["read_only"]
     dom0.run("mdadm --readwrite /dev/md0")
     dom0.call("replace_disk", array="md0", disk=disks["a"].device, new_disk=disks["c"].device)
 
@@ -46,7 +48,8 @@ def test_an_mdadm_that_was_ended_leaves_nothing_frozen(dom0, word):
         call = {"--replace": ("replace_disk", {"disk": disks["a"].device, "new_disk": disks["c"].device}),
                 "--add": ("add_disk", {"disk": disks["c"].device}), "--raid-devices=3": ("grow_array", {"devices": disks["c"].device})}[word]
         refused = refusal(dom0, call[0], array="md0", **call[1])
-        assert refused[0] == "XSRAID_TIMEOUT" and word in refused[1], refused
+        assert refused[0] == "XSRAID_TIMEOUT", refused
+        assert word in refused[1], refused
     finally:
         dom0.run("mv /usr/sbin/mdadm.real /usr/sbin/mdadm; sed -i 's/^timeout_s = 2/timeout_s = 60/' /etc/xsraid.conf")
     assert dom0.run("cat /sys/block/md0/md/sync_action").out.strip() != "frozen"
@@ -58,10 +61,12 @@ def test_a_frozen_array_says_so(dom0):
     settled(dom0)
     dom0.run("echo frozen > /sys/block/md0/md/sync_action")
     record = listed(dom0)
-    assert (record["health"], record["frozen"]) == ("frozen", True) and "echo idle" in record["summary"]
+    assert (record["health"], record["frozen"]) == ("frozen", True)
+    assert "echo idle" in record["summary"]
     assert dom0.run("xsraid status", check=False).status == 3
     dom0.run("echo idle > /sys/block/md0/md/sync_action")
-    assert listed(dom0)["health"] == "optimal" and dom0.run("xsraid status", check=False).status == 0
+    assert listed(dom0)["health"] == "optimal"
+    assert dom0.run("xsraid status", check=False).status == 0
 
 
 @pytest.mark.parametrize("metadata", one_of("imsm", "ddf"))
@@ -73,7 +78,8 @@ def test_firmware_raid_is_a_container_and_its_volumes(dom0, metadata):
     assert sorted(record["health"] for record in records) == ["container", "optimal"], records
     assert dom0.run("xsraid status", check=False).status == 0
     found = {record["device"]: record for record in dom0.call("list_disks")["disks"]}
-    assert not found[a]["usable"] and found[a]["refusals"][0]["reason"] == "RAID_MEMBER"
+    assert not found[a]["usable"]
+    assert found[a]["refusals"][0]["reason"] == "RAID_MEMBER"
 
 
 def test_raid4_has_redundancy(dom0):

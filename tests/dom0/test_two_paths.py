@@ -34,12 +34,14 @@ def listed(dom0):
 @pytest.mark.parametrize("name,reason", [("mounted", "MOUNTED"), ("member", "RAID_MEMBER")])
 def test_a_disk_in_use_is_so_by_its_second_path(dom0, devices, name, reason):
     second = listed(dom0)[devices[name + "+path"]]
-    assert not second["usable"] and reason in [refusal["reason"] for refusal in second["refusals"]]
+    assert not second["usable"]
+    assert reason in [refusal["reason"] for refusal in second["refusals"]]
     assert sorted(second["paths"]) == sorted([devices[name], devices[name + "+path"]])
     before = contents(dom0, ["mounted", "member", "free"])
     for disks in ([devices[name + "+path"], devices["free"]], [devices["free"], devices[name + "+path"]]):
         refused = refusal(dom0, "create_array", level="1", devices=",".join(disks), wipe="true")
-        assert refused[:2] == ["XSRAID_DISK_IN_USE", devices[name + "+path"]] and devices[name] in refused[-1]
+        assert refused[:2] == ["XSRAID_DISK_IN_USE", devices[name + "+path"]]
+        assert devices[name] in refused[-1]
     assert refusal(dom0, "add_disk", array="md0", disk=devices["mounted+path"], wipe="true")[0] == "XSRAID_DISK_IN_USE"
     assert blocks_changed(before, contents(dom0, ["mounted", "member", "free"])) == []
 
@@ -49,7 +51,8 @@ def test_an_idle_disk_with_two_paths_is_refused_as_such(dom0, devices):
     both = [devices["idle"], devices["idle+path"]]
     for disks in ([both[0], devices["free"]], [both[1], devices["free"]], both):
         refused = refusal(dom0, "create_array", level="1", devices=",".join(disks))
-        assert refused[0] == "XSRAID_DISK_IN_USE" and refused[2] == "MULTIPATH", refused
+        assert refused[0] == "XSRAID_DISK_IN_USE", refused
+        assert refused[2] == "MULTIPATH", refused
     assert blocks_changed(before, contents(dom0, ["idle", "free"])) == []
     assert [array["device"] for array in dom0.call("list_arrays")["arrays"]] == ["/dev/md0"]
 
@@ -66,11 +69,13 @@ def test_disks_that_share_a_serial_number_are_disks_all_the_same(dom0, devices):
     assert links
     for name in [serial, *links, *("/dev/disk/by-id/" + link for link in links)]:
         refused = refusal(dom0, "create_array", level="1", devices=f"{name},{devices['free']}")
-        assert refused[:2] == ["XSRAID_BAD_ARGUMENT", "devices"] and all(twin in refused[-1] for twin in twins), refused
+        assert refused[:2] == ["XSRAID_BAD_ARGUMENT", "devices"], refused
+        assert all(twin in refused[-1] for twin in twins), refused
     array = dom0.call("create_array", level="1", devices=",".join(twins))["array"]
     for name in [serial, *links]:
         refused = refusal(dom0, "fail_disk", array=array["device"], disk=name, confirm=serial)
-        assert refused[:2] == ["XSRAID_BAD_ARGUMENT", "disk"] and all(twin in refused[-1] for twin in twins), refused
+        assert refused[:2] == ["XSRAID_BAD_ARGUMENT", "disk"], refused
+        assert all(twin in refused[-1] for twin in twins), refused
     assert [member["state"] for member in dom0.call("list_arrays", array=array["device"])["arrays"][0]["members"]] == ["active"] * 3
     dom0.call("fail_disk", array=array["device"], disk=twins[1], confirm=serial)
     members = dom0.call("list_arrays", array=array["device"])["arrays"][0]["members"]

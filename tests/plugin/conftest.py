@@ -67,7 +67,8 @@ class Machine(object):
         """As the RPM does, but for this Python and from this checkout."""
         with io.open(os.path.join(PROJECT, "xapi-plugin", "xsraid")) as source:
             text = source.read()
-        assert "#!/usr/bin/python3\n" in text and '"/usr/share/xsraid"' in text
+        assert "#!/usr/bin/python3\n" in text
+        assert '"/usr/share/xsraid"' in text
         self.write("plugins/xsraid", text.replace("/usr/bin/python3", sys.executable).replace("/usr/share/xsraid", PROJECT))
         os.chmod(self.path("plugins/xsraid"), 0o755)
 
@@ -101,7 +102,8 @@ class Machine(object):
             )
         deadline = time.time() + 30
         while not os.path.exists(self.path("ready")):
-            assert self.process.poll() is None and time.time() < deadline, self.read("server.out")
+            assert self.process.poll() is None, self.read("server.out")
+            assert time.time() < deadline, self.read("server.out")
             time.sleep(0.02)
         self.address = json.loads(self.read("ready"))["tcp"][0]
         self.session = master.session if master else XenAPI.Session("http://%s" % self.address)

@@ -52,7 +52,8 @@ def test_the_three_files_and_the_monitor(machine, login):
     assert reply["settings"] == dict(SETTINGS, smtp_port=587, smtp_security="starttls", smtp_user="alerts@example.com", smtp_password_set=True,
         xapi_messages=True, webhook_urls=None, webhook_header=None, webhook_token_set=False, xo_alarms=False,
         scope="host")
-    assert reply["monitor"] == "running" and reply["warnings"] == []
+    assert reply["monitor"] == "running"
+    assert reply["warnings"] == []
     assert machine.call("get_alerts") == reply
     assert "s3cret" not in machine.read("xapi.log")
 
@@ -61,16 +62,21 @@ def test_calling_twice_leaves_the_same_bytes(machine, login):
     arguments = dict(SETTINGS, smtp_security="tls", smtp_port="465", xapi_messages="false", **login(u"p\xe4ss"))
     first = machine.call("configure_alerts", **arguments)
     before = contents(machine)
-    assert u"AuthPass=p\xe4ss\n" in before[0] and "UseSTARTTLS" not in before[0]
-    assert machine.call("configure_alerts", **arguments) == first and contents(machine) == before
-    assert first["settings"]["xapi_messages"] is False and first["settings"]["smtp_security"] == "tls"
+    assert u"AuthPass=p\xe4ss\n" in before[0]
+    assert "UseSTARTTLS" not in before[0]
+    assert machine.call("configure_alerts", **arguments) == first
+    assert contents(machine) == before
+    assert first["settings"]["xapi_messages"] is False
+    assert first["settings"]["smtp_security"] == "tls"
 
 
 def test_a_server_without_login_forgets_the_old_one(machine, login):
     machine.call("configure_alerts", **dict(SETTINGS, **login("s3cret")))
     reply = machine.call("configure_alerts", **dict(SETTINGS, smtp_security="none", smtp_port="25"))
-    assert reply["settings"]["smtp_user"] is None and reply["settings"]["smtp_password_set"] is False
-    assert "s3cret" not in machine.read(FILES[0]) and "UseTLS" not in machine.read(FILES[0])
+    assert reply["settings"]["smtp_user"] is None
+    assert reply["settings"]["smtp_password_set"] is False
+    assert "s3cret" not in machine.read(FILES[0])
+    assert "UseTLS" not in machine.read(FILES[0])
 
 
 def test_warnings(machine, login):
@@ -82,7 +88,8 @@ def test_warnings(machine, login):
 
 def test_nothing_is_configured_at_first(machine):
     reply = machine.call("get_alerts")
-    assert reply["settings"]["mail_to"] is None and "configure_alerts" in reply["warnings"][0]
+    assert reply["settings"]["mail_to"] is None
+    assert "configure_alerts" in reply["warnings"][0]
     assert machine.refusal("test_alert")[0] == "XSRAID_NOT_CONFIGURED"
 
 
@@ -100,14 +107,18 @@ def test_bad_input_leaves_everything_as_it_was(machine, change, name):
     machine.write("etc/ssmtp/ssmtp.conf", SSMTP)
     before = contents(machine)
     details = machine.refusal("configure_alerts", **dict(SETTINGS, **change))
-    assert details[:2] == ["XSRAID_BAD_ARGUMENT", name] and "hunter2" not in "".join(details)
-    assert contents(machine) == before and not os.path.exists(machine.path("run/systemctl.log"))
+    assert details[:2] == ["XSRAID_BAD_ARGUMENT", name]
+    assert "hunter2" not in "".join(details)
+    assert contents(machine) == before
+    assert not os.path.exists(machine.path("run/systemctl.log"))
 
 
 @pytest.mark.parametrize("password,reason", [("a#b", "#"), ("x y", "blank"), ("a\nroot=x", "line break")])
 def test_a_password_that_ssmtp_cannot_carry_is_refused_with_the_reason(machine, login, password, reason):
     details = machine.refusal("configure_alerts", **dict(SETTINGS, **login(password)))
-    assert details[:2] == ["XSRAID_BAD_ARGUMENT", "smtp_password_secret"] and reason in details[2] and password not in "".join(details)
+    assert details[:2] == ["XSRAID_BAD_ARGUMENT", "smtp_password_secret"]
+    assert reason in details[2]
+    assert password not in "".join(details)
     assert contents(machine) == [None, None, None]
 
 
@@ -128,7 +139,8 @@ def test_a_file_that_cannot_be_written_leaves_all_three(machine):
     finally:
         os.rmdir(machine.path("etc/mdadm.conf.xsraid-new"))
     assert details[:2] == ["XSRAID_COMMAND_FAILED", "write /etc/mdadm.conf"]
-    assert contents(machine) == before and sorted(os.listdir(machine.path("etc/ssmtp"))) == ["ssmtp.conf"]
+    assert contents(machine) == before
+    assert sorted(os.listdir(machine.path("etc/ssmtp"))) == ["ssmtp.conf"]
 
 
 def test_the_monitor_is_restarted_where_there_is_something_to_watch(machine, sysfs):
@@ -144,18 +156,21 @@ def test_a_monitor_that_does_not_start_is_said(machine, sysfs):
     sysfs.array()
     machine.tool("systemctl", "[ $1 = restart ] || exit 0; echo 'Job for mdmonitor.service failed.' >&2; exit 1")
     details = machine.refusal("configure_alerts", **SETTINGS)
-    assert details[:3] == ["XSRAID_COMMAND_FAILED", "systemctl restart mdmonitor.service", "1"] and "Job for mdmonitor.service failed." in details[3]
+    assert details[:3] == ["XSRAID_COMMAND_FAILED", "systemctl restart mdmonitor.service", "1"]
+    assert "Job for mdmonitor.service failed." in details[3]
 
 
 def test_a_bad_setting_of_the_host_is_named(machine):
     machine.write("etc/xsraid.conf", "[mail]\nsmtp_timeout_s = soon\n")
     details = machine.refusal("configure_alerts", **SETTINGS)
-    assert details[0] == "XSRAID_NOT_CONFIGURED" and "/etc/xsraid.conf, section [mail], key smtp_timeout_s" in details[1]
+    assert details[0] == "XSRAID_NOT_CONFIGURED"
+    assert "/etc/xsraid.conf, section [mail], key smtp_timeout_s" in details[1]
 
 
 def test_what_is_left_out_is_as_the_pool_mails_already(machine, pool):
     details = machine.refusal("configure_alerts")
-    assert details[:2] == ["XSRAID_BAD_ARGUMENT", "mail_to"] and "mail-destination" in details[2]
+    assert details[:2] == ["XSRAID_BAD_ARGUMENT", "mail_to"]
+    assert "mail-destination" in details[2]
     machine.session.xenapi.pool.set_other_config(pool, {"mail-destination": "pool@example.com", "mail-sender": "noreply@example.com",
                                                         "ssmtp-mailhub": "mail.example.com:465"})
     settings = machine.call("configure_alerts")["settings"]
@@ -166,7 +181,8 @@ def test_what_is_left_out_is_as_the_pool_mails_already(machine, pool):
     assert (settings["mail_from"], settings["smtp_port"], settings["smtp_security"]) == ("me@example.com", 25, "none")
     machine.session.xenapi.pool.set_other_config(pool, {"mail-destination": "a@b\nAuthPass=x", "ssmtp-mailhub": "mail.example.com"})
     details = machine.refusal("configure_alerts", mail_from="me@example.com")
-    assert details[:2] == ["XSRAID_BAD_ARGUMENT", "mail_to"] and "mail-destination" in details[2]
+    assert details[:2] == ["XSRAID_BAD_ARGUMENT", "mail_to"]
+    assert "mail-destination" in details[2]
 
 
 def test_who_would_get_each_alert_twice_is_told(machine, pool):
@@ -174,7 +190,8 @@ def test_who_would_get_each_alert_twice_is_told(machine, pool):
         machine.session.xenapi.pool.set_other_config(pool, config)
         return [warning for warning in machine.call("configure_alerts", **dict(SETTINGS, **more))["warnings"] if "twice" in warning]
     mine = {"mail-destination": "Admin@example.com"}
-    assert "mail-destination" in warnings(mine)[0] and "priority 3" in warnings(mine)[0]
+    assert "mail-destination" in warnings(mine)[0]
+    assert "priority 3" in warnings(mine)[0]
     assert "priority 1" in warnings(dict(mine, **{"mail-min-priority": "1"}))[0]
     assert warnings({"mail-destination": "other@example.com"}) == warnings(mine, xapi_messages="false") == warnings({}) == []
 
@@ -188,10 +205,12 @@ def test_settings_of_the_pool(machine, pool, login):
     assert reply["hosts"] == [{"host": HOST_UUID, "name_label": "dom0", "applied": True, "answer": ""}]
     assert (reply["settings"]["scope"], reply["settings"]["mail_to"]) == ("pool", "admin@example.com")
     kept = json.loads(xenapi.pool.get_other_config(pool)["xsraid-alerts"])
-    assert kept["smtp_password_secret"] == arguments["smtp_password_secret"] and "s3cret" not in repr(xenapi.pool.get_all_records())
+    assert kept["smtp_password_secret"] == arguments["smtp_password_secret"]
+    assert "s3cret" not in repr(xenapi.pool.get_all_records())
     before = contents(machine)
     machine.write("etc/ssmtp/ssmtp.conf", u"")
-    assert machine.call("apply_alerts")["settings"] == reply["settings"] and "AuthPass=s3cret" in machine.read("etc/ssmtp/ssmtp.conf")
+    assert machine.call("apply_alerts")["settings"] == reply["settings"]
+    assert "AuthPass=s3cret" in machine.read("etc/ssmtp/ssmtp.conf")
     assert contents(machine)[1:] == before[1:]
     machine.call("configure_alerts", **dict(SETTINGS, mail_to="own@example.com"))
     assert machine.call("get_alerts")["settings"]["scope"] == "host"
@@ -208,7 +227,8 @@ def test_what_others_wrote_into_the_pools_settings_gets_into_no_file(machine, po
     for text in (json.dumps(dict(kept, **change)), "no JSON", "[]", "{}"):
         machine.session.xenapi.pool.set_other_config(pool, {"xsraid-alerts": text})
         details = machine.refusal("apply_alerts")
-        assert details[:2] == ["XSRAID_BAD_ARGUMENT", "xsraid-alerts"] and "configure_alerts again" in details[2]
+        assert details[:2] == ["XSRAID_BAD_ARGUMENT", "xsraid-alerts"]
+        assert "configure_alerts again" in details[2]
     assert contents(machine) == before
     xenapi = machine.session.xenapi
     assert alert_settings.wants_messages(machine.session, xenapi.host.get_by_uuid(HOST_UUID))  # no alert is lost for that
@@ -232,8 +252,10 @@ def test_every_host_of_the_pool(machine, pool, tmpdir, login):
         hosts = machine.call("configure_alerts", **dict(SETTINGS, scope="pool", **login("s3cret")))["hosts"]
         assert [(host["name_label"], host["applied"]) for host in hosts] == [
             ("dom0", True), ("member0", True), ("member1", False), ("member2", False)]
-        assert "write /etc/mdadm.conf" in hosts[2]["answer"] and hosts[3]["answer"]
-        assert contents(members[0]) == contents(machine) and "AuthPass=s3cret" in members[0].read("etc/ssmtp/ssmtp.conf")
+        assert "write /etc/mdadm.conf" in hosts[2]["answer"]
+        assert hosts[3]["answer"]
+        assert contents(members[0]) == contents(machine)
+        assert "AuthPass=s3cret" in members[0].read("etc/ssmtp/ssmtp.conf")
         assert members[0].call("get_alerts")["settings"]["scope"] == "pool"
         assert "s3cret" not in json.dumps(hosts) + members[0].read("xapi.log") + machine.read("xapi.log")
     finally:
@@ -253,12 +275,15 @@ URL = "https://hooks.example.com/{token}"
 def test_a_webhook_and_its_token(machine, pool, token):
     webhook = {"webhook_urls": URL + ",https://other.example.com/x", "webhook_header": "X-Token: {token}"}
     reply = machine.call("configure_alerts", **dict(SETTINGS, webhook_token_secret=token, **webhook))
-    assert {name: reply["settings"][name] for name in webhook} == webhook and reply["settings"]["webhook_token_set"] is True
-    assert "t0ken" not in json.dumps(reply) and "t0ken" in machine.read("lib/xsraid/webhook")
+    assert {name: reply["settings"][name] for name in webhook} == webhook
+    assert reply["settings"]["webhook_token_set"] is True
+    assert "t0ken" not in json.dumps(reply)
+    assert "t0ken" in machine.read("lib/xsraid/webhook")
     assert stat.S_IMODE(os.stat(machine.path("lib/xsraid/webhook")).st_mode) == 0o600
     assert "t0ken" not in repr(machine.session.xenapi.host.get_all_records())
     reply = machine.call("configure_alerts", **SETTINGS)
-    assert reply["settings"]["webhook_urls"] is None and not os.path.exists(machine.path("lib/xsraid/webhook"))
+    assert reply["settings"]["webhook_urls"] is None
+    assert not os.path.exists(machine.path("lib/xsraid/webhook"))
 
 
 @pytest.mark.parametrize("change,name", [
@@ -273,8 +298,10 @@ def test_a_webhook_that_does_not_fit_changes_nothing(machine, pool, token, chang
     arguments = dict(SETTINGS, webhook_urls=URL, webhook_token_secret=token)
     arguments.update(change)
     details = machine.refusal("configure_alerts", **{key: value for key, value in arguments.items() if value is not None})
-    assert details[:2] == ["XSRAID_BAD_ARGUMENT", name] and "t0ken" not in "".join(details[2:]).replace("{t", "")
-    assert contents(machine) == before and not os.path.exists(machine.path("lib/xsraid/webhook"))
+    assert details[:2] == ["XSRAID_BAD_ARGUMENT", name]
+    assert "t0ken" not in "".join(details[2:]).replace("{t", "")
+    assert contents(machine) == before
+    assert not os.path.exists(machine.path("lib/xsraid/webhook"))
 
 
 @pytest.mark.parametrize("value", ["", "a b", "a\nX: y", u"t\xf6ken", "x" * 501])

@@ -31,7 +31,8 @@ def test_on_the_host_itself(xsraid, sysfs):
                                    "md0    raid1  127 MiB  optimal  one more failure survived  -\n"
                                    "  md0 has no line in /etc/mdadm.conf: xsraid adopt md0\n", "")
     status, out, _ = xsraid("status", "md0", "--json")
-    assert status == 0 and json.loads(out)["arrays"][0]["device"] == "/dev/md0"
+    assert status == 0
+    assert json.loads(out)["arrays"][0]["device"] == "/dev/md0"
     assert "Z1Z2" in xsraid("disks")[1]
     assert __version__ in xsraid("version")[1]
 
@@ -61,13 +62,17 @@ def test_over_the_network(xsraid, machine, sysfs):
     sysfs.array(md__array_state="inactive")
     options = ["--pool", "http://" + machine.address, "--insecure", "--password-fd", "0"]
     status, out, err = xsraid("status", *options, secrets=PASSWORD + "\n")
-    assert status == 3 and "inactive" in out and err.startswith("Warning: --insecure")
+    assert status == 3
+    assert "inactive" in out
+    assert err.startswith("Warning: --insecure")
     status, _, err = xsraid("status", *options, secrets="wrong\n")
-    assert status == 1 and "User or password are wrong" in err
+    assert status == 1
+    assert "User or password are wrong" in err
 
 
 def test_a_mail_password_becomes_a_secret(xsraid, machine):
     words = ["alerts", "set", "--mail-to", "a@example.com", "--mail-from", "b@example.com", "--smtp-host", "smtp.example.com", "--smtp-user", "b"]
     status, out, err = xsraid(*words + ["--smtp-password-fd", "0", "--yes"], secrets=u"p\xe4ss\n")
-    assert status == 0 and "smtp password set  yes" in out, err
+    assert status == 0, err
+    assert "smtp password set  yes" in out, err
     assert u"AuthPass=p\xe4ss\n" in machine.read("etc/ssmtp/ssmtp.conf")

@@ -26,7 +26,8 @@ def test_help_is_the_table(machine):
     functions = machine.call("help")["functions"]
     assert [function["name"] for function in functions] == list(api.FUNCTIONS)
     one, = machine.call("help", function="create_array")["functions"]
-    assert [argument["name"] for argument in one["arguments"]][:2] == ["level", "devices"] and "args:level=" in one["example"]
+    assert [argument["name"] for argument in one["arguments"]][:2] == ["level", "devices"]
+    assert "args:level=" in one["example"]
     assert machine.refusal("help", function="make_coffee")[:2] == ["XSRAID_BAD_ARGUMENT", "function"]
 
 
@@ -47,7 +48,8 @@ def test_an_unknown_function_is_xapis_own_failure(machine):
 def test_a_bad_argument_is_named_with_what_would_be_right(machine, function, arguments, name, words):
     details = machine.refusal(function, **arguments)
     assert details[:2] == ["XSRAID_BAD_ARGUMENT", name]
-    assert words in details[-1] and "hunter2" not in "".join(details)
+    assert words in details[-1]
+    assert "hunter2" not in "".join(details)
 
 
 def test_a_repeated_argument_is_refused(machine):
@@ -59,7 +61,8 @@ def test_a_repeated_argument_is_refused(machine):
     connection = httplib.HTTPConnection(host, int(port))
     connection.request("POST", "/", body.replace(member, member + member))
     reply, = xmlrpclib.loads(connection.getresponse().read())[0]
-    assert reply["ErrorDescription"][:2] == ["XSRAID_BAD_ARGUMENT", "array"] and "2 times" in reply["ErrorDescription"][-1]
+    assert reply["ErrorDescription"][:2] == ["XSRAID_BAD_ARGUMENT", "array"]
+    assert "2 times" in reply["ErrorDescription"][-1]
 
 
 def test_unknown_disks_and_arrays(machine):
@@ -83,7 +86,8 @@ def test_a_xapi_that_is_gone_is_said(machine):
     call = xmlrpclib.dumps(("OpaqueRef:none", {}), "list_disks")
     process = subprocess.Popen([machine.path("plugins/xsraid"), call], stdout=subprocess.PIPE, env={"PATH": "/usr/bin"})
     reply, = xmlrpclib.loads(process.communicate()[0])[0]
-    assert process.returncode == 0 and reply["ErrorDescription"][0] in ("XSRAID_XAPI_GONE", "XSRAID_NOT_CONFIGURED")
+    assert process.returncode == 0
+    assert reply["ErrorDescription"][0] in ("XSRAID_XAPI_GONE", "XSRAID_NOT_CONFIGURED")
 
 
 def test_an_error_that_nobody_foresaw_is_a_reply_too(machine):
@@ -92,4 +96,5 @@ def test_an_error_that_nobody_foresaw_is_a_reply_too(machine):
         details = machine.refusal("list_arrays")
     finally:
         os.rmdir(machine.path("etc/mdadm.conf"))
-    assert details[:2] == ["XSRAID_INTERNAL", "list_arrays"] and "journalctl -t xsraid" in details[-1]
+    assert details[:2] == ["XSRAID_INTERNAL", "list_arrays"]
+    assert "journalctl -t xsraid" in details[-1]

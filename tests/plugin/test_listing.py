@@ -97,7 +97,9 @@ def test_health_in_one_word(machine, sysfs, health, members, more):
 def test_what_is_out_of_the_ordinary_is_told(machine, sysfs, more, health, key, words):
     sysfs.array(**more)
     record = one(machine)
-    assert record["health"] == health and record[key] and words in record["summary"]
+    assert record["health"] == health
+    assert record[key]
+    assert words in record["summary"]
 
 
 @pytest.mark.parametrize("version,health", [
@@ -132,14 +134,16 @@ def test_levels_that_others_make(machine, sysfs, level, members, health, left, s
     slots = [("sd" + letter, "in_sync", slot) for slot, letter in enumerate(members)]
     sysfs.array(members=slots, md__level=level, md__raid_disks=3)
     array = one(machine)
-    assert (array["health"], array["redundancy_left"]) == (health, left) and says in array["summary"]
+    assert (array["health"], array["redundancy_left"]) == (health, left)
+    assert says in array["summary"]
 
 
 def test_configured_and_missing_arrays(machine, sysfs):
     sysfs.array()
     machine.write("etc/mdadm.conf", "ARRAY /dev/md0 UUID=%s\nARRAY /dev/md/gone UUID=99999999-0000-0000-0000-000000000000\n" % UUID)
     here, gone = machine.call("list_arrays")["arrays"]
-    assert here["configured"] and (gone["health"], gone["device"], gone["uuid"]) == ("missing", "/dev/md/gone", "99999999:00000000:00000000:00000000")
+    assert here["configured"]
+    assert (gone["health"], gone["device"], gone["uuid"]) == ("missing", "/dev/md/gone", "99999999:00000000:00000000:00000000")
     for name in ("md0", "/dev/md0", UUID, UUID.replace(":", "-")):
         assert machine.call("list_arrays", array=name)["arrays"] == [here]
     assert machine.refusal("list_arrays", array="md1")[:2] == ["XSRAID_UNKNOWN_ARRAY", "md1"]
@@ -185,11 +189,9 @@ def test_disks_as_they_are(machine, sysfs):
 def test_a_disk_that_cannot_be_looked_at_is_not_usable(machine, sysfs):
     machine.tool("wipefs", "echo 'wipefs: error: /dev/sdc: probing initialization failed: Input/output error' >&2; exit 1")
     disk = machine.call("list_disks")["disks"][2]
-    assert (
-        not disk["usable"]
-        and [refusal["reason"] for refusal in disk["refusals"]] == ["UNREADABLE"]
-        and "Input/output error" in disk["refusals"][0]["detail"]
-    )
+    assert not disk["usable"]
+    assert [refusal["reason"] for refusal in disk["refusals"]] == ["UNREADABLE"]
+    assert "Input/output error" in disk["refusals"][0]["detail"]
 
 
 def test_no_tool_is_no_empty_answer(machine, sysfs):
@@ -223,7 +225,8 @@ def test_a_missing_array_has_all_keys_too(machine, sysfs):
     sysfs.array()
     machine.write("etc/mdadm.conf", "ARRAY /dev/md7 UUID=11111111:22222222:33333333:44444444\n")
     healthy, missing = machine.call("list_arrays")["arrays"]
-    assert set(healthy) == set(missing) == set(md_state.KEYS) and missing["health"] == "missing"
+    assert set(healthy) == set(missing) == set(md_state.KEYS)
+    assert missing["health"] == "missing"
 
 
 MEMBER = ["E:ID_FS_TYPE=linux_raid_member", "E:ID_FS_UUID=" + UUID.replace(":", "-"), "E:ID_FS_LABEL=any:mine", "S:disk/by-id/wwn-0x5000A"]
@@ -266,7 +269,8 @@ def test_a_stopped_array_that_is_known_without_its_uuid_is_missing(machine, sysf
     machine.write("etc/mdadm.conf", "ARRAY %s\n" % words)
     record = one(machine)
     assert (record["device"], record["uuid"], record["health"], record["configured"]) == (device, UUID, "missing", True)
-    assert record["by_id"] == "/dev/disk/by-id/md-uuid-" + UUID and machine.call("list_arrays", array=UUID)["arrays"] == [record]
+    assert record["by_id"] == "/dev/disk/by-id/md-uuid-" + UUID
+    assert machine.call("list_arrays", array=UUID)["arrays"] == [record]
     machine.write("etc/mdadm.conf", "ARRAY %s\nARRAY /dev/md0 UUID=%s\n" % (words, UUID))
     assert one(machine)["device"] == "/dev/md0"
     machine.write("etc/mdadm.conf", "ARRAY <ignore> name=any:mine\n")
@@ -280,4 +284,5 @@ def test_a_line_that_finds_nothing_is_shown_with_its_node(machine, sysfs):
     records = machine.call("list_arrays")["arrays"]
     assert [(record["device"], record["name"], record["uuid"], record["by_id"], record["health"]) for record in records[1:]] == [
         ("/dev/md9", "md9", None, None, "missing"), ("/dev/md/lost", "lost", None, None, "missing")]
-    assert records[0]["device"] == "/dev/md0" and set(records[1]) == set(md_state.KEYS)
+    assert records[0]["device"] == "/dev/md0"
+    assert set(records[1]) == set(md_state.KEYS)

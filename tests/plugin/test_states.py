@@ -42,7 +42,8 @@ def test_firmware_raid_is_a_container_and_its_volumes(machine, sysfs):
     firmware_raid(machine, sysfs)
     volume, container = machine.call("list_arrays")["arrays"]
     assert (container["health"], container["level"], container["redundancy_left"]) == ("container", "container", None)
-    assert "container" not in container and "nothing needs to be done" in container["summary"]
+    assert "container" not in container
+    assert "nothing needs to be done" in container["summary"]
     assert (volume["health"], volume["level"], volume["container"]) == ("optimal", "raid1", "/dev/md127")
 
 
@@ -57,7 +58,8 @@ def test_members_of_a_volume_are_changed_in_its_container(machine, sysfs, functi
     """mdadm would refuse the disk, but by then it would have been erased."""
     firmware_raid(machine, sysfs)
     refused = machine.refusal(function, array="md0", **arguments)
-    assert refused[:2] == ["XSRAID_BAD_ARGUMENT", "array"] and "in its container /dev/md127" in refused[-1]
+    assert refused[:2] == ["XSRAID_BAD_ARGUMENT", "array"]
+    assert "in its container /dev/md127" in refused[-1]
     assert asked(machine) == []
 
 
@@ -66,7 +68,8 @@ def test_firmware_raid_is_not_deleted(machine, sysfs, array, confirm):
     """Its metadata are those of all its volumes together."""
     firmware_raid(machine, sysfs)
     refused = machine.refusal("delete_array", array=array, confirm=confirm)
-    assert refused[:2] == ["XSRAID_BAD_ARGUMENT", "array"] and "is deleted in the setup of the firmware" in refused[-1]
+    assert refused[:2] == ["XSRAID_BAD_ARGUMENT", "array"]
+    assert "is deleted in the setup of the firmware" in refused[-1]
     assert asked(machine) == []
 
 
@@ -74,14 +77,16 @@ def test_firmware_raid_is_not_deleted(machine, sysfs, array, confirm):
 def test_nor_is_firmware_raid_that_is_missing(machine, sysfs, line):
     machine.write("etc/mdadm.conf", line + UUID + "\n")
     assert machine.refusal("delete_array", array=UUID, confirm="box")[:2] == ["XSRAID_BAD_ARGUMENT", "array"]
-    assert asked(machine) == [] and UUID in machine.read("etc/mdadm.conf")
+    assert asked(machine) == []
+    assert UUID in machine.read("etc/mdadm.conf")
 
 
 @pytest.mark.parametrize("function,arguments", [("check_array", {"action": "start"}), ("create_sr", {}), ("adopt_array", {})] + CALLS_ON_MEMBERS)
 def test_nothing_is_done_to_a_container(machine, sysfs, function, arguments):
     firmware_raid(machine, sysfs)
     refused = machine.refusal(function, array="md127", **arguments)
-    assert refused[0] == "XSRAID_UNKNOWN_ARRAY" and "this array is the container of firmware RAID" in refused[-1]
+    assert refused[0] == "XSRAID_UNKNOWN_ARRAY"
+    assert "this array is the container of firmware RAID" in refused[-1]
     assert asked(machine) == []
 
 
@@ -101,7 +106,8 @@ def test_a_read_only_array_stays_as_it_is(machine, sysfs, function, arguments):
     machine.tool("mdadm", PLAYED)
     sysfs.array(members=ONE_FAILED, md__array_state="readonly")
     refused = machine.refusal(function, array="md0", **arguments)
-    assert refused[:2] == ["XSRAID_BAD_ARGUMENT", "array"] and "`mdadm --readwrite /dev/md0`" in refused[-1]
+    assert refused[:2] == ["XSRAID_BAD_ARGUMENT", "array"]
+    assert "`mdadm --readwrite /dev/md0`" in refused[-1]
     assert asked(machine) == []
 
 
@@ -140,7 +146,8 @@ def test_no_member_is_given_up_while_parity_may_be_wrong(machine, sysfs, functio
     sysfs.array(members=FOUR, md__level="raid5", md__raid_disks=4, md__sync_action="resync", md__resync_start=2048)
     refused = machine.refusal(function, array="md0", disk="/dev/sda", **more)
     assert refused[:2] == ["XSRAID_WOULD_LOSE_DATA", "/dev/md0"]
-    assert "until its resync ends" in refused[2] and asked(machine) == []
+    assert "until its resync ends" in refused[2]
+    assert asked(machine) == []
 
 
 @pytest.mark.parametrize("action,advice", [("resync", "list_arrays"), ("reshape", "list_arrays"), ("check", "check_array action=stop"),
@@ -151,7 +158,8 @@ def test_a_serving_member_is_not_replaced_while_md_is_at_something_else(machine,
     sysfs.array(md__sync_action=action)
     refused = machine.refusal("replace_disk", array="md0", disk="/dev/sda", new_disk="/dev/sdc")
     assert refused[:3] == ["XSRAID_ARRAY_IN_USE", "/dev/md0", "its own " + action]
-    assert advice in refused[3] and asked(machine) == []
+    assert advice in refused[3]
+    assert asked(machine) == []
 
 
 def test_an_array_that_nobody_has_written_to_yet_is_as_others_are(machine, sysfs):
@@ -195,7 +203,8 @@ def test_a_frozen_array_does_not_grow_and_says_what_to_do(machine, sysfs):
 def test_what_somebody_has_stopped_at_a_part_says_so(machine, sysfs, more, is_held):
     sysfs.array(**more)
     record = one(machine)
-    assert record.get("sync_held", False) is is_held and ("sync_max" in record["summary"]) is is_held
+    assert record.get("sync_held", False) is is_held
+    assert ("sync_max" in record["summary"]) is is_held
 
 
 @pytest.mark.parametrize("more", [{}, {"md__level": "raid0"}, {"md__level": "raid7"}, {"md__sync_action": "check"}, {"md__raid_disks": 3}])

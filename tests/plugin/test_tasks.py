@@ -41,11 +41,13 @@ def known_tasks(session):
 
 def test_from_beginning_to_end(host, session):
     tasks.follow(host, session, [record()])
-    assert known_tasks(session) == [("Rebuilding md0, /dev/sdc", "pending", 0.25)] and tasks.is_open(host)
+    assert known_tasks(session) == [("Rebuilding md0, /dev/sdc", "pending", 0.25)]
+    assert tasks.is_open(host)
     tasks.follow(host, session, [record(done_ratio=0.5)])
     assert known_tasks(session) == [("Rebuilding md0, /dev/sdc", "pending", 0.5)]
     tasks.follow(host, session, [record("optimal", None)])
-    assert known_tasks(session) == [("Rebuilding md0, /dev/sdc", "success", 1.0)] and not tasks.is_open(host)
+    assert known_tasks(session) == [("Rebuilding md0, /dev/sdc", "success", 1.0)]
+    assert not tasks.is_open(host)
     tasks.follow(host, session, [record("optimal", None)])
     assert len(known_tasks(session)) == 1
 
@@ -77,7 +79,8 @@ def test_a_task_that_xapi_has_forgotten_is_made_anew(host, session):
     assert known_tasks(session) == [("Rebuilding md0, /dev/sdc", "pending", 0.75)]
     forget(session)
     tasks.follow(host, session, [record("optimal", None)])
-    assert known_tasks(session) == [] and not tasks.is_open(host)
+    assert known_tasks(session) == []
+    assert not tasks.is_open(host)
 
 
 def test_a_task_that_was_made_but_not_noted_is_found_again(host, session):
@@ -92,6 +95,7 @@ def test_without_set_progress_there_are_none(host, tmpdir):
     try:
         session = old.start().session
         tasks.follow(host, session, [record()])
-        assert session.xenapi.task.get_all_records() == {} and not tasks.is_open(host)
+        assert session.xenapi.task.get_all_records() == {}
+        assert not tasks.is_open(host)
     finally:
         old.stop()

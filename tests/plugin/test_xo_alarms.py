@@ -51,7 +51,8 @@ def test_an_alarm_comes_with_the_need_and_goes_with_it(host, session):
     remembers(host)
     assert xo_alarms.is_open(host, [record()])
     xo_alarms.follow(host, session, [record()])
-    assert shown(session) == [("Host", HOST_UUID, "5", "RAID md0 degraded - disk serial SB gone")] and not xo_alarms.is_open(host, [record()])
+    assert shown(session) == [("Host", HOST_UUID, "5", "RAID md0 degraded - disk serial SB gone")]
+    assert not xo_alarms.is_open(host, [record()])
     for _ in range(3):
         xo_alarms.follow(host, session, [record()])
     assert len(shown(session)) == 1
@@ -60,7 +61,8 @@ def test_an_alarm_comes_with_the_need_and_goes_with_it(host, session):
     remembers(host, told=False)
     assert xo_alarms.is_open(host, [record("optimal", state="active")])
     xo_alarms.follow(host, session, [record("optimal", state="active")])
-    assert shown(session) == [] and not xo_alarms.is_open(host, [record("optimal", state="active")])
+    assert shown(session) == []
+    assert not xo_alarms.is_open(host, [record("optimal", state="active")])
 
 
 def test_each_array_has_its_own_and_one_that_is_gone_none(host, session):
@@ -107,4 +109,5 @@ def test_whatever_a_disk_calls_itself_xen_orchestra_can_read_it(host, session, s
     remembers(host, serial=serial)
     xo_alarms.follow(host, session, [record()])
     (_, _, _, text), = shown(session)
-    assert text.startswith("RAID md0 degraded") and "config:" not in text
+    assert text.startswith("RAID md0 degraded")
+    assert "config:" not in text

@@ -135,7 +135,10 @@ def test_centos_7_can_read_it(header):
     assert header["payloadformat"] == "cpio"
     assert header["filedigestalgo"] == SHA256
     # Weak dependencies and file triggers came later; 4.11 would pass them over without a word.
-    assert not (header["recommendname"] or header["suggestname"] or header["filetriggername"] or header["transfiletriggername"])
+    assert not header["recommendname"]
+    assert not header["suggestname"]
+    assert not header["filetriggername"]
+    assert not header["transfiletriggername"]
 
 
 def test_names_itself(header, dist):

@@ -40,7 +40,8 @@ def test_good_values(kind, text, value):
 def test_bad_values_say_what_would_be_right(kind, text):
     with pytest.raises(ValueError) as caught:
         kind(text)
-    assert "takes" in str(caught.value) and len(str(caught.value)) < 400
+    assert "takes" in str(caught.value)
+    assert len(str(caught.value)) < 400
 
 
 @pytest.mark.parametrize("kind,text,value", [
@@ -73,12 +74,14 @@ def test_the_first_values_that_are_bad(kind, text):
 def test_a_refusal_quotes_what_was_given(kind, text):
     with pytest.raises(ValueError) as caught:
         kind(text.replace("?", "\n"))
-    assert "'%s'" % text in str(caught.value) and "%" not in str(caught.value)
+    assert "'%s'" % text in str(caught.value)
+    assert "%" not in str(caught.value)
 
 
 def test_what_kinds_say_of_themselves():
     assert (arguments.choice("lvm", "ext").shape, arguments.choice("lvm", "ext").example) == ("lvm or ext", "lvm")
-    assert arguments.choice("a", "b", "c").example == "a" and arguments.level.shape == "a level: 0, 1, 5, 6, 10"
+    assert arguments.choice("a", "b", "c").example == "a"
+    assert arguments.level.shape == "a level: 0, 1, 5, 6, 10"
     assert (arguments.whole_number(3, 9).shape, arguments.whole_number(3, 9).example) == ("a whole number from 3 to 9", "3")
 
 
@@ -97,20 +100,24 @@ def test_no_value_is_repeated_that_may_be_a_password():
 def test_refusals_name_the_argument(given, name, words):
     with pytest.raises(BadArgument) as caught:
         api.parse(CREATE, given)
-    assert caught.value.parameters[0] == name and words in caught.value.sentence and len(caught.value.sentence) < 700
+    assert caught.value.parameters[0] == name
+    assert words in caught.value.sentence
+    assert len(caught.value.sentence) < 700
 
 
 @pytest.mark.parametrize("name", ["smtp_password", "password"])
 def test_plain_passwords_are_refused_with_the_command_that_makes_a_secret(name):
     with pytest.raises(BadArgument) as caught:
         api.parse(api.FUNCTIONS["configure_alerts"], {name: "hunter2"})
-    assert "xe secret-create" in caught.value.sentence and "hunter2" not in "".join(caught.value.parameters)
+    assert "xe secret-create" in caught.value.sentence
+    assert "hunter2" not in "".join(caught.value.parameters)
 
 
 def test_every_argument_has_what_help_shows():
     for function in api.TABLE:
         for argument in function.arguments:
-            assert argument.kind.shape and argument.help
+            assert argument.kind.shape
+            assert argument.help
             argument.kind(argument.kind.example)
 
 

@@ -74,7 +74,8 @@ def test_one_address_that_is_refused_keeps_the_alert_from_nobody_else(host, serv
     alert = alert_of(time.time())
     state = attempt(host, alert)
     assert server.offered() == ["a@example.com", "b@example.com", "c@example.com"]
-    assert state["state"] == "accepted" and "b@example.com: 550" in state["response"]
+    assert state["state"] == "accepted"
+    assert "b@example.com: 550" in state["response"]
     assert {address: one["state"] for address, one in state["recipients"].items()} == {
         "a@example.com": mail.ACCEPTED, "b@example.com": mail.REFUSED, "c@example.com": mail.ACCEPTED}
 
@@ -82,23 +83,30 @@ def test_one_address_that_is_refused_keeps_the_alert_from_nobody_else(host, serv
 def test_only_the_address_that_waits_is_tried_again(host, server):
     server.answers["b@example.com"] = "450 4.2.0 greylisted"
     alert = alert_of(time.time())
-    assert attempt(host, alert)["state"] == "waiting" and len(server.offered()) == 3
+    assert attempt(host, alert)["state"] == "waiting"
+    assert len(server.offered()) == 3
     server.answers.clear()
-    assert attempt(host, alert)["state"] == "accepted" and server.offered() == ["b@example.com"]
+    assert attempt(host, alert)["state"] == "accepted"
+    assert server.offered() == ["b@example.com"]
 
 
 def test_a_login_that_is_refused_is_told_of_at_once_and_tried_rarely(host, server, mocker):
     server.answers = dict.fromkeys(("a@example.com", "b@example.com", "c@example.com"), LOGIN_REFUSED)
     now = time.time()
     first, second = alert_of(now), alert_of(now + 1)
-    assert attempt(host, first)["state"] == "waiting" and len(server.offered()) == 3
+    assert attempt(host, first)["state"] == "waiting"
+    assert len(server.offered()) == 3
     told = [alert for alert in spool.waiting(host) if alert["name"] == channels.GIVEN_UP]
-    assert len(told) == 1 and LOGIN_REFUSED in told[0]["short"] and list(told[0]["channels"]) == ["xapi"]
+    assert len(told) == 1
+    assert LOGIN_REFUSED in told[0]["short"]
+    assert list(told[0]["channels"]) == ["xapi"]
     for alert in (first, second):
-        assert attempt(host, alert)["state"] == "waiting" and server.offered() == []
+        assert attempt(host, alert)["state"] == "waiting"
+        assert server.offered() == []
     system_faults.clock_shows(mocker, now + HOUR_S + 1)
     attempt(host, second)
-    assert len(server.offered()) == 3 and len([alert for alert in spool.waiting(host) if alert["name"] == channels.GIVEN_UP]) == 1
+    assert len(server.offered()) == 3
+    assert len([alert for alert in spool.waiting(host) if alert["name"] == channels.GIVEN_UP]) == 1
 
 
 def test_new_settings_and_a_test_alert_try_a_refused_login_at_once(host, server):
@@ -112,7 +120,8 @@ def test_new_settings_and_a_test_alert_try_a_refused_login_at_once(host, server)
     assert server.offered() == []
     host.replace(mail.CONFIGURATION, host.read_if_there(mail.CONFIGURATION))
     server.answers.clear()
-    assert attempt(host, alert)["state"] == "accepted" and store.read(host, by_mail.LOGIN) is None
+    assert attempt(host, alert)["state"] == "accepted"
+    assert store.read(host, by_mail.LOGIN) is None
 
 
 def test_a_mail_that_everybody_is_refused_is_tried_again_in_an_hour_and_given_up_after_a_week(host, server, mocker):
@@ -122,8 +131,10 @@ def test_a_mail_that_everybody_is_refused_is_tried_again_in_an_hour_and_given_up
     mocker.patch("xsraid.alerts.channels.GIVE_UP_S", 24 * HOUR_S)
     for hour in range(24):
         system_faults.clock_shows(mocker, began + hour * (HOUR_S + 1))
-        assert attempt(host, alert)["state"] == "waiting" and len(server.offered()) == 3
-        assert attempt(host, alert)["state"] == "waiting" and server.offered() == []
+        assert attempt(host, alert)["state"] == "waiting"
+        assert len(server.offered()) == 3
+        assert attempt(host, alert)["state"] == "waiting"
+        assert server.offered() == []
     system_faults.clock_shows(mocker, began + 25 * HOUR_S)
     assert attempt(host, alert)["state"] == "given up"
 
@@ -145,10 +156,12 @@ def test_what_is_done_is_finished_also_where_that_was_cut_off(host, mocker):
     failing = system_faults.fails(mocker, "os.unlink", errno.EIO, lambda path, *_: path.endswith(".alert"))
     with pytest.raises(OSError):
         spool.finish(host, spool.waiting(host)[0])
-    assert failing.call_count and not spool.is_empty(host)
+    assert failing.call_count
+    assert not spool.is_empty(host)
     mocker.stopall()
     spool.finish(host, spool.waiting(host)[0])
-    assert spool.is_empty(host) and os.listdir(host.path(spool.FOLDER)) == []
+    assert spool.is_empty(host)
+    assert os.listdir(host.path(spool.FOLDER)) == []
     assert [one["channels"]["mail"]["state"] for one in spool.history(host, 5)] == ["accepted"]
 
 
@@ -181,10 +194,12 @@ def test_an_event_that_the_disk_keeps_makes_one_alert(host, mocker):
     for call in ("os.unlink", "os.rename"):
         system_faults.fails(mocker, call, errno.EROFS, is_on_disk)
     spool.commit(host, [alert_of(time.time())], {}, events)
-    assert spool.events(host) == [] and len(spool.waiting(host)) == 1
+    assert spool.events(host) == []
+    assert len(spool.waiting(host)) == 1
     spool.keep_state(host, spool.waiting(host)[0]["id"], "mail", dict(channels.UNTRIED, state="accepted"))
     spool.recover(host)
-    assert spool.events(host) == [] and [alert["channels"]["mail"]["state"] for alert in spool.waiting(host)] == ["accepted"]
+    assert spool.events(host) == []
+    assert [alert["channels"]["mail"]["state"] for alert in spool.waiting(host)] == ["accepted"]
 
 
 @pytest.mark.parametrize("own,state", [("MAILADDR a@example.com\n", "accepted"), ("DEVICE partitions\n", "waiting")])
@@ -195,7 +210,8 @@ def test_a_file_of_mdadm_conf_d_that_cannot_be_read_stops_no_mail_whose_recipien
     alert = alert_of(time.time())
     channels.attempt(host, "mail", None, alert, Limits)
     found = alert["channels"]["mail"]
-    assert found["state"] == state and server.offered() == ["a@example.com"] * (state == "accepted")
+    assert found["state"] == state
+    assert server.offered() == ["a@example.com"] * (state == "accepted")
     assert state == "accepted" or "it is not known to whom" in found["response"] and "Input/output error" in found["response"]
 
 
@@ -268,7 +284,8 @@ def test_the_monitor_gets_the_hook_alone_whatever_the_file_is_like(host, mocker,
     deliver.prepare_monitor(host)
     lines = tmpdir.join("run/xsraid/mdadm.conf").read().splitlines()
     assert [line for line in lines if line.lower().startswith(("prog", "mail"))] == ["PROGRAM /usr/libexec/xsraid/event-hook"]
-    assert LINE in lines and "ARRAY /dev/md1 UUID=55555555:66666666:77777777:88888888" in lines
+    assert LINE in lines
+    assert "ARRAY /dev/md1 UUID=55555555:66666666:77777777:88888888" in lines
 
 
 def test_a_file_that_cannot_be_read_keeps_the_monitor_from_nothing_else(host, mocker, tmpdir):
@@ -324,7 +341,8 @@ def test_of_a_way_that_is_out_of_order_one_alert_is_told_and_the_rest_not_tried(
     for number in range(5):
         spool.keep(host, alert_of(time.time() + number))
     channels.deliver(host, "mail", [alert["id"] for alert in spool.waiting(host)], Limits)
-    assert tried.read() == "x" and [alert["channels"]["mail"]["tries"] for alert in spool.waiting(host)] == [1, 0, 0, 0, 0]
+    assert tried.read() == "x"
+    assert [alert["channels"]["mail"]["tries"] for alert in spool.waiting(host)] == [1, 0, 0, 0, 0]
 
 
 def test_an_alert_that_comes_meanwhile_goes_before_what_is_done_besides(host, mocker):

@@ -119,13 +119,15 @@ def test_a_bad_verdict_waits_for_nothing():
     assert disk.look(0, pending=1) == ["pending sectors: 1"]
     assert disk.look(1, pending=1, verdict="FAILED!") == ["its own verdict is FAILED!"]
     assert disk.look(2, pending=1, verdict="FAILED!") == disk.look(3, pending=1, verdict=None) == disk.look(4, pending=1, verdict="FAILED!") == []
-    assert disk.look(5) == [] and disk.look(60, verdict="FAILED!") == ["its own verdict is FAILED!"]
+    assert disk.look(5) == []
+    assert disk.look(60, verdict="FAILED!") == ["its own verdict is FAILED!"]
 
 
 @pytest.mark.parametrize("hours,inside", [((1, 6), [1, 5]), ((22, 4), [22, 23, 0, 3]), ((0, 24), [0, 12, 23])])
 def test_quiet_hours(hours, inside):
     outside = [hour for hour in range(24) if not check.is_within(hours, hour)]
-    assert not set(inside) & set(outside) and (hours[0] - 1) % 24 in outside + ([23] if hours == (0, 24) else [])
+    assert not set(inside) & set(outside)
+    assert (hours[0] - 1) % 24 in outside + ([23] if hours == (0, 24) else [])
 
 
 @pytest.mark.parametrize(
@@ -176,4 +178,5 @@ def test_no_check_ends_where_somebody_had_one_end(tmpdir, mocker, left_by_somebo
     record = {"device": "/dev/md0", "uuid": "u", "level": "raid1", "health": "optimal", "sync": None, "members": []}
     known = {"u": {"since": 0, "at": 0, "is_running": False}}
     check._begin(host, [record], known, 1e9, config.load_or_default(host))
-    assert begun == [("check", "max")] and known["u"]["is_running"]
+    assert begun == [("check", "max")]
+    assert known["u"]["is_running"]

@@ -25,12 +25,16 @@ def samples(record, **alerts):
 
 def test_an_array_and_its_members():
     found = samples(RECORD)
-    assert found["xsraid_up"] == [(("lab", "a", "uuid-a"), 1)] and found["xsraid_pool_up"] == [(("lab",), 1)]
-    assert found["xsraid_array_degraded"] == [(AT, 1)] and found["xsraid_array_redundancy_left"] == [(AT, 0)]
-    assert found["xsraid_array_size_bytes"] == [(AT, 1 << 40)] and found["xsraid_sync_ratio"] == [(AT + ("recover",), 0.25)]
+    assert found["xsraid_up"] == [(("lab", "a", "uuid-a"), 1)]
+    assert found["xsraid_pool_up"] == [(("lab",), 1)]
+    assert found["xsraid_array_degraded"] == [(AT, 1)]
+    assert found["xsraid_array_redundancy_left"] == [(AT, 0)]
+    assert found["xsraid_array_size_bytes"] == [(AT, 1 << 40)]
+    assert found["xsraid_sync_ratio"] == [(AT + ("recover",), 0.25)]
     assert found["xsraid_alert_spool_entries"] == [(("lab", "a", "uuid-a"), 2)]
     assert found["xsraid_member_errors"] == [(AT + ("/dev/sda", "Z0"), 3)]
-    assert found["xsraid_member_pending_sectors"] == [(AT + ("/dev/sda", "Z0"), 8)] and found["xsraid_member_reallocated_sectors"] == []
+    assert found["xsraid_member_pending_sectors"] == [(AT + ("/dev/sda", "Z0"), 8)]
+    assert found["xsraid_member_reallocated_sectors"] == []
     states = [labels[5:] for labels, value in found["xsraid_member_state"] if value == 1]
     assert states == [("/dev/sda", "Z0", "active"), ("slot 1", "", "missing")]
 
@@ -49,7 +53,8 @@ def test_what_is_not_known_is_left_out():
 
 def test_who_did_not_answer_is_down():
     found = metrics.of_answers([answer("a", None, ["LATE", "x"], "lab"), answer(None, None, ["NO_ANSWER", "x"], "shop")], ["lab", "shop"])
-    assert found["xsraid_up"] == [(("lab", "a", "uuid-a"), 0)] and found["xsraid_pool_up"] == [(("lab",), 1), (("shop",), 0)]
+    assert found["xsraid_up"] == [(("lab", "a", "uuid-a"), 0)]
+    assert found["xsraid_pool_up"] == [(("lab",), 1), (("shop",), 0)]
 
 
 def test_labels_and_values_go_together():
@@ -61,14 +66,20 @@ def test_labels_and_values_go_together():
 def test_the_dashboard_loads_and_shows_what_is_exported():
     with io.open(DASHBOARD, encoding="utf-8") as source:
         dashboard = json.load(source)
-    assert isinstance(dashboard["schemaVersion"], int) and dashboard["title"] and dashboard["id"] is None
+    assert isinstance(dashboard["schemaVersion"], int)
+    assert dashboard["title"]
+    assert dashboard["id"] is None
     variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
     assert (variables["datasource"]["type"], variables["datasource"]["query"]) == ("datasource", "prometheus")
     panels = dashboard["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     for panel in panels:
-        assert panel["type"] and panel["title"] and set(panel["gridPos"]) == set("hwxy") and panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
-        assert panel["datasource"]["uid"] == "${datasource}" and all(target["refId"] and target["expr"] for target in panel["targets"])
+        assert panel["type"]
+        assert panel["title"]
+        assert set(panel["gridPos"]) == set("hwxy")
+        assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
+        assert panel["datasource"]["uid"] == "${datasource}"
+        assert all(target["refId"] and target["expr"] for target in panel["targets"])
     used = set(re.findall(r"\bxsraid_\w+", " ".join(target["expr"] for panel in panels for target in panel["targets"])))
     assert used == {family.name for family in metrics.FAMILIES}
     assert set(re.findall(r"\$(\w+)", json.dumps(dashboard))) - {"__all"} <= set(variables)

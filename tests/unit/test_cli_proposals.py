@@ -21,7 +21,8 @@ def test_disks_in_use_are_no_choice_and_clean_ones_come_first():
 
 def test_disks_are_named_as_everywhere():
     chosen, unknown = proposals.named(proposals.usable(DISKS), "sdd, /dev/sda Zsdd sdc")
-    assert [each["device"] for each in chosen] == ["/dev/sdd", "/dev/sda"] and unknown == ["sdc"]
+    assert [each["device"] for each in chosen] == ["/dev/sdd", "/dev/sda"]
+    assert unknown == ["sdc"]
 
 
 @pytest.mark.parametrize("count,levels,best", [

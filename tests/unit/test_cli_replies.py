@@ -25,7 +25,8 @@ def text(lines):
 def test_every_reply_fits_80_columns(name):
     lines = text(replies.reply(CALLS[name]["reply"], detailed=True))
     assert [line for line in lines if len(line) > 80] == []
-    assert lines and [line for line in lines if line != line.rstrip()] == []
+    assert lines
+    assert [line for line in lines if line != line.rstrip()] == []
 
 
 def test_disks():
@@ -104,7 +105,8 @@ def test_durations(seconds, shown):
 def test_what_is_too_wide_is_wrapped_in_its_column():
     lines = text(layout.table(["name", "text"], [["x", "word " * 40], ["y", u"caf\xe9"]]))
     assert max(len(line) for line in lines) <= 80
-    assert lines[2].startswith("      word") and lines[-1] == u"y     caf\xe9"
+    assert lines[2].startswith("      word")
+    assert lines[-1] == u"y     caf\xe9"
 
 
 def test_nothing_in_a_reply_moves_the_cursor():
@@ -116,7 +118,10 @@ def test_nothing_in_a_reply_moves_the_cursor():
 def test_versions_are_compared_as_numbers(there, older, command, mocker):
     mocker.patch.object(versions, "__version__", "0.2.0")
     sentence, advice = versions.compared(there, "h")
-    assert older in sentence and there in sentence and "0.2.0" in sentence and command in advice
+    assert older in sentence
+    assert there in sentence
+    assert "0.2.0" in sentence
+    assert command in advice
     assert versions.compared("0.2.0", "h") == ("", "")
 
 

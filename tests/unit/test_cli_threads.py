@@ -41,7 +41,9 @@ def test_calls_run_at_the_same_time_and_one_that_hangs_is_left_behind():
     started = time.time()
     first, second, third = threads.ask([lambda: 1, fail, lambda: time.sleep(30)], 0.5)
     assert time.time() - started < 20
-    assert first == (1, None, False) and isinstance(second.error, ValueError) and third == (None, None, True)
+    assert first == (1, None, False)
+    assert isinstance(second.error, ValueError)
+    assert third == (None, None, True)
 
 
 def test_all_hosts_stand_in_one_table_and_those_that_did_not_answer_below():
@@ -70,7 +72,8 @@ def test_what_has_no_table_of_its_own_stands_under_each_hosts_name():
 
 def test_versions_stand_in_a_table():
     lines = text(rows.lines([answer("a", {"version": "0.0.1", "python": "3.6.8"})], "version"))
-    assert lines[:2] == ["HOST  VERSION  PYTHON", "a     0.0.1    3.6.8"] and "older" in " ".join(lines[2:])
+    assert lines[:2] == ["HOST  VERSION  PYTHON", "a     0.0.1    3.6.8"]
+    assert "older" in " ".join(lines[2:])
 
 
 def test_json_of_one_pool_and_of_many():
@@ -107,7 +110,9 @@ def test_the_inventory():
 def test_what_is_wrong_in_the_inventory_is_told_with_its_line(content, line, words):
     with pytest.raises(Problem) as caught:
         inventory.parse(content, "pools.ini")
-    assert caught.value.status == USAGE and caught.value.what.startswith("pools.ini, line %d: " % line) and words in caught.value.what
+    assert caught.value.status == USAGE
+    assert caught.value.what.startswith("pools.ini, line %d: " % line)
+    assert words in caught.value.what
 
 
 def test_a_password_in_the_inventory_is_refused_with_where_it_belongs():
@@ -119,4 +124,5 @@ def test_a_password_in_the_inventory_is_refused_with_where_it_belongs():
 def test_no_inventory_says_how_to_write_one(tmpdir):
     with pytest.raises(Problem) as caught:
         inventory.load(str(tmpdir.join("pools.ini")))
-    assert caught.value.status == USAGE and "address = " in caught.value.advice
+    assert caught.value.status == USAGE
+    assert "address = " in caught.value.advice

@@ -110,8 +110,10 @@ def test_keywords_in_any_case_from_three_letters_on(word, keyword):
 
 def test_who_is_mailed():
     configuration = Configuration("MAILADDR\nmail a@x, b@x\nMAILADDR c@x\nPROGRAM\nPROGRAM '/x y' z\nPROGRAM w\nMAILFROM a b\nMAILF c\n")
-    assert configuration.first("MAILADDR") == "a@x," and configuration.recipients() == ["a@x"]
-    assert configuration.first("PROGRAM") == "/x y" and configuration.sender() == "a b c"
+    assert configuration.first("MAILADDR") == "a@x,"
+    assert configuration.recipients() == ["a@x"]
+    assert configuration.first("PROGRAM") == "/x y"
+    assert configuration.sender() == "a b c"
     nobody = Configuration("MAILADDR\nMAILFROM\n")
     assert (nobody.first("MAILADDR"), nobody.recipients(), nobody.sender()) == (None, [], None)
     assert Configuration('MAILADDR a@x,b@x," ",\n').recipients() == ["a@x", "b@x"]
@@ -169,7 +171,8 @@ def test_an_array_line_in_full():
         refused=("junk=1",),
         is_read=True,
     )
-    assert len(found.words) == 15 and found.words[0] == "/dev/md/x"
+    assert len(found.words) == 15
+    assert found.words[0] == "/dev/md/x"
 
 
 def test_a_line_that_says_nothing():
@@ -203,13 +206,16 @@ def test_a_line_that_says_nothing():
 )
 def test_nodes(word, node):
     found = line(word + " uuid=" + UUID)
-    assert found.node == node and found.ignored == (node == "<ignore>") and found.uuid == UUID
+    assert found.node == node
+    assert found.ignored == (node == "<ignore>")
+    assert found.uuid == UUID
     assert found.refused == ((("any thing", "thing")[1],) if "thing" in word else () if node else (word,))
 
 
 def test_the_first_node_counts_wherever_it_stands():
     found = line("uuid=%s /dev/sdx one /dev/md1" % UUID)
-    assert found.node == "/dev/md/one" and found.refused == ("/dev/sdx", "/dev/md1")
+    assert found.node == "/dev/md/one"
+    assert found.refused == ("/dev/sdx", "/dev/md1")
 
 
 @pytest.mark.parametrize(
@@ -233,7 +239,8 @@ def test_the_first_node_counts_wherever_it_stands():
 )
 def test_uuids(text, uuid):
     found = line("/dev/md0 UUid=" + text)
-    assert found.uuid == uuid and found.known == (uuid is not None)
+    assert found.uuid == uuid
+    assert found.known == (uuid is not None)
 
 
 @pytest.mark.parametrize(
@@ -253,7 +260,8 @@ def test_uuids(text, uuid):
     ],
 )
 def test_names(words, name):
-    assert line(words).name == name and line(words).known == (name is not None)
+    assert line(words).name == name
+    assert line(words).known == (name is not None)
 
 
 @pytest.mark.parametrize(
@@ -288,7 +296,8 @@ def test_super_minors_are_numbers_of_c(text, number):
 @pytest.mark.parametrize("text,count", [("4", 4), ("4x", 4), ("x", 0), ("", 0), ("-1", -1), ("65534", None), ("4294967297", 1), ("'\v\f 3\n", 3)])
 def test_counts_are_what_a_word_begins_with(text, count):
     found = line("num-devices=9 spares=9 DISKS=%s spares=%s" % (text, text))
-    assert found.device_count == count and found.spare_count == (65534 if count is None else count)
+    assert found.device_count == count
+    assert found.spare_count == (65534 if count is None else count)
 
 
 def test_the_first_word_holds_or_the_last():
@@ -304,7 +313,8 @@ def test_the_first_word_holds_or_the_last():
 def test_what_mdadm_does_not_take_gives_way_to_what_it_takes():
     found = line("uuid=x uuid=%s super-minor=x super-minor=1 metadata=9 metadata=1" % UUID)
     assert (found.uuid, found.super_minor, found.metadata, found.refused) == (UUID, 1, "1", ("uuid=x", "super-minor=x", "metadata=9"))
-    assert line("level=raid1 level=x").level is None and line("level=raid1 level=x").refused == ("level=x",)
+    assert line("level=raid1 level=x").level is None
+    assert line("level=raid1 level=x").refused == ("level=x",)
 
 
 @pytest.mark.parametrize(
@@ -391,7 +401,8 @@ def test_lines_without_identity_mean_nothing_to_mdadm(words, known):
 
 def test_devices_that_are_too_long_fit_nothing():
     assert line("devices=%s,%s" % ("x" * 1023, "y" * 1024)).devices == ("x" * 1023,)
-    assert line("devices=").devices == () and line("devices=,").devices == ()
+    assert line("devices=").devices == ()
+    assert line("devices=,").devices == ()
 
 
 def test_each_line_says_where_it_stands():
@@ -500,7 +511,8 @@ def test_the_line_by_which_mdadm_would_assemble_comes_first():
     text = "ARRAY /dev/md1 uuid=%s name=wrong\nARRAY /dev/md2 name=mine\nARRAY /dev/md3 uuid=%s\n" % (UUID, UUID)
     assert line_of(FACTS, lines(text)).node == "/dev/md2"
     assert line_of(FACTS, lines(text)[:1]).node == "/dev/md1"
-    assert line_of(FACTS, lines("ARRAY name=x\n")) is None and line_of(FACTS, []) is None
+    assert line_of(FACTS, lines("ARRAY name=x\n")) is None
+    assert line_of(FACTS, []) is None
 
 
 @pytest.mark.parametrize(
@@ -538,7 +550,8 @@ def test_a_line_in_a_file_that_mdadm_does_not_read_counts_after_those_that_it_re
 
 
 def test_volumes_in_containers_are_known_by_container_and_member():
-    assert line_of(VOLUME, [line("container=/dev/md/imsm member=0")]) and not line_of(VOLUME, [line("container=/dev/md/imsm member=1")])
+    assert line_of(VOLUME, [line("container=/dev/md/imsm member=0")])
+    assert not line_of(VOLUME, [line("container=/dev/md/imsm member=1")])
     assert line_of(VOLUME, [line("container=%s name=x member=0" % OTHER)]) is None
     assert line_of(VOLUME._replace(name="x", device_count=3), [line("container=%s name=x num-devices=2" % OTHER)]).container == OTHER
     assert line_of(ArrayFacts(name="y"), [line("container=%s name=y num-devices=9" % OTHER)]) is None  # not surely in any
@@ -633,7 +646,8 @@ def test_every_byte_that_is_not_ours_stays(text):
     configuration.set_word("MAILFROM", "a@x")
     configuration.set_array("/dev/md0", UUID.replace(":", ""))
     assert configuration.text() == text + end + "ARRAY /dev/md0 UUID=%s\nMAILFROM a@x\n" % UUID
-    assert configuration.remove_array(UUID.upper()) and not configuration.remove_array(UUID)
+    assert configuration.remove_array(UUID.upper())
+    assert not configuration.remove_array(UUID)
     configuration.remove_words("mailf")
     assert configuration.text() == text + end
 
@@ -644,7 +658,8 @@ def test_what_stands_between_the_lines_of_an_entry_stays():
     configuration = Configuration(text)
     assert configuration.set_array("/dev/md2", UUID, 2) == "ARRAY /dev/md2 UUID=%s spares=2" % UUID
     assert configuration.text() == "ARRAY /dev/md2 UUID=%s spares=2\n" % UUID + rest
-    assert configuration.remove_array(UUID) and configuration.text() == rest
+    assert configuration.remove_array(UUID)
+    assert configuration.text() == rest
 
 
 def test_a_line_that_says_it_already_stays_as_it_is_and_its_doubles_go():
@@ -699,7 +714,8 @@ def test_words_are_set_once():
 def test_lines_of_our_own_that_say_how_many_members_or_which(words, pins):
     part = ConfFile("/etc/mdadm.conf.d/a.conf", "ARRAY uuid=%s num-devices=2\n" % UUID, True)
     configuration = Configuration("ARRAY /dev/md0 UUID=%s%s\nARRAY /dev/md1 UUID=%s disks=2\n" % (UUID, words, OTHER), others=[part])
-    assert configuration.pins_members(UUID.upper()) == pins and configuration.pins_members(OTHER)
+    assert configuration.pins_members(UUID.upper()) == pins
+    assert configuration.pins_members(OTHER)
 
 
 # several files
@@ -711,14 +727,16 @@ def test_arrays_to_assemble_are_those_of_ours_and_of_what_mdadm_reads():
     for is_read in (True, False):
         configuration = Configuration(text, others, is_read=is_read)
         assert sorted(configuration.arrays(), key=str) == [("/dev/md2", None), (None, UUID)]
-        assert configuration.has_array(UUID.replace(":", "-")) and not configuration.has_array(OTHER)
+        assert configuration.has_array(UUID.replace(":", "-"))
+        assert not configuration.has_array(OTHER)
         assert sorted(str(one.name) for one in configuration.wanted_lines()) == ["None", "x", "y"]
 
 
 def test_what_is_mailed_stands_in_the_first_file_that_mdadm_reads():
     parts = [ConfFile("/b", "MAILADDR b\nMAILFROM b\n", True), ConfFile("/c", "MAILADDR c\nMAILFROM c c\n", True)]
     assert (Configuration("", parts).first("MAILADDR"), Configuration("", parts).sender()) == ("b", "b")
-    assert Configuration("MAILADDR a\nMAILFROM a\n", parts).sender() == "a" and Configuration("MAILADDR a\n", parts).recipients() == ["a"]
+    assert Configuration("MAILADDR a\nMAILFROM a\n", parts).sender() == "a"
+    assert Configuration("MAILADDR a\n", parts).recipients() == ["a"]
     unread = Configuration("MAILADDR a\nMAILFROM a\n", [parts[0]._replace(is_read=False), parts[1]], is_read=False)
     assert (unread.first("MAILADDR"), unread.sender()) == ("c", "c c")
 
@@ -733,7 +751,8 @@ def test_no_file_continues_the_one_before_it():
     configuration = Configuration("ARRAY name=a", parts)
     merged = configuration.merged()
     assert merged.text() == "ARRAY name=a\n# x\nARRAY name=b\n  spares=1\nname=c\n"
-    assert [(one.name, one.path) for one in merged.array_lines()] == [("a", "/etc/mdadm.conf"), ("b", "/etc/mdadm.conf")] and merged.first(
+    assert [(one.name, one.path) for one in merged.array_lines()] == [("a", "/etc/mdadm.conf"), ("b", "/etc/mdadm.conf")]
+    assert merged.first(
         "MAILADDR"
     ) is None
     assert Configuration("").merged().text() == ""
@@ -754,23 +773,29 @@ def taking_over():
 
 def test_a_file_that_hides_another_says_what_that_one_said():
     configuration = taking_over()
-    assert configuration.text() == "" and [one.path for one in configuration.array_lines()] == [
+    assert configuration.text() == ""
+    assert [one.path for one in configuration.array_lines()] == [
         "/etc/mdadm/mdadm.conf",
         "/etc/mdadm.conf.d/b.conf",
         "/etc/mdadm/mdadm.conf.d/c.conf",
     ]
-    assert configuration.pins_members(UUID) and not configuration.remove_array(OTHER) and configuration.text() == ""
+    assert configuration.pins_members(UUID)
+    assert not configuration.remove_array(OTHER)
+    assert configuration.text() == ""
     configuration.set_array("/dev/md0", OTHER)
     old = "MAILADDR a\nARRAY /dev/md1 uuid=%s disks=2\nARRAY name=c\n" % UUID
     assert configuration.text() == old + "ARRAY /dev/md0 UUID=%s\n" % OTHER
     assert [(one.path, one.is_read) for one in configuration.array_lines()][2:] == [("/etc/mdadm.conf", True), ("/etc/mdadm.conf.d/b.conf", False)]
     configuration.set_word("MAILADDR", "b")
-    assert configuration.text().startswith("MAILADDR b\nARRAY /dev/md1") and configuration.first("MAILADDR") == "b"
+    assert configuration.text().startswith("MAILADDR b\nARRAY /dev/md1")
+    assert configuration.first("MAILADDR") == "b"
     configuration = taking_over()
-    assert configuration.remove_array(UUID) and configuration.text() == "MAILADDR a\nARRAY name=c\n"
+    assert configuration.remove_array(UUID)
+    assert configuration.text() == "MAILADDR a\nARRAY name=c\n"
     configuration = taking_over()
     configuration.remove_words("MAILADDR")
-    assert configuration.text().startswith("ARRAY /dev/md1") and configuration.is_read
+    assert configuration.text().startswith("ARRAY /dev/md1")
+    assert configuration.is_read
 
 
 def test_mdadm_has_the_names_that_it_had():
@@ -780,4 +805,6 @@ def test_mdadm_has_the_names_that_it_had():
         same_uuid,
         bare_uuid,
     )
-    assert bare_uuid("A-b:c.d e") == "abcde" and same_uuid("A:b", "aB") and not same_uuid("a", "b")
+    assert bare_uuid("A-b:c.d e") == "abcde"
+    assert same_uuid("A:b", "aB")
+    assert not same_uuid("a", "b")

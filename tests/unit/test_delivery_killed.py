@@ -119,7 +119,8 @@ class Place(object):
 def test_a_delivery_that_is_killed_before_any_of_its_steps_loses_nothing(tmpdir, mocker):
     steps = Place(tmpdir.mkdir("whole"), mocker).deliver()
     processes = {process for process, _, _ in steps}
-    assert processes == {MAIN, "webhook" + CHILD} | set(channels.NAMES) and len(steps) > 25, steps
+    assert processes == {MAIN, "webhook" + CHILD} | set(channels.NAMES), steps
+    assert len(steps) > 25, steps
     for process, number, what in steps:
         mocker.stopall()
         place = Place(tmpdir.mkdir("%s-%d" % (process, number)), mocker)
@@ -128,8 +129,10 @@ def test_a_delivery_that_is_killed_before_any_of_its_steps_loses_nothing(tmpdir,
             place.deliver()
         counts = place.counts()
         twice = [name for name, count in counts.items() if count != 1]
-        assert all(count >= 1 for count in counts.values()) and twice in ([], [process.strip(CHILD)]), (process, number, what, counts)
-        assert spool.is_empty(place.host) and spool.events(place.host) == [], (process, number, what)
+        assert all(count >= 1 for count in counts.values()), (process, number, what, counts)
+        assert twice in ([], [process.strip(CHILD)]), (process, number, what, counts)
+        assert spool.is_empty(place.host), (process, number, what)
+        assert spool.events(place.host) == [], (process, number, what)
         alert, = spool.history(place.host, 9)
         assert {state["state"] for state in alert["channels"].values()} == {"accepted"}, (process, number, what)
         left = sorted(path.basename for path in tmpdir.join("%s-%d" % (process, number), "var/lib/xsraid/spool").listdir())

@@ -17,7 +17,8 @@ def test_names_in_any_encoding_are_put_down_as_they_are(tmpdir, device):
     with io.open(HOOK, encoding="utf-8") as source:
         text = source.read()
     folder = tmpdir.ensure("var/lib/xsraid/spool", dir=True)
-    assert '"/var/lib/xsraid/spool"' in text and '"/usr/bin/systemctl"' in text
+    assert '"/var/lib/xsraid/spool"' in text
+    assert '"/usr/bin/systemctl"' in text
     hook = tmpdir.join("hook")
     hook.write(text.replace("/var/lib/xsraid/spool", str(folder)).replace("/usr/bin/systemctl", "/bin/true"))
     subprocess.check_call([sys.executable, str(hook), "Fail", device], env={"LC_ALL": "C"})
@@ -25,4 +26,5 @@ def test_names_in_any_encoding_are_put_down_as_they_are(tmpdir, device):
     with open(str(folder.join(name)), "rb") as put:
         assert put.read().startswith(b"event=Fail\ndevice=" + device.replace(b"\n", b" ") + b"\n")
     event, = spool.events(Host(str(tmpdir)))
-    assert event.event == "Fail" and event.device.startswith("/dev/md")
+    assert event.event == "Fail"
+    assert event.device.startswith("/dev/md")

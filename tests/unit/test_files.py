@@ -43,7 +43,8 @@ def test_replace_keeps_a_files_mode_and_sets_a_new_one_before_the_content(host, 
     host.replace("/etc/shut", "new")
     assert (tmpdir.join("etc/shut").read(), stat.S_IMODE(os.stat(str(tmpdir.join("etc/shut"))).st_mode)) == ("new", 0o600)
     staged = host.stage("/etc/secret", "s3cret", 0o640, "mail")
-    assert stat.S_IMODE(os.stat(staged.aside).st_mode) == 0o640 and not tmpdir.join("etc/secret").check()
+    assert stat.S_IMODE(os.stat(staged.aside).st_mode) == 0o640
+    assert not tmpdir.join("etc/secret").check()
     staged.discard()
     assert sorted(os.listdir(str(tmpdir.join("etc")))) == ["open", "shut"]
 
@@ -58,7 +59,8 @@ def test_a_link_is_followed_not_replaced(host, tmpdir):
     tmpdir.join("etc/real").write("old")
     tmpdir.join("etc/link").mksymlinkto("real")
     host.replace("/etc/link", "new")
-    assert tmpdir.join("etc/real").read() == "new" and tmpdir.join("etc/link").islink()
+    assert tmpdir.join("etc/real").read() == "new"
+    assert tmpdir.join("etc/link").islink()
 
 
 def test_what_a_killed_call_left_aside_is_no_obstacle(host, tmpdir):
@@ -70,7 +72,8 @@ def test_what_a_killed_call_left_aside_is_no_obstacle(host, tmpdir):
 def test_a_file_that_cannot_be_written_is_named():
     with pytest.raises(CommandFailed) as caught:
         Host("/").replace("/proc/version", "x")
-    assert caught.value.parameters[0] == "write /proc/version" and "as it was" in caught.value.sentence
+    assert caught.value.parameters[0] == "write /proc/version"
+    assert "as it was" in caught.value.sentence
 
 
 def paths_of(descriptor_or_paths):
@@ -93,7 +96,8 @@ def test_the_content_of_a_file_is_on_disk_before_its_name_and_then_that(host, mo
     host.remove("/etc/moved")
     written, moved, removed = [call for call in calls if call != ("unlink", "file.xsraid-new")][:3], calls[-5:-2], calls[-2:]
     assert written == [("fsync", "file.xsraid-new"), ("rename", "file.xsraid-new"), ("fsync", "etc")]
-    assert moved == [("fsync", "file"), ("rename", "file"), ("fsync", "etc")] and removed == [("unlink", "moved"), ("fsync", "etc")]
+    assert moved == [("fsync", "file"), ("rename", "file"), ("fsync", "etc")]
+    assert removed == [("unlink", "moved"), ("fsync", "etc")]
 
 
 @pytest.mark.parametrize(
@@ -107,7 +111,8 @@ def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(host, tmpd
     system_faults.fails(mocker, call, number)
     with pytest.raises(CommandFailed) as caught:
         host.replace("/etc/file", "new")
-    assert caught.value.parameters[1] == errno.errorcode[number] and "as it was" in caught.value.sentence
+    assert caught.value.parameters[1] == errno.errorcode[number]
+    assert "as it was" in caught.value.sentence
     assert [path.basename for path in tmpdir.join("etc").listdir()] == (["file"] if old else [])
     assert old is None or tmpdir.join("etc/file").read() == old
 
@@ -202,10 +207,12 @@ def test_run_gives_a_fixed_environment_and_no_shell(host, mocker):
 def test_run_says_what_failed(host):
     with pytest.raises(CommandFailed) as caught:
         run(host, ["ls", "/no/such file"])
-    assert caught.value.parameters[:2] == ["ls '/no/such file'", "2"] and "No such file" in caught.value.parameters[2]
+    assert caught.value.parameters[:2] == ["ls '/no/such file'", "2"]
+    assert "No such file" in caught.value.parameters[2]
     with pytest.raises(CommandFailed) as caught:
         run(host, ["no-such-tool"])
-    assert "no-such-tool" in caught.value.sentence and "yum" in caught.value.sentence
+    assert "no-such-tool" in caught.value.sentence
+    assert "yum" in caught.value.sentence
     assert run(host, ["false"], accept=None).status == 1
 
 

@@ -124,17 +124,21 @@ def test_members_with_their_slots(machine, disk, slots):
 def test_the_locate_led_is_on_for_that_long(machine, slept):
     machine.enclosure()
     reply = machine.blink(seconds=7)
-    assert slept == [(7, "1")] and (machine.locate, machine.noted) == ("0", []) and machine.log("dd") == []
+    assert slept == [(7, "1")]
+    assert (machine.locate, machine.noted) == ("0", [])
+    assert machine.log("dd") == []
     assert list(reply.items())[:-1] == [
         ("device", "/dev/sda"), ("serial", "Z1Z0"), ("by_id", "/dev/disk/by-id/ata-Z1Z0"), ("enclosure_slot", "0:0:8:0 Slot 03"),
         ("array", "/dev/md0"), ("way", "locate LED"), ("seconds", 7)]
-    assert "says Z1Z0" in reply["next"] and "remove_disk" in reply["next"]
+    assert "says Z1Z0" in reply["next"]
+    assert "remove_disk" in reply["next"]
 
 
 def test_a_led_that_was_on_stays_on(machine, slept):
     machine.enclosure(locate=1)
     machine.blink()
-    assert slept == [(60, "1")] and machine.locate == "1"
+    assert slept == [(60, "1")]
+    assert machine.locate == "1"
 
 
 @pytest.mark.parametrize("other_seconds", [5, 500])
@@ -150,7 +154,8 @@ def test_two_calls_for_one_disk(machine, mocker, other_seconds):
         seen.append((seconds, machine.locate))
     system_faults.time_flies(mocker, call_another)
     machine.blink(seconds=60)
-    assert seen == ["1", (other_seconds, "1"), (60, "1" if other_seconds < 60 else "0")] and (machine.locate, machine.noted) == ("0", [])
+    assert seen == ["1", (other_seconds, "1"), (60, "1" if other_seconds < 60 else "0")]
+    assert (machine.locate, machine.noted) == ("0", [])
 
 
 def test_what_a_killed_call_left_on_is_put_out_when_its_time_is_over(machine, mocker):
@@ -184,7 +189,8 @@ def test_a_note_that_says_nothing_more_goes(machine, facts):
     machine.enclosure(locate=1)
     store.write(machine.host, "identifying", facts, "a" * 32)
     identify.put_out(machine.host)
-    assert machine.noted == [] and machine.locate == ("0" if facts.get("until") == 9e9 else "1")
+    assert machine.noted == []
+    assert machine.locate == ("0" if facts.get("until") == 9e9 else "1")
 
 
 @pytest.mark.parametrize("later_s,works", [(100, True), (100000, False)])
@@ -199,7 +205,8 @@ def test_a_led_that_cannot_be_put_out_is_tried_again_for_a_day(machine, mocker, 
         machine.tool("ledctl", "")
     system_faults.clock_shows(mocker, now + later_s)
     identify.put_out(machine.host)
-    assert machine.noted == [] and machine.log("ledctl") == ["--listed-only locate_off=/dev/disk/by-id/ata-Z1Z0"] * 2
+    assert machine.noted == []
+    assert machine.log("ledctl") == ["--listed-only locate_off=/dev/disk/by-id/ata-Z1Z0"] * 2
 
 
 @pytest.mark.parametrize("has_enclosure", [False, True])
@@ -211,7 +218,9 @@ def test_ledctl_where_there_is_no_locate(machine, has_enclosure):
         machine.enclosure()
         machine.folder.join(SLOT, "locate").remove()
     reply = machine.blink(seconds=1)
-    assert reply["way"] == "ledctl" and machine.log("dd") == [] and machine.noted == []
+    assert reply["way"] == "ledctl"
+    assert machine.log("dd") == []
+    assert machine.noted == []
     assert machine.log("ledctl") == ["--listed-only locate=/dev/sda", "--listed-only locate_off=/dev/sda"]
 
 
@@ -221,7 +230,9 @@ def test_an_enclosure_that_ignores_it(machine, slept):
     machine.folder.join(SLOT, "locate").remove()
     machine.folder.join(SLOT, "locate").mksymlinkto("/dev/null")
     reply = machine.blink(seconds=1)
-    assert (reply["way"], reply["enclosure_slot"]) == ("activity light", "0:0:8:0 Slot 03") and machine.log("dd") and machine.noted == []
+    assert (reply["way"], reply["enclosure_slot"]) == ("activity light", "0:0:8:0 Slot 03")
+    assert machine.log("dd")
+    assert machine.noted == []
 
 
 def test_reads_where_nothing_else_helps(machine):
@@ -229,12 +240,17 @@ def test_reads_where_nothing_else_helps(machine):
     machine.tool("ledctl", 'echo "unsupported controller" >&2; exit 19')
     started = time.time()
     reply = machine.blink("Z1Z1", seconds=2)
-    assert 1.9 < time.time() - started < 4 and reply["seconds"] == 2 and len(machine.log("ledctl")) == 1 and machine.noted == []
+    assert 1.9 < time.time() - started < 4
+    assert reply["seconds"] == 2
+    assert len(machine.log("ledctl")) == 1
+    assert machine.noted == []
     assert (reply["way"], reply["enclosure_slot"], reply["array"]) == ("activity light", None, "/dev/md0")
     reads = [line.split() for line in machine.log("dd")]
     assert {" ".join(words[:5]) for words in reads} == {"if=/dev/sdb of=/dev/null iflag=direct bs=1048576 count=1"}
     places = [int(words[5][len("skip="):]) for words in reads]
-    assert len(set(places)) > 5 and min(places) >= 0 and max(places) < 65
+    assert len(set(places)) > 5
+    assert min(places) >= 0
+    assert max(places) < 65
 
 
 def test_reads_come_in_turns_with_rest(machine, mocker):
@@ -246,7 +262,9 @@ def test_reads_come_in_turns_with_rest(machine, mocker):
         real(seconds)
     mocker.patch("time.sleep", side_effect=sleep)
     machine.blink(seconds=2)
-    assert [seconds for seconds, _ in rests][:1] == [0.5] and len(rests) == 2 and 0 < rests[0][1] < rests[1][1]
+    assert [seconds for seconds, _ in rests][:1] == [0.5]
+    assert len(rests) == 2
+    assert 0 < rests[0][1] < rests[1][1]
 
 
 def test_a_bad_place_is_no_dead_disk(machine):
@@ -265,7 +283,9 @@ def test_a_disk_that_cannot_be_read(machine):
     with pytest.raises(CommandFailed) as caught:
         machine.blink()
     assert len(machine.log("dd")) == 3
-    assert "Input/output error" in caught.value.parameters[2] and "stays dark" in caught.value.sentence and "says Z1Z0" in caught.value.sentence
+    assert "Input/output error" in caught.value.parameters[2]
+    assert "stays dark" in caught.value.sentence
+    assert "says Z1Z0" in caught.value.sentence
 
 
 def test_a_disk_that_hangs(machine, mocker):
@@ -273,7 +293,9 @@ def test_a_disk_that_hangs(machine, mocker):
     mocker.patch.object(identify, "READ_LIMIT_S", 0.2)
     with pytest.raises(Timeout) as caught:
         machine.blink()
-    assert len(machine.log("dd")) == 1 and "dd if=/dev/sda" in caught.value.parameters[0] and "stays dark" in caught.value.sentence
+    assert len(machine.log("dd")) == 1
+    assert "dd if=/dev/sda" in caught.value.parameters[0]
+    assert "stays dark" in caught.value.sentence
 
 
 def test_no_such_disk(machine):
@@ -284,4 +306,5 @@ def test_no_such_disk(machine):
 def test_an_attribute_that_is_not_there_is_not_made(machine):
     with pytest.raises(CommandFailed) as caught:
         machine.host.write_attribute("/sys/none", "1")
-    assert caught.value.parameters[:2] == ["write /sys/none", "ENOENT"] and not os.path.exists(machine.host.path("/sys/none"))
+    assert caught.value.parameters[:2] == ["write /sys/none", "ENOENT"]
+    assert not os.path.exists(machine.host.path("/sys/none"))

@@ -95,14 +95,16 @@ def test_a_disk_that_changes_meanwhile_proves_nothing(mocker):
         return read(host, device, offset, size)
 
     mocker.patch.object(identity, "_read", changing)
-    assert left(mocker, disks, "sda", "sdb") == ["sda", "sdb"] and len(count) >= 3 * identity.LOOKS
+    assert left(mocker, disks, "sda", "sdb") == ["sda", "sdb"]
+    assert len(count) >= 3 * identity.LOOKS
 
 
 def test_a_mark_proves_which_are_one_and_is_taken_away(mocker):
     shared = bytearray(BLANK)
     disks = Disks(mocker, sda=shared, sdb=shared, sdc=bytearray(BLANK))
     assert identity.are_one(None, "/dev/sda", ["/dev/sdb", "/dev/sdc"]) == ["/dev/sdb"]
-    assert set(map(bytes, disks.contents.values())) == {BLANK} and disks.writes == 2
+    assert set(map(bytes, disks.contents.values())) == {BLANK}
+    assert disks.writes == 2
 
 
 def test_no_mark_stands_where_anything_is(mocker):
@@ -111,9 +113,11 @@ def test_no_mark_stands_where_anything_is(mocker):
     one[:identity.HEAD_BYTES // 2] = b"x" * (identity.HEAD_BYTES // 2)
     other[identity.HEAD_BYTES // 2:identity.HEAD_BYTES - 4096] = b"y" * (identity.HEAD_BYTES // 2 - 4096)
     disks = Disks(mocker, sda=one, sdb=other)
-    assert identity.are_one(None, "/dev/sda", ["/dev/sdb"]) == [] and disks.writes == 2
+    assert identity.are_one(None, "/dev/sda", ["/dev/sdb"]) == []
+    assert disks.writes == 2
     other[identity.HEAD_BYTES - 1:identity.HEAD_BYTES] = b"y"
-    assert identity.are_one(None, "/dev/sda", ["/dev/sdb"]) == ["/dev/sdb"] and disks.writes == 2
+    assert identity.are_one(None, "/dev/sda", ["/dev/sdb"]) == ["/dev/sdb"]
+    assert disks.writes == 2
 
 
 def test_the_mark_goes_also_when_a_path_fails(mocker):

@@ -113,7 +113,8 @@ def test_what_stands_behind_in_memory_is_no_signature(tmpdir, mocker, garbage):
     tmpdir.join("wipefs").write("#!/bin/sh\ncat %s\n" % tmpdir.join("said"))
     tmpdir.join("wipefs").chmod(0o755)
     found, unreadable = signatures.signatures(Host("/", "%s:/bin" % tmpdir), ["disk"])
-    assert [one.type for one in found.get("disk", [])] == ["btrfs", "dos"] and unreadable == {}
+    assert [one.type for one in found.get("disk", [])] == ["btrfs", "dos"]
+    assert unreadable == {}
 
 
 @pytest.mark.parametrize("name", [b"/mnt/a\rb", b"/mnt/a\x0bb", b"/mnt/a\xe2\x80\xa8b", b"/mnt/a\xc2\x85b"])
@@ -127,4 +128,5 @@ def test_a_mount_point_with_an_odd_name_is_one(tmpdir, name):
 def test_what_udev_knows_is_a_line_each(tmpdir):
     tmpdir.ensure("run/udev/data/b8:0").write(u"E:MD_NAME=any:a\u2028E:MD_UUID=1\rE:ID_BUS=usb\nE:ID_BUS=ata\n".encode("utf-8"), "wb")
     properties = sysfs.udev_properties(Host(str(tmpdir)), "8:0")
-    assert properties["ID_BUS"] == "ata" and "MD_UUID" not in properties
+    assert properties["ID_BUS"] == "ata"
+    assert "MD_UUID" not in properties

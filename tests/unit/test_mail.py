@@ -34,7 +34,10 @@ CERTIFICATE = os.path.join(os.path.dirname(__file__), "unknown.pem")  # and its 
 
 def test_directives_as_ssmtp_reads_them():
     found = mail.directives(CENTOS)
-    assert found["root"] == "postmaster" and found["hostname"] == "dom0.example.com" and found["usetls"] == "YES" and "rewritedomain" not in found
+    assert found["root"] == "postmaster"
+    assert found["hostname"] == "dom0.example.com"
+    assert found["usetls"] == "YES"
+    assert "rewritedomain" not in found
 
 
 def test_only_what_is_asked_for_changes():
@@ -106,7 +109,8 @@ def test_app_password_loses_its_typography_and_equals_sign_warns():
 def test_passwords_that_ssmtp_cannot_carry(password, reason):
     with pytest.raises(BadArgument) as caught:
         mail.carried_password(password)
-    assert caught.value.parameters[0] == "smtp_password_secret" and reason in caught.value.sentence
+    assert caught.value.parameters[0] == "smtp_password_secret"
+    assert reason in caught.value.sentence
     assert "secret" not in caught.value.sentence.replace("smtp_password_secret", "").replace("the secret", "")
 
 
@@ -144,8 +148,11 @@ def test_a_message_is_right_whatever_the_host_is_called():
     message = email.message_from_string(text)
     (subject, charset), = email.header.decode_header(message["Subject"])
     assert subject.decode(charset) == u"Test alert: md0 on Z\xfcrich"
-    assert message["To"] == "a@example.com, b@example.com" and message["Auto-Submitted"] == "auto-generated" and message.get_payload() == "body\n"
-    assert message["Message-ID"].endswith("@example.com>") and message["Date"]
+    assert message["To"] == "a@example.com, b@example.com"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message.get_payload() == "body\n"
+    assert message["Message-ID"].endswith("@example.com>")
+    assert message["Date"]
 
 
 def test_recipients_go_to_sendmail_one_by_one_or_as_the_headers_say(tmpdir):
@@ -163,8 +170,11 @@ def test_no_line_of_a_body_is_longer_than_servers_take(word, more):
     text = mail.compose("dom0@example.com", ["a@example.com"], "s", "one\n\n" + body + "\n.\n", 0, "7", None)
     sent = text if isinstance(text, bytes) else text.encode("utf-8")
     lines = sent.split(b"\n\n", 1)[1].split(b"\n")
-    assert max(len(one) for one in lines) <= 990 and [one.decode("utf-8") for one in lines]
-    assert lines[0] == b"one" and b"".join(lines[2:-2]).decode("utf-8") == line and lines[-2:] == [b".", b""]
+    assert max(len(one) for one in lines) <= 990
+    assert [one.decode("utf-8") for one in lines]
+    assert lines[0] == b"one"
+    assert b"".join(lines[2:-2]).decode("utf-8") == line
+    assert lines[-2:] == [b".", b""]
 
 
 @pytest.mark.parametrize("recipients", [
@@ -190,15 +200,18 @@ def test_headers_are_folded():
     text = mail.compose("dom0@example.com", many, "word " * 60, "body\n", 0, "7", "1:2")
     message = email.message_from_string(text)
     assert max(len(line) for line in header_lines(text)) <= 78
-    assert [address for _, address in email.utils.getaddresses(message.get_all("To"))] == many and message["Cc"] is None
-    assert message["Subject"].replace("\n", "") == ("word " * 60).strip() and message["References"] == "<xsraid.12@example.com>"
+    assert [address for _, address in email.utils.getaddresses(message.get_all("To"))] == many
+    assert message["Cc"] is None
+    assert message["Subject"].replace("\n", "") == ("word " * 60).strip()
+    assert message["References"] == "<xsraid.12@example.com>"
 
 
 @pytest.mark.parametrize("subject", [
     u"[xsraid] Z\xfcrich " * 12, u"a" + u"\u65e5\u672c\u8a9e" * 90, u"\U0001f600 disk" * 20, u"=?utf-8?q?no_encoded_word?=", u"x" * 68, u"x" * 1200])
 def test_subjects_that_are_encoded(subject):
     text = mail.compose("dom0@example.com", ["a@example.com"], subject.encode("utf-8") if str is bytes else subject, "body\n", 0, "7", None)
-    assert max(len(line) for line in header_lines(text)) <= 76 and subject_of(text) == subject.strip()
+    assert max(len(line) for line in header_lines(text)) <= 76
+    assert subject_of(text) == subject.strip()
     words = email.message_from_string(text)["Subject"].split()
     assert u"".join(email.header.decode_header(word)[0][0].decode("utf-8") for word in words) == subject.strip()  # no character is parted
 
@@ -219,7 +232,8 @@ def test_more_recipients_than_a_header_of_ssmtp_holds_are_in_two():
     message = email.message_from_string(mail.compose("dom0@example.com", many, "hi", "body\n", 0, "7", None))
     to, cc = message["To"], message["Cc"]
     assert [address for _, address in email.utils.getaddresses([to, cc])] == many
-    assert 1800 < len(to.replace("\n", "\r\n")) < 2040 and len(cc.replace("\n", "\r\n")) < 2040
+    assert 1800 < len(to.replace("\n", "\r\n")) < 2040
+    assert len(cc.replace("\n", "\r\n")) < 2040
 
 
 @pytest.mark.parametrize("place", range(5))
@@ -230,7 +244,8 @@ def test_no_value_carries_another_header(place, end, more):
     values[place] += more + end + "Bcc: x@example.com" + end + "body"
     message = email.message_from_string(mail.compose(values[0], [values[1]], values[2], "body\n", 0, values[3], values[4]))
     assert message.keys() == ["From", "To", "Subject", "Date", "Message-ID", "Auto-Submitted", "MIME-Version", "Content-Type",
-                              "Content-Transfer-Encoding", "References"] and message.get_payload() == "body\n"
+                              "Content-Transfer-Encoding", "References"]
+    assert message.get_payload() == "body\n"
     assert "\n" not in subject_of(message.as_string())
 
 
@@ -365,7 +380,8 @@ def test_what_servers_answer(tmpdir, provider, words, got_at, meaning, advice):
     tmpdir.join("said").write("sendmail: " + got_at % words + "\n")
     answer = mail.send(ssmtp(tmpdir, "cat %s >&2; exit 1" % tmpdir.join("said")), "To: a@b\n\nhi\n", 20)
     assert (mail.verdict(answer), answer.response) == (meaning, got_at % words)
-    assert advice in answer.advice and mail.is_about_this_mail(answer) is (meaning == mail.REFUSED)
+    assert advice in answer.advice
+    assert mail.is_about_this_mail(answer) is (meaning == mail.REFUSED)
 
 
 @pytest.mark.parametrize("response,meaning", [
@@ -380,7 +396,8 @@ def test_what_is_not_clear_is_tried_again(response, meaning):
 
 
 def test_what_is_accepted_is_whatever_it_says():
-    assert mail.verdict(mail.Answer(True, "550 odd", "")) == mail.ACCEPTED and not mail.is_about_this_mail(mail.Answer(True, "550 odd", ""))
+    assert mail.verdict(mail.Answer(True, "550 odd", "")) == mail.ACCEPTED
+    assert not mail.is_about_this_mail(mail.Answer(True, "550 odd", ""))
 
 
 @pytest.mark.parametrize("response,is_so", [

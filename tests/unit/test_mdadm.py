@@ -25,7 +25,8 @@ def test_what_is_read():
     assert configuration.first("MAILADDR") == "root"
     assert configuration.first("PROGRAM") == "/usr/sbin/handle events"
     assert configuration.first("MAILFROM") is None
-    assert configuration.has_array(UUID.replace(":", "-")) and not configuration.has_array("0" * 32)
+    assert configuration.has_array(UUID.replace(":", "-"))
+    assert not configuration.has_array("0" * 32)
 
 
 def test_text_survives_untouched():
@@ -46,7 +47,8 @@ def test_array_line_replaces_its_older_forms():
     configuration.set_array("/dev/md0", UUID, 1)
     lines = [line for line in configuration.text().splitlines() if UUID in line.lower()]
     assert lines == ["ARRAY /dev/md0 UUID=%s spares=1" % UUID]
-    assert "ARRAY /dev/md/data level=raid1" in configuration.text() and "# mdadm.conf written by hand" in configuration.text()
+    assert "ARRAY /dev/md/data level=raid1" in configuration.text()
+    assert "# mdadm.conf written by hand" in configuration.text()
 
 
 def test_first_word_is_replaced_and_the_rest_stays():

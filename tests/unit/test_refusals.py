@@ -27,7 +27,8 @@ TWO = {"sdb": ["sdb1", "sdb2"]}
 
 def words(facts=FREE, allow_4k=False, **known):
     refusals, stale = decide(facts, NOTHING._replace(**known), allow_4k)
-    assert all(refusal["detail"] for refusal in refusals) and not (refusals and stale)
+    assert all(refusal["detail"] for refusal in refusals)
+    assert not (refusals and stale)
     return [refusal["reason"] for refusal in refusals], [item["type"] for item in stale]
 
 

@@ -74,7 +74,8 @@ def test_an_array_that_stays_open_is_as_it_was(dom0, mocker, action):
     dom0.mdadm("echo 'Device or resource busy' >&2; exit 1")
     with pytest.raises(CommandFailed) as caught:
         resync.make_read_only(dom0.host, ARRAY)
-    assert caught.value.parameters[0] == "mdadm --readonly /dev/md0" and "busy" in caught.value.parameters[2]
+    assert caught.value.parameters[0] == "mdadm --readonly /dev/md0"
+    assert "busy" in caught.value.parameters[2]
     assert dom0.read(ACTION)[:4] == "idle"
 
 
@@ -90,4 +91,5 @@ def test_an_array_is_let_go_though_it_stays_read_only(dom0, then):
     dom0.mdadm(then)
     dom0.host.command_limit_s = 0.3
     resync.make_writable(dom0.host, ARRAY)
-    assert dom0.read("asked") == "--readwrite /dev/md0\n" and dom0.read(ACTION)[:4] == "idle"
+    assert dom0.read("asked") == "--readwrite /dev/md0\n"
+    assert dom0.read(ACTION)[:4] == "idle"

@@ -41,8 +41,10 @@ def whole():
 def test_a_failing_disk_is_one_alert_and_its_rebuild_another():
     story = whole()
     assert story.then(10, [event("Fail", "/dev/sdb", 10), event("DegradedArray", None, 10)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
-    assert story.alerts[0]["component"] == "/dev/sdb" and story.alerts[0]["time"] == 10
-    assert story.alerts[0]["events"] == ["Fail", "DegradedArray"] and story.folded == []
+    assert story.alerts[0]["component"] == "/dev/sdb"
+    assert story.alerts[0]["time"] == 10
+    assert story.alerts[0]["events"] == ["Fail", "DegradedArray"]
+    assert story.folded == []
     assert story.then(12, [event("Fail", "/dev/sdb", 12), event("DegradedArray", None, 12)], record("degraded", 0)) == []
     assert story.folded == [(UUID, "Fail"), (UUID, "DegradedArray")]
     assert story.then(20, [event("RebuildStarted")], record("rebuilding", 0)) == []
@@ -56,7 +58,8 @@ def test_building_and_checking_alarm_nobody():
     story = Story()
     assert story.then(0, [event("NewArray"), event("DegradedArray"), event("RebuildStarted")], record("rebuilding", 0)) == []
     for at in (9, 11, 30, 2 * DAY_S):
-        assert story.then(at, [], record("rebuilding", 0)) == [] and not rules.needs_looking_after(story.memory, DAY_S)
+        assert story.then(at, [], record("rebuilding", 0)) == []
+        assert not rules.needs_looking_after(story.memory, DAY_S)
     now = 2 * DAY_S
     assert story.then(now + 9, [event("RebuildFinished"), event("SpareActive", "/dev/sdc")], record()) == []
     for health in ("checking", "resyncing"):
@@ -77,8 +80,10 @@ def test_a_new_array_that_is_not_being_filled_does():
     """Somebody made it with a member missing."""
     story = Story()
     assert story.then(0, [event("NewArray")], record("degraded", 0)) == []
-    assert story.then(10, [], record("degraded", 0)) == ["XSRAID_ARRAY_DEGRADED"] and not story.alerts[0]["is_reminder"]
-    assert story.then(20, [], record()) == ["XSRAID_REBUILD_FINISHED"] and not story.alerts[0]["is_reminder"]
+    assert story.then(10, [], record("degraded", 0)) == ["XSRAID_ARRAY_DEGRADED"]
+    assert not story.alerts[0]["is_reminder"]
+    assert story.then(20, [], record()) == ["XSRAID_REBUILD_FINISHED"]
+    assert not story.alerts[0]["is_reminder"]
 
 
 def test_a_rebuild_of_an_array_that_was_whole_does():
@@ -91,7 +96,8 @@ def test_a_rebuild_after_a_failure_that_was_told_while_it_was_built_goes_on_bein
     story = Story()
     story.then(0, [event("NewArray")], record("rebuilding", 0))
     assert story.then(5, [event("Fail", "/dev/sdb", 5)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
-    assert story.then(DAY_S + 6, [], record("rebuilding", 0)) == ["XSRAID_ARRAY_DEGRADED"] and story.alerts[0]["is_reminder"]
+    assert story.then(DAY_S + 6, [], record("rebuilding", 0)) == ["XSRAID_ARRAY_DEGRADED"]
+    assert story.alerts[0]["is_reminder"]
 
 
 def test_strange_arrays_that_do_not_run_alarm_nobody():
@@ -159,7 +165,9 @@ def alarms(count, at=1e6, story=None):
 
 
 def test_six_alarms_in_an_hour():
-    assert len(alarms(5)[1]) == 5 and len(alarms(6)[1]) == 6 and len(alarms(7)[1]) == 6
+    assert len(alarms(5)[1]) == 5
+    assert len(alarms(6)[1]) == 6
+    assert len(alarms(7)[1]) == 6
     for later, has_room in ((0, False), (0.5, False), (3599, False), (3600, True), (-0.5, True)):
         story, _ = alarms(7)
         assert len(alarms(1, 1e6 + later, story)[1]) == has_room
@@ -171,7 +179,8 @@ def test_what_was_held_back_is_told_when_there_is_room():
     assert (story.alerts[0]["folded"], story.alerts[0]["is_reminder"]) == (3, False)
     story, _ = alarms(9)
     assert story.then(1e6 + 100, [], record()) == []
-    assert story.then(1e6 + 3600, [], record()) == ["XSRAID_REBUILD_FINISHED"] and story.alerts[0]["is_reminder"] is False
+    assert story.then(1e6 + 3600, [], record()) == ["XSRAID_REBUILD_FINISHED"]
+    assert story.alerts[0]["is_reminder"] is False
     assert story.then(1e6 + 3601, [], record()) == []
 
 
@@ -259,7 +268,8 @@ def test_events_of_other_arrays_are_not_told_of_one():
         story.then(0, [], record(), other)
         asides = [event("DegradedArray"), event("RebuildStarted")._replace(device="/dev/md1"), event("SpareActive")._replace(device="/dev/md7")]
         assert story.then(10, [event("Fail", "/dev/sdb", 10)] + asides, record("degraded", 0), other) == ["XSRAID_DISK_FAILED"]
-        assert story.alerts[0]["events"] == ["Fail", "DegradedArray"] and story.folded == [(other["uuid"], "RebuildStarted")]
+        assert story.alerts[0]["events"] == ["Fail", "DegradedArray"]
+        assert story.folded == [(other["uuid"], "RebuildStarted")]
 
 
 def test_an_event_that_tells_nothing_is_not_folded():
@@ -358,14 +368,16 @@ def test_what_the_monitor_never_told_is_seen():
     assert story.then(50, [], record("failed", 0)) == []
     assert whole().then(10, [], record("failed", 0, level="raid0")) == ["XSRAID_ARRAY_FAILED"]
     story = whole()
-    assert story.then(10, [], record("missing", 0)) == [] and rules.needs_looking_after(story.memory, 0)
+    assert story.then(10, [], record("missing", 0)) == []
+    assert rules.needs_looking_after(story.memory, 0)
     assert story.then(15, [], record("missing", 0)) == ["XSRAID_ARRAY_MISSING"]
     assert story.then(20, [], record("inactive", 0, configured=False)) == []
 
 
 def test_a_pulled_disk_that_the_monitor_names_a_second_later_is_one_alert():
     story = whole()
-    assert story.then(10, [], record("degraded", 0)) == [] and rules.needs_looking_after(story.memory, 0)
+    assert story.then(10, [], record("degraded", 0)) == []
+    assert rules.needs_looking_after(story.memory, 0)
     assert story.then(11, [event("Fail", "/dev/sdb", 11)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
     assert story.then(30, [], record("degraded", 0)) == []
 
@@ -380,9 +392,11 @@ def test_a_degraded_array_is_reminded_of_once_a_day():
     story = whole()
     story.then(10, [event("Fail", "/dev/sdb", 10)], record("degraded", 0))
     assert story.then(DAY_S, [], record("degraded", 0)) == []
-    assert story.then(DAY_S + 20, [], record("degraded", 0)) == ["XSRAID_ARRAY_DEGRADED"] and story.alerts[0]["is_reminder"]
+    assert story.then(DAY_S + 20, [], record("degraded", 0)) == ["XSRAID_ARRAY_DEGRADED"]
+    assert story.alerts[0]["is_reminder"]
     assert story.then(DAY_S + 30, [], record("degraded", 0)) == []
-    assert rules.needs_looking_after(story.memory, DAY_S) and not rules.needs_looking_after(story.memory, 0)
+    assert rules.needs_looking_after(story.memory, DAY_S)
+    assert not rules.needs_looking_after(story.memory, 0)
 
 
 def test_a_flapping_disk_is_bounded_and_what_was_held_back_is_counted():
@@ -391,7 +405,8 @@ def test_a_flapping_disk_is_bounded_and_what_was_held_back_is_counted():
     for turn in range(50):
         at = 100 * turn
         names += story.then(at if at < 3000 else 3000, [event("Fail", "/dev/sd%d" % turn, at)], record("degraded", 0))
-    assert len(names) == rules.HOURLY_MAX and rules.needs_looking_after(story.memory, 0)
+    assert len(names) == rules.HOURLY_MAX
+    assert rules.needs_looking_after(story.memory, 0)
     assert story.then(8000, [], record("degraded", 0)) == ["XSRAID_ARRAY_DEGRADED"]
     assert story.alerts[0]["folded"] == 50 - rules.HOURLY_MAX
 
@@ -406,15 +421,18 @@ def test_what_is_known_of_a_disk_outlives_it():
 
 def test_an_array_that_is_gone_for_good_is_forgotten():
     story = whole()
-    assert story.then(10, [event("DeviceDisappeared")]) == [] and story.memory == {}
+    assert story.then(10, [event("DeviceDisappeared")]) == []
+    assert story.memory == {}
 
 
 def test_words_say_what_is_left_and_cannot_carry_a_second_line():
     alert = {"name": "XSRAID_DISK_FAILED", "device": "/dev/md0", "component": "/dev/sdb\nBcc: x", "time": 0, "folded": 3, "is_reminder": False}
     facts = {"host": "h", "host_uuid": None, "pool": None, "record": record("degraded", 0), "member": None, "absent": None, "sr": None,
              "vm_count": None, "smart": None, "mdstat": []}
-    assert "\n" not in messages.subject(alert, facts) and messages.subject(alert, facts).startswith("[xsraid] XSRAID_DISK_FAILED: disk /dev/sdb")
-    assert "No redundancy left" in messages.body(alert, facts) and "3 more alerts" in messages.body(alert, facts)
+    assert "\n" not in messages.subject(alert, facts)
+    assert messages.subject(alert, facts).startswith("[xsraid] XSRAID_DISK_FAILED: disk /dev/sdb")
+    assert "No redundancy left" in messages.body(alert, facts)
+    assert "3 more alerts" in messages.body(alert, facts)
     assert "\nBcc" not in messages.body(alert, facts)
 
 
@@ -479,7 +497,8 @@ def test_a_disk_that_failed_while_nobody_watched_is_named(health, is_known):
         now["health"] = "degraded"
     assert story.then(10, [event("DegradedArray", None, 10)], now) == []
     assert story.then(30, [], now) == ["XSRAID_DISK_FAILED"]
-    assert story.alerts[0]["component"] == "/dev/sdb" and story.alerts[0]["events"] == []
+    assert story.alerts[0]["component"] == "/dev/sdb"
+    assert story.alerts[0]["events"] == []
     assert story.then(32, [event("Fail", "/dev/sdb", 32)], now) == story.then(50, [], now) == []
     assert story.then(90, [], record("optimal", 1)) == ["XSRAID_REBUILD_FINISHED"]
 
@@ -489,7 +508,8 @@ def test_a_disk_that_is_faulty_on_purpose_is_not_told_of_as_failed():
     now = record("degraded", 0)
     now["members"][1]["state"] = "faulty"
     story.then(5, [event("Replacing", "/dev/sdb", 5)], record(replaced="/dev/sdb"))
-    assert story.then(30, [], now) == [] and story.then(50, [], now) == ["XSRAID_ARRAY_DEGRADED"]
+    assert story.then(30, [], now) == []
+    assert story.then(50, [], now) == ["XSRAID_ARRAY_DEGRADED"]
 
 
 def test_a_frozen_array_is_an_alert_after_ten_minutes():
@@ -514,7 +534,9 @@ def test_an_array_in_two_versions_is_told_of_at_once_whatever_was_told_before():
         said = "Parts of it ran apart %d." % hour
         assert "XSRAID_ARRAY_DIVERGED" in story.then(100 + hour, [event("Diverged", said, 100 + hour)], record("degraded", 0))
         alert = next(alert for alert in story.alerts if alert["name"] == "XSRAID_ARRAY_DIVERGED")
-        assert alert["meaning"] == said and alert["component"] is None and rules.PRIORITIES[alert["name"]] == 1
+        assert alert["meaning"] == said
+        assert alert["component"] is None
+        assert rules.PRIORITIES[alert["name"]] == 1
         facts = {"host": "dom0", "host_uuid": "h", "record": None, "member": None}
         assert said in messages.short(alert, facts)
         assert messages.subject(alert, facts).startswith("[xsraid] XSRAID_ARRAY_DIVERGED: array in two versions")
@@ -529,7 +551,8 @@ def test_an_array_that_lacks_a_member_and_is_frozen_is_told_of_once_more():
     assert story.then(1e6 + 601, [], record("degraded", 0, frozen=True)) == ["XSRAID_ARRAY_FROZEN"]
     assert not rules.needs_looking_after(story.memory, 0)
     assert story.then(1e6 + 1300, [], record("degraded", 0, frozen=True)) == []
-    assert story.then(1e6 + DAY_S + 20, [], record("degraded", 0, frozen=True)) == ["XSRAID_ARRAY_DEGRADED"] and story.alerts[0]["is_reminder"]
+    assert story.then(1e6 + DAY_S + 20, [], record("degraded", 0, frozen=True)) == ["XSRAID_ARRAY_DEGRADED"]
+    assert story.alerts[0]["is_reminder"]
     assert story.then(1e6 + DAY_S + 30, [], record("rebuilding", 0)) == []
     assert story.then(1e6 + DAY_S + 40, [], record()) == ["XSRAID_REBUILD_FINISHED"]
 
@@ -556,9 +579,11 @@ def test_redundancy_that_came_back_and_is_lost_again_is_told_of_again():
     """RAID6: two disks gone, one of them replaced, another gone. Before the second is back it is told of once."""
     story = Story()
     assert story.then(0, [], record(left=2)) == []
-    assert story.then(1e6, [], record("degraded", 0)) == [] and story.then(1e6 + 20, [], record("degraded", 0)) == ["XSRAID_ARRAY_DEGRADED"]
+    assert story.then(1e6, [], record("degraded", 0)) == []
+    assert story.then(1e6 + 20, [], record("degraded", 0)) == ["XSRAID_ARRAY_DEGRADED"]
     assert [story.then(1e6 + later, [], record("rebuilding", left)) for later, left in ((100, 0), (200, 1), (300, 1))] == [[], [], []]
-    assert story.then(1e6 + 400, [], record("degraded", 0)) == [] and story.then(1e6 + 420, [], record("degraded", 0)) == ["XSRAID_ARRAY_DEGRADED"]
+    assert story.then(1e6 + 400, [], record("degraded", 0)) == []
+    assert story.then(1e6 + 420, [], record("degraded", 0)) == ["XSRAID_ARRAY_DEGRADED"]
     assert story.then(1e6 + 500, [], record("degraded", 0)) == []
 
 
@@ -583,7 +608,8 @@ def test_what_an_earlier_version_remembered_of_an_array_is_enough():
     for known in story.memory.values():
         del known["frozen_since"], known["is_frozen_told"]
     assert not rules.needs_looking_after(story.memory, DAY_S)
-    assert story.then(1e6, [], record("degraded", 0, frozen=True)) == [] and rules.needs_looking_after(story.memory, 0)
+    assert story.then(1e6, [], record("degraded", 0, frozen=True)) == []
+    assert rules.needs_looking_after(story.memory, 0)
 
 
 def without(slot, health="degraded", there=("/dev/sda", "/dev/sdc"), left=0, **more):
@@ -606,9 +632,12 @@ def test_a_pulled_disk_is_told_of_at_once_and_by_name():
     """The monitor names it seconds later; that is no other alert."""
     story = seen_whole()
     assert story.then(100, [], without(1)) == ["XSRAID_DISK_FAILED"]
-    assert story.alerts[0]["component"] == "/dev/sdb" and story.alerts[0]["time"] == 100 and story.alerts[0]["events"] == []
+    assert story.alerts[0]["component"] == "/dev/sdb"
+    assert story.alerts[0]["time"] == 100
+    assert story.alerts[0]["events"] == []
     member, = [member for member in story.memory[UUID]["members"] if member["device"] == "/dev/sdb"]
-    assert member["serial"] == "Ssdb" and member["slot"] == 1
+    assert member["serial"] == "Ssdb"
+    assert member["slot"] == 1
     for later, events in ((105, []), (121, [event("Fail", "/dev/sdb", 121), event("DegradedArray", None, 121)]), (400, [])):
         assert story.then(later, events, without(1)) == []
     assert story.then(500, [], record()) == ["XSRAID_REBUILD_FINISHED"]
@@ -634,8 +663,10 @@ def test_a_member_that_a_boot_lacks_is_named_by_what_was_known_of_it_though_anot
     assert (absent["slot"], absent["serial"]) == (1, "Ssdb")
     facts = {"host": "h", "host_uuid": None, "record": booted, "member": None, "absent": [absent]}
     assert "It is without the disk of slot 1: M, serial number Ssdb, /dev/disk/by-id/Ssdb." in messages.short(story.alerts[0], facts)
-    assert story.then(111 + DAY_S, [], booted) == ["XSRAID_ARRAY_DEGRADED"] and story.memory[UUID]["absent"] == [absent]
-    assert story.then(3 * DAY_S, [], before) == ["XSRAID_REBUILD_FINISHED"] and story.memory[UUID]["absent"] == []
+    assert story.then(111 + DAY_S, [], booted) == ["XSRAID_ARRAY_DEGRADED"]
+    assert story.memory[UUID]["absent"] == [absent]
+    assert story.then(3 * DAY_S, [], before) == ["XSRAID_REBUILD_FINISHED"]
+    assert story.memory[UUID]["absent"] == []
 
 
 def test_a_disk_that_failed_before_a_boot_is_what_the_array_is_without():
@@ -698,7 +729,8 @@ def test_that_the_monitor_does_not_run_is_told_without_an_array():
     alert, = story.alerts
     nothing = dict.fromkeys(("record", "member", "sr", "vm_count", "smart", "pool", "mdstat"))
     facts = dict(nothing, host="dom0", host_uuid="h")
-    assert alert["uuid"] is None and "systemctl status mdmonitor.service" in messages.short(alert, facts) + messages.body(alert, facts)
+    assert alert["uuid"] is None
+    assert "systemctl status mdmonitor.service" in messages.short(alert, facts) + messages.body(alert, facts)
     assert messages.subject(alert, facts) == "[xsraid] XSRAID_MONITOR_DOWN: mdadm's monitor does not run, mdmonitor.service on dom0"
 
 
@@ -718,7 +750,8 @@ def test_a_spare_that_is_pulled_is_told_of_once():
     assert story.then(10, [], gone) == ["XSRAID_SPARE_MISSING"]
     for later in (20, 4000):
         assert story.then(later, [event("SparesMissing", None, later)], gone) == []
-    assert story.then(5000, [], with_spare()) == [] and story.then(5100, [], gone) == ["XSRAID_SPARE_MISSING"]
+    assert story.then(5000, [], with_spare()) == []
+    assert story.then(5100, [], gone) == ["XSRAID_SPARE_MISSING"]
 
 
 def test_a_spare_that_takes_over_or_is_taken_out_is_none_that_is_missing():
@@ -727,7 +760,8 @@ def test_a_spare_that_takes_over_or_is_taken_out_is_none_that_is_missing():
     took_over = record(members=("sda", "sdc"), there=["/dev/sda", "/dev/sdb", "/dev/sdc"])
     assert story.then(10, [], took_over) == []
     story = Story()
-    assert story.then(0, [], with_spare()) == [] and story.then(10, [], with_spare(spare=None)) == []
+    assert story.then(0, [], with_spare()) == []
+    assert story.then(10, [], with_spare(spare=None)) == []
 
 
 def test_what_the_monitor_says_of_spares_at_each_start_is_told_once():

@@ -44,7 +44,8 @@ def kinds(found):
 
 def test_all_devices_are_asked_at_once(machine, tmpdir):
     found, unreadable = signatures.signatures(machine, ["a", "b", "c"])
-    assert kinds(found) == {"a": ["ext4"], "b": [], "c": ["xfs", "dos"]} and unreadable == {}
+    assert kinds(found) == {"a": ["ext4"], "b": [], "c": ["xfs", "dos"]}
+    assert unreadable == {}
     assert found["a"][0] == ("ext4", 1080, "6b2358bc", "ol d")
     assert tmpdir.join("tools", "calls").read() == "x\n"
 
@@ -52,7 +53,8 @@ def test_all_devices_are_asked_at_once(machine, tmpdir):
 def test_one_that_cannot_be_read_spoils_no_other(machine, tmpdir):
     tmpdir.join("dev", "dying").write("")
     found, unreadable = signatures.signatures(machine, ["a", "b", "c"])
-    assert kinds(found) == {"a": ["ext4"], "b": []} and "Input/output error" in unreadable["c"]
+    assert kinds(found) == {"a": ["ext4"], "b": []}
+    assert "Input/output error" in unreadable["c"]
 
 
 def test_what_an_old_libblkid_does_not_know_is_found_at_head_and_end(machine, tmpdir):
@@ -62,22 +64,26 @@ def test_what_an_old_libblkid_does_not_know_is_found_at_head_and_end(machine, tm
     tmpdir.join("dev", "a").write(bytes(head), "wb")
     tmpdir.join("dev", "b").write(bytes(end), "wb")
     found, _ = signatures.signatures(machine, ["a", "b"])
-    assert kinds(found) == {"a": ["ext4", "bcache"], "b": ["drbd"]} and found["b"][0].offset_bytes == 8192 - 4096 + 60
+    assert kinds(found) == {"a": ["ext4", "bcache"], "b": ["drbd"]}
+    assert found["b"][0].offset_bytes == 8192 - 4096 + 60
 
 
 def test_wiping_clears_what_was_found_and_nothing_else():
     assert signatures.wipe_commands("/dev/sdb", [("ext4", 1080)]) == [["wipefs", "-a", "/dev/sdb"]]
     commands = signatures.wipe_commands("/dev/sdb", [("ext4", 1080), ("bcache", 4120)])
-    assert commands[1][:3] == ["dd", "if=/dev/zero", "of=/dev/sdb"] and {"bs=16", "count=1", "seek=4120"} <= set(commands[1])
+    assert commands[1][:3] == ["dd", "if=/dev/zero", "of=/dev/sdb"]
+    assert {"bs=16", "count=1", "seek=4120"} <= set(commands[1])
 
 
 def test_a_note_is_there_until_it_is_removed(tmpdir):
     tmpdir.ensure("var/lib/xsraid", dir=True)
     host = Host("/")
     host.path = lambda path: str(tmpdir) + path
-    assert store.read(host, "creating", UUID) is None and store.uuids(host, "creating") == []
+    assert store.read(host, "creating", UUID) is None
+    assert store.uuids(host, "creating") == []
     store.write(host, "creating", {"request": ["x"]}, UUID)
-    assert store.read(host, "creating", UUID) == {"request": ["x"]} and store.uuids(host, "creating") == [UUID.replace(":", "")]
+    assert store.read(host, "creating", UUID) == {"request": ["x"]}
+    assert store.uuids(host, "creating") == [UUID.replace(":", "")]
     tmpdir.join("var/lib/xsraid", "creating-" + UUID.replace(":", "")).write("cut o")
     assert store.read(host, "creating", UUID) == {}
     store.remove(host, "creating", UUID)

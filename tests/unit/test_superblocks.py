@@ -97,7 +97,8 @@ def test_what_does_not_tell_its_view_is_not_known():
 
 def test_it_is_the_same_through_json():
     block = mdadm.parse_superblock("/dev/sda", OLD % ("18", ROWS["whole"]))
-    assert superblocks.unpacked(superblocks.packed(block)) == block and superblocks.unpacked(superblocks.packed(None)) is None
+    assert superblocks.unpacked(superblocks.packed(block)) == block
+    assert superblocks.unpacked(superblocks.packed(None)) is None
 
 
 def block(slot, events, active, updated="t"):
@@ -141,8 +142,11 @@ def test_what_one_member_is_to_others(ours, other, word):
 
 def test_the_freshest_part():
     stale, fresh, spare = block(0, 15, {0, 1}), block(1, 20, {1}), block(None, 20, {1})
-    assert superblocks.freshest([stale, fresh, spare]) == [fresh, spare] and not superblocks.is_split([stale, fresh, spare])
-    assert superblocks.is_split([block(0, 16, {0}), fresh]) and not superblocks.is_split([]) and not superblocks.is_split([spare])
+    assert superblocks.freshest([stale, fresh, spare]) == [fresh, spare]
+    assert not superblocks.is_split([stale, fresh, spare])
+    assert superblocks.is_split([block(0, 16, {0}), fresh])
+    assert not superblocks.is_split([])
+    assert not superblocks.is_split([spare])
 
 
 class Mirror(object):
@@ -273,4 +277,6 @@ def test_no_disk_that_counted_more_than_what_was_started_is_called_older():
                 seen[word, bool(lacking)] += 1
                 is_newer = other.events > max(block.events for block in mirror.before) + 1
                 assert not (lacking and is_newer) or word in (NEWER, SPLIT), (mirror.disks, mirror.running, disk, word)
-    assert seen[NEWER, True] > 500 and seen[SPLIT, True] > 500 and seen[OLDER, False] > 5000, seen
+    assert seen[NEWER, True] > 500, seen
+    assert seen[SPLIT, True] > 500, seen
+    assert seen[OLDER, False] > 5000, seen

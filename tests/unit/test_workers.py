@@ -19,7 +19,8 @@ def host(tmpdir):
 
 def test_what_is_done_comes_back_in_order(host):
     outcomes = workers.each(host, lambda item: {"twice": [2 * item, u"\xe9"]}, range(20), 10, at_once=3)
-    assert [outcome.value["twice"][0] for outcome in outcomes] == list(range(0, 40, 2)) and not any(outcome.error for outcome in outcomes)
+    assert [outcome.value["twice"][0] for outcome in outcomes] == list(range(0, 40, 2))
+    assert not any(outcome.error for outcome in outcomes)
     assert isinstance(outcomes[0].value["twice"][1], str)
     assert workers.each(host, None, [], 10) == []
 
@@ -36,7 +37,9 @@ def fail(item):
 
 def test_failures_are_told_and_others_go_on(host):
     known, unknown, killed, good = workers.each(host, fail, ["known", "unknown", "killed", "good"], 10)
-    assert "is wrong" in known.error and unknown.error == "ValueError: what" and killed.error == "it ended unexpectedly"
+    assert "is wrong" in known.error
+    assert unknown.error == "ValueError: what"
+    assert killed.error == "it ended unexpectedly"
     assert good == workers.Outcome("good", None)
 
 
@@ -49,7 +52,9 @@ def test_what_hangs_is_ended_and_holds_no_lock(host):
     began = time.time()
     with host.lock("a test"):
         hung, good = workers.each(host, time.sleep, [60, 0], 1)
-    assert hung.error == "it took longer than 1 s" and good.error is None and time.time() - began < 10
+    assert hung.error == "it took longer than 1 s"
+    assert good.error is None
+    assert time.time() - began < 10
 
 
 def test_a_command_that_goes_on_holds_no_lock(host, tmpdir):

@@ -38,7 +38,10 @@ def test_tcp_asks_for_the_password(server, failure):
 
 def test_values_have_the_forms_of_xapi(xenapi):
     record = xenapi.host.get_record(only(xenapi, "host"))
-    assert record["memory_overhead"] == "0" and record["enabled"] is True and record["other_config"] == {} and record["tags"] == []
+    assert record["memory_overhead"] == "0"
+    assert record["enabled"] is True
+    assert record["other_config"] == {}
+    assert record["tags"] == []
     assert xenapi.pool.set_name_label(only(xenapi, "pool"), "") == ""
 
 
@@ -62,7 +65,8 @@ def test_types_of_parameters(xenapi, failure):
     assert failure(xenapi.message.create, "N", True, "Host", uuid, "") == ["FIELD_TYPE_ERROR", "priority"]
     assert failure(xenapi.message.create, "N", "3", "Fridge", uuid, "") == ["FIELD_TYPE_ERROR", "cls"]
     assert failure(xenapi.SR.introduce, "", "", "", "lvm", "", "false") == ["FIELD_TYPE_ERROR", "shared"]
-    assert xenapi.message.create("N", 3, "Host", uuid, "an int") and xenapi.message.create("N", "3", "Host", uuid, "decimal text")
+    assert xenapi.message.create("N", 3, "Host", uuid, "an int")
+    assert xenapi.message.create("N", "3", "Host", uuid, "decimal text")
 
 
 def test_unknown_objects(xenapi, failure):
@@ -95,7 +99,8 @@ def test_roles(server, failure):
     reader, operator = server.session_over_tcp("ruth", "r").xenapi, server.session_over_tcp("olga", "o").xenapi
     host = only(reader, "host")
     denied = failure(reader.secret.create, {"value": "x"})
-    assert denied[:2] == ["RBAC_PERMISSION_DENIED", "secret.create"] and "pool-operator" in denied[2]
+    assert denied[:2] == ["RBAC_PERMISSION_DENIED", "secret.create"]
+    assert "pool-operator" in denied[2]
     assert failure(operator.host.call_plugin, host, "p", "f", {})[:2] == ["RBAC_PERMISSION_DENIED", "host.call_plugin"]
     assert operator.secret.create({"value": "x"})
 
@@ -125,7 +130,8 @@ def test_messages(server, xenapi):
     record = xenapi.message.get_all_records()[message]
     assert (record["name"], record["priority"], record["cls"], record["obj_uuid"], record["body"]) == \
         ("DISK_FAILED", "2", "Host", server.host_uuid, "body with < & ü")
-    assert message in xenapi.message.get_all() and message in xenapi.message.get_all_records_where("true")
+    assert message in xenapi.message.get_all()
+    assert message in xenapi.message.get_all_records_where("true")
     assert record["timestamp"].value >= start.value
     xenapi.message.destroy(message)
     assert message not in xenapi.message.get_all()
@@ -161,7 +167,8 @@ def test_state_outlives_a_kill(make_server):
     server.start()
     xenapi = server.session().xenapi
     assert xenapi.pool.get_other_config(pool) == {"key": "value"}
-    assert xenapi.secret.get_value(secret) == "geheim" and message in xenapi.message.get_all()
+    assert xenapi.secret.get_value(secret) == "geheim"
+    assert message in xenapi.message.get_all()
     assert task not in xenapi.task.get_all()
 
 

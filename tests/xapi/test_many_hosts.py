@@ -50,7 +50,8 @@ def test_all_at_once_take_as_long_as_the_slowest(pool):
     assert 2.0 <= time.monotonic() - begin < 30.0
     for name, record in records.items():
         assert (record["status"], record["progress"], record["error_info"]) == ("success", 1.0, [])
-        assert record["result"] == "<value>%s</value>" % json.dumps({"version": name}) and many.hosts[name].calls() == ["version"]
+        assert record["result"] == "<value>%s</value>" % json.dumps({"version": name})
+        assert many.hosts[name].calls() == ["version"]
         assert record["created"].value <= record["finished"].value
 
 
@@ -66,7 +67,8 @@ def test_synchronous_calls_run_at_the_same_time_too(pool):
         thread.start()
     for thread in threads:
         thread.join()
-    assert time.monotonic() - begin < 8.0 and len(replies) == 17
+    assert time.monotonic() - begin < 8.0
+    assert len(replies) == 17
 
 
 def test_hosts_that_cannot_be_reached(pool, failure):
@@ -123,7 +125,8 @@ def test_address_of_a_member(pool, failure):
     with pytest.raises(OSError):
         XenAPI.Session("http://" + many.hosts["host2"].address).login_with_password("root", "", "1.0", "tests")
     addresses = {record["name_label"]: record["address"] for record in many.session().xenapi.host.get_all_records().values()}
-    assert addresses == {name: host.address.split(":")[0] for name, host in many.hosts.items()} and len(set(addresses.values())) == 3
+    assert addresses == {name: host.address.split(":")[0] for name, host in many.hosts.items()}
+    assert len(set(addresses.values())) == 3
 
 
 def test_what_is_wrong_with_a_call_fails_its_task(pool, failure):
@@ -150,7 +153,8 @@ def test_tasks_go_when_they_have_ended(pool, failure):
     session.xenapi.task.destroy(task)
     assert failure(session.xenapi.task.destroy, task) == ["MAP_DUPLICATE_KEY", "task", "current_operations", task, "task"]
     many.befall("host1")
-    assert outcomes(session, {"": task})[""]["status"] == "success" and many.hosts["host1"].calls() == ["list_arrays"]
+    assert outcomes(session, {"": task})[""]["status"] == "success"
+    assert many.hosts["host1"].calls() == ["list_arrays"]
     session.xenapi.task.destroy(task)
     assert failure(session.xenapi.task.get_record, task) == ["HANDLE_INVALID", "task", task]
 
@@ -187,14 +191,17 @@ def test_events(pool, failure):
     task, other = start(session, ["host1"])["host1"], xenapi.task.create("other", "")
     batch = xenapi.event_from(["task/" + task], "", 0.0)
     assert [(event["class"], event["operation"], event["ref"]) for event in batch["events"]] == [("task", "add", task)]
-    assert batch["valid_ref_counts"]["task"] == "2" and batch["valid_ref_counts"]["host"] == "2" and len(batch["token"]) == 41
+    assert batch["valid_ref_counts"]["task"] == "2"
+    assert batch["valid_ref_counts"]["host"] == "2"
+    assert len(batch["token"]) == 41
     xenapi.task.set_progress(other, 0.5)
     many.befall("host1")
     event, = xenapi.event_from(["task/" + task], batch["token"], 30.0)["events"]
     assert (event["operation"], event["snapshot"]["status"]) == ("mod", "success")
     token = xenapi.event_from(["Task"], "", 0.0)["token"]
     begin = time.monotonic()
-    assert xenapi.event_from(["Task"], token, 0.3)["events"] == [] and 0.3 <= time.monotonic() - begin < 10.0
+    assert xenapi.event_from(["Task"], token, 0.3)["events"] == []
+    assert 0.3 <= time.monotonic() - begin < 10.0
     brief = xenapi.task.create("brief", "")
     xenapi.task.set_status(brief, "success")
     xenapi.task.destroy(brief)

@@ -21,10 +21,13 @@ def call(server, xenapi):
 def test_plugin_gets_one_argument_and_little_else(server, call):
     server.plugin("echo", ECHO)
     arguments, environment, folder, stdin = eval(call("echo", {"a": "1 < 2 & ü", "b": ""}))
-    assert len(arguments) == 1 and folder == "/" and stdin == ""
+    assert len(arguments) == 1
+    assert folder == "/"
+    assert stdin == ""
     assert [pair for pair in environment if pair[0] != "LC_CTYPE"] == [("PATH", "/sbin:/usr/sbin:/bin:/usr/bin")]  # LC_CTYPE is Python's own doing
     name, params = wire.parse_call(arguments[0])
-    assert name == "go" and params[1] == Struct([("a", "1 < 2 & ü"), ("b", "")])
+    assert name == "go"
+    assert params[1] == Struct([("a", "1 < 2 & ü"), ("b", "")])
 
 
 def test_session_of_the_plugin_is_the_callers(server, call):
@@ -39,7 +42,8 @@ def test_session_of_the_plugin_is_the_callers(server, call):
 def test_duplicate_arguments_reach_the_plugin(server):
     server.plugin("echo", ECHO)
     status, output, _ = server.xe("host-call-plugin", "host-uuid=" + server.host_uuid, "plugin=echo", "fn=go", "args:a=1", "args:a=2")
-    assert status == 0 and wire.parse_call(eval(output)[0][0])[1][1] == Struct([("a", "1"), ("a", "2")])
+    assert status == 0
+    assert wire.parse_call(eval(output)[0][0])[1][1] == Struct([("a", "1"), ("a", "2")])
 
 
 def test_failure_passes_through(server, call, failure):
@@ -65,7 +69,8 @@ def test_missing_plugin(server, call, failure, name):
 def test_failure_forms(server, call, failure, output, code, expected):
     server.plugin("broken", output, code)
     details = failure(call, "broken")
-    assert details[0] == "XENAPI_PLUGIN_FAILURE" and details[1:1 + len(expected)] == expected
+    assert details[0] == "XENAPI_PLUGIN_FAILURE"
+    assert details[1:1 + len(expected)] == expected
 
 
 def test_plugin_that_cannot_be_started(server, call, failure):
@@ -78,7 +83,8 @@ def test_plugin_that_cannot_be_started(server, call, failure):
 def test_child_left_behind_keeps_nobody_waiting(server, call):
     server.plugin("forks", reply(Status="Success", Value="done"), "import subprocess; subprocess.Popen(['sleep', '5'])")
     start = time.monotonic()
-    assert call("forks") == "done" and time.monotonic() - start < 3
+    assert call("forks") == "done"
+    assert time.monotonic() - start < 3
 
 
 def finished(xenapi, task):
@@ -105,7 +111,8 @@ def test_asynchronous_call(server, xenapi, call):
 def test_arguments_are_logged_only_on_request(make_server, server, call):
     server.plugin("done", reply(Status="Success", Value=""))
     call("done", {"key": "quite-secret"})
-    assert "key=(omitted)" in server.read("log") and "quite-secret" not in server.read("log")
+    assert "key=(omitted)" in server.read("log")
+    assert "quite-secret" not in server.read("log")
     talker = make_server("--log-arguments")
     talker.plugin("done", reply(Status="Success", Value=""))
     xenapi = talker.session().xenapi

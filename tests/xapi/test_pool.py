@@ -60,7 +60,9 @@ def test_failures_come_back_from_the_member(server, member, failure):
     assert failure(xenapi.host.call_plugin, host, "fails", "go", {}) == ["MY_CODE", "one"]
     assert failure(xenapi.host.call_plugin, host, "absent", "go", {}) == ["XENAPI_MISSING_PLUGIN", "absent"]
     details = failure(xenapi.SR.create, host, {"device": "/no/such"}, "0", "", "", "lvm", "", False, {})
-    assert details[0] == "SR_BACKEND_FAILURE_19" and "sr_create" not in server.read("log") and "SM: vgs" in member.read("log")
+    assert details[0] == "SR_BACKEND_FAILURE_19"
+    assert "sr_create" not in server.read("log")
+    assert "SM: vgs" in member.read("log")
 
 
 def test_session_that_the_member_gives_its_plugin_works_there(server, member):
@@ -68,7 +70,8 @@ def test_session_that_the_member_gives_its_plugin_works_there(server, member):
     session = server.session()
     host = session.xenapi.host.get_by_uuid(member.host_uuid)
     handle = session.xenapi.host.call_plugin(host, "session", "go", {})
-    assert handle != session.handle and member.read("asked") == member.host_uuid
+    assert handle != session.handle
+    assert member.read("asked") == member.host_uuid
     assert handle not in [event["ref"] for event in session.xenapi.event_from(["session"], "", 0.0)["events"]]  # it ended with the call
 
 
@@ -125,7 +128,8 @@ def test_host_that_dies_with_a_call_under_way(make_server, server, failure):
     dying = make_server("--master", server.address)
     dying.plugin("dies", before="open(os.path.dirname(sys.argv[0]) + '/../calls', 'a').write('x'); os.kill(os.getppid(), signal.SIGKILL)")
     session, host = joined(server, dying)
-    assert failure(session.xenapi.host.call_plugin, host, "dies", "go", {}) == ["CANNOT_CONTACT_HOST", host] and dying.read("calls") == "x"
+    assert failure(session.xenapi.host.call_plugin, host, "dies", "go", {}) == ["CANNOT_CONTACT_HOST", host]
+    assert dying.read("calls") == "x"
 
 
 def test_member_without_its_master(make_server, failure):

@@ -61,9 +61,11 @@ def test_pbds(xenapi, host, sr, failure):
     pbd = xenapi.PBD.create({"host": host, "SR": sr, "device_config": {"device": "/no/such"}})
     assert failure(xenapi.PBD.create, {"host": host, "SR": sr, "device_config": {}}) == ["PBD_EXISTS", sr, host, pbd]
     assert "host" in failure(xenapi.PBD.create, {"SR": sr, "device_config": {}})[1]
-    assert xenapi.SR.get_PBDs(sr) == [pbd] and pbd in xenapi.host.get_PBDs(host)
+    assert xenapi.SR.get_PBDs(sr) == [pbd]
+    assert pbd in xenapi.host.get_PBDs(host)
     details = failure(xenapi.PBD.plug, pbd)
-    assert details[0] == "SR_BACKEND_FAILURE_47" and "no such volume group: VG_XenStorage-" in details[2]
+    assert details[0] == "SR_BACKEND_FAILURE_47"
+    assert "no such volume group: VG_XenStorage-" in details[2]
     assert xenapi.PBD.get_currently_attached(pbd) is False
     xenapi.PBD.unplug(pbd)
     xenapi.PBD.destroy(pbd)

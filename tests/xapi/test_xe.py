@@ -50,7 +50,8 @@ def test_maps(server, pool):
 def test_secrets(server):
     status, output, _ = server.xe("secret-create", "value=geheim")
     uuid = output.strip()
-    assert status == 0 and re.fullmatch("[0-9a-f-]{36}", uuid)
+    assert status == 0
+    assert re.fullmatch("[0-9a-f-]{36}", uuid)
     assert server.xe("secret-list", "params=value", "uuid=" + uuid, "--minimal") == (0, "geheim\n", "")
     assert server.xe("secret-destroy", "uuid=" + uuid) == (0, "", "")
     assert server.xe("secret-list") == (0, "", "")
@@ -64,7 +65,8 @@ def test_storage(server):
     assert server.xe("sr-list")[1] == SR % uuid
     assert "device-config (MRO): device: /dev/no\n    currently-attached ( RO): false\n" in server.xe("pbd-list", "sr-uuid=" + uuid)[1]
     status, _, errors = server.xe("pbd-plug", "uuid=" + pbd)
-    assert status == 1 and errors.startswith("Error code: SR_BACKEND_FAILURE_47\nError parameters: , The SR is not available [opterr=no such volume")
+    assert status == 1
+    assert errors.startswith("Error code: SR_BACKEND_FAILURE_47\nError parameters: , The SR is not available [opterr=no such volume")
     assert server.xe("sr-destroy", "uuid=" + uuid)[0] == 1
     assert server.xe("sr-param-get", "uuid=" + uuid, "param-name=PBDs") == (0, pbd + "\n", "")
     assert server.xe("sr-forget", "uuid=" + uuid) == (0, "", "")

@@ -26,7 +26,7 @@ def create_array(host, session, level, devices, name, spares, chunk, bitmap, con
 
     Return {"array": array record, "commands": [what was run], "unused_bytes": what larger disks have more than the smallest, "warnings"}.
 
-    level: a key of LEVELS; devices, spares: lists of what `inventory.resolve` takes; chunk: bytes; bitmap: internal, none; consistency_policy: ppl, or
+    level: a key of LEVELS; devices, spares: lists of what `inventory.resolve` takes; chunk: bytes; bitmap: a word; consistency_policy: ppl, or
     bitmap for the usual; journal: a disk; wipe: give up what is left on the disks from an earlier life; allow_mixed_sizes: leave more than a tenth of
     the disks unused; allow_4k: take disks of 4 KiB sectors; allow_removable: take those that the
     kernel calls removable; dry_run: change nothing, reply the commands and "planned": True. Raises DiskInUse,
