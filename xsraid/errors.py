@@ -9,26 +9,36 @@ from xsraid.text import native, printable, shown
 
 
 class XsraidError(Exception):
-    """facts: list of text, in the order of the code's documentation; sentence: for people."""
+    """Holds its facts as attributes of the names in `facts`, with the types that they came with, and `sentence`, for people.
+
+    parameters: all of it as text, in the order in which callers get it.
+    """
 
     code = "XSRAID_INTERNAL"
+    facts = ()
 
-    def __init__(self, facts, sentence):
+    def __init__(self, values, sentence):
         Exception.__init__(self)
-        self.parameters = [printable(native(fact), 2000) for fact in list(facts) + [sentence]]
-
-    @property
-    def sentence(self):
-        return self.parameters[-1]
+        for name, value in zip(self.facts, values):
+            setattr(self, name, value)
+        self.parameters = [_as_text(value) for value in list(values) + [sentence]]
+        self.sentence = self.parameters[-1]
 
     def __str__(self):
         return "%s: %s" % (self.code, self.sentence)
+
+
+def _as_text(value):
+    if isinstance(value, (int, float)):
+        return "%g" % value
+    return printable(native(value), 2000)
 
 
 class BadArgument(XsraidError):
     """An argument is missing, unknown or malformed. Facts: argument, reason."""
 
     code = "XSRAID_BAD_ARGUMENT"
+    facts = ("argument", "reason")
 
     def __init__(self, argument, reason):
         XsraidError.__init__(self, [argument, reason], "%s: %s." % (argument, reason))
@@ -38,6 +48,7 @@ class UnknownDisk(XsraidError):
     """No disk of this host has that path, link or serial number. Facts: what was given."""
 
     code = "XSRAID_UNKNOWN_DISK"
+    facts = ("name",)
 
     def __init__(self, name, why="no disk of this host has this path, by-id link or serial number"):
         XsraidError.__init__(self, [printable(name, 80)], "%s: %s. `list_disks` shows those there are." % (shown(name), why))
@@ -47,6 +58,7 @@ class DiskInUse(XsraidError):
     """A disk is in use or cannot serve, so it is not touched. Facts: device, reason (MOUNTED, SWAP, ...)."""
 
     code = "XSRAID_DISK_IN_USE"
+    facts = ("device", "reason")
 
     def __init__(self, device, reason, details):
         XsraidError.__init__(self, [device, reason], "%s cannot be used: %s. Nothing was changed; choose another disk (`list_disks`)."
@@ -57,6 +69,7 @@ class StaleData(XsraidError):
     """Something from an earlier life is on disks. Facts: device, what; the first disk's, the sentence names all."""
 
     code = "XSRAID_STALE_DATA"
+    facts = ("device", "what")
 
     def __init__(self, found):
         """found: [(device, what)], not empty."""
@@ -68,15 +81,17 @@ class NotEnoughDisks(XsraidError):
     """Facts: level, needed, given."""
 
     code = "XSRAID_NOT_ENOUGH_DISKS"
+    facts = ("level", "needed", "given")
 
     def __init__(self, level, needed, given):
-        XsraidError.__init__(self, [level, str(needed), str(given)], "%s needs at least %d disks, %d given." % (level, needed, given))
+        XsraidError.__init__(self, [level, needed, given], "%s needs at least %d disks, %d given." % (level, needed, given))
 
 
 class UnknownArray(XsraidError):
     """Facts: what was given."""
 
     code = "XSRAID_UNKNOWN_ARRAY"
+    facts = ("name",)
 
     def __init__(self, name, why="no array of this host has this node, name or uuid"):
         XsraidError.__init__(self, [printable(name, 80)], "%s: %s. `list_arrays` shows those there are." % (shown(name), why))
@@ -86,6 +101,7 @@ class ArrayInUse(XsraidError):
     """Facts: array, by."""
 
     code = "XSRAID_ARRAY_IN_USE"
+    facts = ("array", "by")
 
     def __init__(self, array, by, advice="Free it first."):
         XsraidError.__init__(self, [array, by], "%s is in use by %s. %s" % (array, by, advice))
@@ -95,6 +111,7 @@ class WouldLoseData(XsraidError):
     """Facts: array, why."""
 
     code = "XSRAID_WOULD_LOSE_DATA"
+    facts = ("array", "why")
 
     def __init__(self, array, why, advice):
         XsraidError.__init__(self, [array, why], "%s %s. %s" % (array, why, advice))
@@ -104,6 +121,7 @@ class Busy(XsraidError):
     """Another call is changing this host. Facts: who."""
 
     code = "XSRAID_BUSY"
+    facts = ("who",)
 
     def __init__(self, who):
         XsraidError.__init__(self, [who], "Another call is at work on this host: %s. Repeat this one when it has ended." % who)
@@ -113,25 +131,28 @@ class CommandFailed(XsraidError):
     """Facts: command, status, its last words."""
 
     code = "XSRAID_COMMAND_FAILED"
+    facts = ("command", "status", "last_words")
 
     def __init__(self, command, status, last_words, advice=""):
         sentence = "`%s` ended with %s: %s %s" % (command, status, last_words or "(it said nothing)", advice)
-        XsraidError.__init__(self, [command, str(status), last_words], sentence.strip())
+        XsraidError.__init__(self, [command, status, last_words], sentence.strip())
 
 
 class Timeout(XsraidError):
     """Facts: what, limit in seconds."""
 
     code = "XSRAID_TIMEOUT"
+    facts = ("what", "limit_s")
 
     def __init__(self, what, limit_s, advice=""):
-        XsraidError.__init__(self, [what, "%g" % limit_s], ("%s did not end within %g s and was stopped. %s" % (what, limit_s, advice)).strip())
+        XsraidError.__init__(self, [what, limit_s], ("%s did not end within %g s and was stopped. %s" % (what, limit_s, advice)).strip())
 
 
 class MailRejected(XsraidError):
     """Facts: the server's answer, advice."""
 
     code = "XSRAID_MAIL_REJECTED"
+    facts = ("answer", "advice")
 
     def __init__(self, answer, advice):
         XsraidError.__init__(self, [answer, advice], "No mail was accepted: %s. %s" % (answer, advice))
@@ -141,6 +162,7 @@ class NotConfigured(XsraidError):
     """Facts: what."""
 
     code = "XSRAID_NOT_CONFIGURED"
+    facts = ("what",)
 
     def __init__(self, what, advice):
         XsraidError.__init__(self, [what], "%s. %s" % (what, advice))
@@ -150,6 +172,7 @@ class Unsupported(XsraidError):
     """This host or these disks cannot do it. Facts: what, needs."""
 
     code = "XSRAID_UNSUPPORTED"
+    facts = ("what", "needs")
 
     def __init__(self, what, needs):
         XsraidError.__init__(self, [what, needs], "%s: it needs %s." % (what, needs))
@@ -159,6 +182,7 @@ class XapiGone(XsraidError):
     """XAPI did not answer, or its answer was none of XAPI's. Facts: its last words."""
 
     code = "XSRAID_XAPI_GONE"
+    facts = ("last_words",)
 
     def __init__(self, last_words):
         XsraidError.__init__(self, [last_words], "xapi stopped answering: %s. Repeat the call when `xe host-list` works again: it goes on where this "

@@ -168,9 +168,8 @@ def _dark(record, failure):
     """Return the error that tells how to find a disk that answers no read. failure: CommandFailed or Timeout."""
     advice = " ".join([DARK % record["device"]] + _label(record))
     if isinstance(failure, Timeout):
-        return Timeout(failure.parameters[0], READ_LIMIT_S, advice)
-    command, status, last_words = failure.parameters[:3]
-    return CommandFailed(command, status, last_words, advice)
+        return Timeout(failure.what, READ_LIMIT_S, advice)
+    return CommandFailed(failure.command, failure.status, failure.last_words, advice)
 
 
 def _label(record):

@@ -349,7 +349,7 @@ def _put_in_journal(host, record, old, new):
         if not record.get("read_only"):
             resync.make_read_only(host, record)
     except CommandFailed as error:
-        raise ArrayInUse(record["device"], "whatever has it open (%s)" % error.parameters[2],
+        raise ArrayInUse(record["device"], "whatever has it open (%s)" % error.last_words,
                          "Its journal is replaced while nobody uses it: unplug its storage repository (`xe pbd-unplug`), then repeat the call.")
     try:
         if old is not None:

@@ -17,7 +17,7 @@ from xsraid.text import native, printable, to_bytes
 TOOLS_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 STATE_DIR = "/var/lib/xsraid"
 LOCK_FILE = "/run/lock/xsraid.lock"
-BRIEF, BRIEF_S, LOOK_S = "for a moment", 10, 0.05  # what a Lock's file says of a holder that others wait for, and how long
+BRIEF, BRIEF_S, LOOK_S = "brief", 10, 0.05  # the second line of a Lock's file when others wait for its holder, and how long they do
 ASIDE = ".xsraid-new"
 LOG_LEVELS = {"debug": syslog.LOG_DEBUG, "info": syslog.LOG_INFO, "warning": syslog.LOG_WARNING}
 COMMAND_LIMIT_S = 60
@@ -176,7 +176,7 @@ class Lock(object):
 
     def __init__(self, host, who, is_brief):
         self.host, self.is_kept = host, False
-        self.text = "%s, process %d%s\n" % (who, os.getpid(), ", " + BRIEF if is_brief else "")
+        self.text = "%s, process %d\n%s\n" % (who, os.getpid(), BRIEF if is_brief else "")
 
     def __enter__(self):
         descriptor = os.open(self.host.path(LOCK_FILE), os.O_RDWR | os.O_CREAT, 0o600)
@@ -196,8 +196,8 @@ class Lock(object):
         deadline = clock.monotonic_s() + BRIEF_S
         while not take_lock(descriptor):
             os.lseek(descriptor, 0, os.SEEK_SET)
-            holder = native(os.read(descriptor, 200)).strip()
-            if holder and not holder.endswith(BRIEF) or clock.monotonic_s() > deadline:  # none: it has just taken it
+            holder, _, more = native(os.read(descriptor, 200)).partition("\n")
+            if holder and more.strip() != BRIEF or clock.monotonic_s() > deadline:  # none: it has just taken it
                 raise Busy(holder or "it did not say which")
             time.sleep(LOOK_S)
 
