@@ -7,7 +7,7 @@ dom0/record.py        writes recorded_calls.json: {function: {"arguments": {...}
 import json
 import pathlib
 
-from xsraid import api
+from xsraid.functions import REQUIRED, TABLE
 
 PROJECT = pathlib.Path(__file__).resolve().parent.parent
 README, FUNCTIONS = PROJECT / "README.md", PROJECT / "docs/functions.md"
@@ -39,7 +39,7 @@ def render_function(function, call):
     if function.arguments:
         lines += ["| argument | takes | default | |", "|---|---|---|---|"]
         for argument in function.arguments:
-            default = "must be given" if argument.default is api.REQUIRED else argument.default
+            default = "must be given" if argument.default is REQUIRED else argument.default
             lines.append(f"| `{argument.name}` | {argument.kind.shape} | {default} | {argument.help} |")
         lines.append("")
     given = "".join(f" args:{name}={value}" for name, value in call["arguments"].items())
@@ -66,7 +66,7 @@ def with_functions(text, functions):
 
 def current():
     """Return docs/functions.md as it should be."""
-    return with_functions(FUNCTIONS.read_text(), render(api.TABLE, json.loads(RECORDED.read_text())))
+    return with_functions(FUNCTIONS.read_text(), render(TABLE, json.loads(RECORDED.read_text())))
 
 
 if __name__ == "__main__":

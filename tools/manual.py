@@ -5,8 +5,8 @@ from __future__ import absolute_import
 import io
 import sys
 
-from xsraid import api
 from xsraid import arguments as kinds
+from xsraid import functions
 from xsraid_cli.remote import inventory, passwords
 from xsraid_cli.show import health
 from xsraid_cli.table import commands, parser
@@ -113,7 +113,7 @@ def page():
 
 def _command(command):
     """Return the part on one command: how it is typed, what it does, its arguments."""
-    needed = [argument for argument in command.options if argument.default is api.REQUIRED and argument.name != commands.CONFIRM]
+    needed = [argument for argument in command.options if argument.default is functions.REQUIRED and argument.name != commands.CONFIRM]
     synopsis = u" ".join([_typed(argument) for argument in needed] + [_bare(argument) for argument in command.bare])
     lines = [u".SS %s" % _roff(command.name), u".B xsraid %s" % _roff(command.name), synopsis or None, u".PP", _sentence(command.function.help)]
     lines += [OPTIONS_AFTER % (_roff(parser.metavar(argument)), _sentence(parser.about(argument))) for argument in command.bare]
@@ -128,7 +128,7 @@ def _typed(argument):
 
 def _bare(argument):
     name = _roff(parser.metavar(argument)) + (u" ..." if argument.kind is kinds.disks else u"")
-    return name if argument.default is api.REQUIRED else u"[%s]" % name
+    return name if argument.default is functions.REQUIRED else u"[%s]" % name
 
 
 def _options(options):

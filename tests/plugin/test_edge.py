@@ -8,7 +8,8 @@ import sys
 import pytest
 
 from conftest import HOST_UUID
-from xsraid import __version__, api
+from xsraid import __version__
+from xsraid.functions import FUNCTIONS
 
 try:
     import httplib
@@ -24,7 +25,7 @@ def test_version_tells_which_python(machine):
 
 def test_help_is_the_table(machine):
     functions = machine.call("help")["functions"]
-    assert [function["name"] for function in functions] == list(api.FUNCTIONS)
+    assert [function["name"] for function in functions] == list(FUNCTIONS)
     one, = machine.call("help", function="create_array")["functions"]
     assert [argument["name"] for argument in one["arguments"]][:2] == ["level", "devices"]
     assert "args:level=" in one["example"]

@@ -2,10 +2,10 @@ import importlib
 
 import pytest
 
-from xsraid import api, arguments
+from xsraid import api, arguments, functions
 from xsraid.errors import BadArgument
 
-CREATE = api.FUNCTIONS["create_array"]
+CREATE = functions.FUNCTIONS["create_array"]
 
 
 @pytest.mark.parametrize("kind,text,value", [
@@ -108,21 +108,21 @@ def test_refusals_name_the_argument(given, name, words):
 @pytest.mark.parametrize("name", ["smtp_password", "password"])
 def test_plain_passwords_are_refused_with_the_command_that_makes_a_secret(name):
     with pytest.raises(BadArgument) as caught:
-        api.parse(api.FUNCTIONS["configure_alerts"], {name: "hunter2"})
+        api.parse(functions.FUNCTIONS["configure_alerts"], {name: "hunter2"})
     assert "xe secret-create" in caught.value.sentence
     assert "hunter2" not in "".join(caught.value.parameters)
 
 
 def test_every_argument_has_what_help_shows():
-    for function in api.TABLE:
+    for function in functions.TABLE:
         for argument in function.arguments:
             assert argument.kind.shape
             assert argument.help
             argument.kind(argument.kind.example)
 
 
-ALL_ARGUMENTS = [(function, argument) for function in api.TABLE for argument in function.arguments]
-OPTIONAL = [(function, argument) for function, argument in ALL_ARGUMENTS if argument.default is not api.REQUIRED]
+ALL_ARGUMENTS = [(function, argument) for function in functions.TABLE for argument in function.arguments]
+OPTIONAL = [(function, argument) for function, argument in ALL_ARGUMENTS if argument.default is not functions.REQUIRED]
 NAMES = ["%s %s" % (function.name, argument.name) for function, argument in OPTIONAL]
 
 
@@ -133,7 +133,7 @@ def documented_word(argument):
 
 
 def needed(function):
-    return {argument.name: argument.example for argument in function.arguments if argument.default is api.REQUIRED}
+    return {argument.name: argument.example for argument in function.arguments if argument.default is functions.REQUIRED}
 
 
 @pytest.mark.parametrize("function,argument", OPTIONAL, ids=NAMES)
@@ -152,7 +152,7 @@ def test_what_is_left_out_has_the_value_that_its_default_says(function, argument
         assert absent == argument.kind(argument.default)
 
 
-@pytest.mark.parametrize("function", api.TABLE, ids=lambda function: function.name)
+@pytest.mark.parametrize("function", functions.TABLE, ids=lambda function: function.name)
 def test_a_verb_takes_what_the_table_says_and_has_no_defaults_of_its_own(function):
     module, _, verb = function.verb.rpartition(".")
     code = getattr(importlib.import_module("xsraid." + module), verb)
@@ -184,4 +184,4 @@ def test_another_word_is_none_of_them(text):
 def test_a_description_of_a_default_is_a_value():
     """A name such as the one that a storage repository would have is meant as it stands."""
     given = {"array": "md0", "name_label": "Local RAID10 md0"}
-    assert api.parse(api.FUNCTIONS["create_sr"], given) == given
+    assert api.parse(functions.FUNCTIONS["create_sr"], given) == given

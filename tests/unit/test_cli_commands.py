@@ -5,7 +5,7 @@ import shlex
 
 import pytest
 
-from xsraid import api
+from xsraid import functions
 from xsraid_cli.table import commands, parser
 
 COMMANDS = {command.name: command for command in commands.table()}
@@ -18,8 +18,8 @@ def parse(words):
 
 
 def test_every_function_but_help_has_a_command_of_its_own():
-    assert len(COMMANDS) == len(api.TABLE) - 1 + len(commands.OWN)
-    assert [function.name for function in api.TABLE if function.command == ""] == ["help"]
+    assert len(COMMANDS) == len(functions.TABLE) - 1 + len(commands.OWN)
+    assert [function.name for function in functions.TABLE if function.command == ""] == ["help"]
 
 
 def test_what_changes_anything_is_known():
@@ -27,7 +27,7 @@ def test_what_changes_anything_is_known():
 
 
 def test_a_function_that_says_nothing_has_its_own_name_and_asks():
-    command = commands.Command(api.Function("do_more", "care.do_more", (api.ARRAY, api.WIPE), "does more"))
+    command = commands.Command(functions.Function("do_more", "care.do_more", (functions.ARRAY, functions.WIPE), "does more"))
     assert (command.name, command.example(), command.function.changes) == ("do-more", "xsraid do-more md0", True)
 
 
@@ -98,11 +98,11 @@ def test_passwords_are_no_options():
 
 
 DEFAULTS = [(name, argument) for name, command in COMMANDS.items() for argument in command.function.arguments
-            if argument.default is not api.REQUIRED and not commands.is_flag(argument) and " " not in argument.default.split(":")[0]]
+            if argument.default is not functions.REQUIRED and not commands.is_flag(argument) and " " not in argument.default.split(":")[0]]
 
 
 @pytest.mark.parametrize("name,argument", DEFAULTS, ids=["%s %s" % (name, argument.name) for name, argument in DEFAULTS])
 def test_a_documented_default_is_left_out(name, argument):
     command, word = COMMANDS[name], argument.default.split(":")[0]
-    needed = {one.name: one.example for one in command.function.arguments if one.default is api.REQUIRED and one.name != "confirm"}
+    needed = {one.name: one.example for one in command.function.arguments if one.default is functions.REQUIRED and one.name != "confirm"}
     assert parse(command.typed(dict(needed, **{argument.name: word}))[1:])[1] == needed

@@ -8,7 +8,7 @@ import syntax
 import xsraid
 import xsraid_cli
 
-OF_THE_PLUGIN = ("api", "arguments", "errors", "host.clock", "host.files", "md.levels", "text", "xapi.objects")
+OF_THE_PLUGIN = ("api", "arguments", "errors", "functions", "host.clock", "host.files", "md.levels", "text", "xapi.objects")
 # Folders and single modules, the lowest first: each imports from its own layer and from those before it.
 LAYERS = ("problems", "formats", "table", "show", "remote", "ask", "many", "export", "main", "__main__")
 MODULES, PLUGIN_MODULES = syntax.modules_of(xsraid_cli), syntax.modules_of(xsraid)

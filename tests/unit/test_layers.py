@@ -11,7 +11,7 @@ import syntax
 import xsraid
 
 # Folders and single modules, the lowest first: each imports from its own layer and from those before it.
-LAYERS = ("text", "errors", "host", "xapi", "md", "arguments", "disks", "alerts", "actions", "units", "api")
+LAYERS = ("text", "errors", "host", "xapi", "md", "arguments", "functions", "disks", "alerts", "actions", "units", "api")
 # api reaches an action through the table alone.
 APART = {"api": ("disks", "alerts", "actions", "units"), "units": ("api",)}
 FILES_MAX = 14  # in a folder

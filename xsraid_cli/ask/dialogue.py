@@ -4,7 +4,7 @@ from __future__ import absolute_import
 
 import re
 
-from xsraid import api
+from xsraid import functions
 from xsraid.errors import BadArgument
 from xsraid.md.levels import LEVELS, level_name
 from xsraid_cli import formats
@@ -125,7 +125,7 @@ def _mail(call, err):
 
 def _checked(err, function, name, question):
     """Return what a person answers for an argument, once it is one that the plugin takes; "" for Enter."""
-    argument = next(argument for argument in api.FUNCTIONS[function].arguments if argument.name == name)
+    argument = next(argument for argument in functions.FUNCTIONS[function].arguments if argument.name == name)
     while True:
         text = confirmation.answer(err, question)
         try:

@@ -4,7 +4,7 @@ from __future__ import absolute_import
 
 import sys
 
-from xsraid import __version__, api
+from xsraid import __version__, functions
 from xsraid_cli import formats
 from xsraid_cli.show import layout
 
@@ -31,8 +31,8 @@ def lines(reply, host_name, ask):
     if not any(differences):
         return shown
     names = [function["name"] for function in ask("help", {})["functions"]]
-    for sentence, only in (("Only the plugin knows", [name for name in names if name not in api.FUNCTIONS]),
-                           ("Only this command line knows", [name for name in api.FUNCTIONS if name not in names])):
+    for sentence, only in (("Only the plugin knows", [name for name in names if name not in functions.FUNCTIONS]),
+                           ("Only this command line knows", [name for name in functions.FUNCTIONS if name not in names])):
         shown += layout.facts([(sentence, u", ".join(only))]) if only else []
     return shown + [line for sentence in differences for line in layout.paragraph(sentence)]
 

@@ -4,14 +4,14 @@ from __future__ import absolute_import
 
 import re
 
-from xsraid import api
 from xsraid import arguments as kinds
+from xsraid import functions
 
 PROGRAM = "xsraid"
 CONFIRM = "confirm"
 SECRET_SUFFIX = "_secret"
 # What the command line does by itself, described as the plugin's functions are.
-EXPORT = api.Function("export", None, (), "health, members, progress and waiting alerts as metrics for Prometheus", changes=False)
+EXPORT = functions.Function("export", None, (), "health, members, progress and waiting alerts as metrics for Prometheus", changes=False)
 OWN = (EXPORT,)
 NO_FUNCTIONS = ("help", "version", "export")  # in a sentence these are words of English
 ALL = "all"  # where a host is named: each of the pool
@@ -46,13 +46,13 @@ class Command(object):
     def example(self):
         """Return a line that a person could type."""
         wanted = [argument for argument in self.function.arguments
-                  if argument.name in self.function.shown or argument.default is api.REQUIRED and argument.name != CONFIRM]
+                  if argument.name in self.function.shown or argument.default is functions.REQUIRED and argument.name != CONFIRM]
         return " ".join(self.typed({argument.name: argument.example.replace("/dev/", "") for argument in wanted}))
 
 
 def table():
     """Return the Commands in the order of the plugin's table, those of its own last."""
-    return [Command(function) for function in api.TABLE + OWN if function.command != ""]
+    return [Command(function) for function in functions.TABLE + OWN if function.command != ""]
 
 
 def option(argument):
@@ -107,7 +107,7 @@ def _bare(function):
     if function.bare is not None:
         by_name = {argument.name: argument for argument in function.arguments}
         return [by_name[name] for name in function.bare]
-    return [argument for argument in function.arguments if argument.default is api.REQUIRED and argument.name != CONFIRM]
+    return [argument for argument in function.arguments if argument.default is functions.REQUIRED and argument.name != CONFIRM]
 
 
 def _option_words(argument, text):

@@ -4,7 +4,7 @@ from __future__ import absolute_import
 
 import argparse
 
-from xsraid import __version__, api
+from xsraid import __version__, api, functions
 from xsraid import arguments as kinds
 from xsraid.errors import BadArgument
 from xsraid.text import PYTHON_2
@@ -147,10 +147,10 @@ def _add_command(parsers, command, is_asking):
     parser = parsers.add_parser(command.words[-1], help=_escaped(help_text), description=about_it, epilog=example)
     parser.set_defaults(command=command)
     for argument in command.bare:
-        _add_bare(parser, argument, argument.default is api.REQUIRED and not is_asking)
+        _add_bare(parser, argument, argument.default is functions.REQUIRED and not is_asking)
     for argument in command.options:
         settings = {"action": "store_true"} if commands.is_flag(argument) else {"metavar": metavar(argument)}
-        settings["required"] = argument.default is api.REQUIRED and argument.name != commands.CONFIRM and not is_asking
+        settings["required"] = argument.default is functions.REQUIRED and argument.name != commands.CONFIRM and not is_asking
         settings.update(dest=GIVEN + argument.name, default=HIDDEN, help=_escaped(about(argument)))
         parser.add_argument(commands.option(argument), **settings)
     _add_common(parser, command)
@@ -175,7 +175,7 @@ def about(argument):
     """Return the help on an argument: what it is for, what it takes, what it is when left out."""
     if commands.is_flag(argument):
         return argument.help if argument.default != "true" else "not: %s" % argument.help
-    return "%s (%s)" % (argument.help, argument.kind.shape) + ("" if argument.default is api.REQUIRED else "; default: %s" % argument.default)
+    return "%s (%s)" % (argument.help, argument.kind.shape) + ("" if argument.default is functions.REQUIRED else "; default: %s" % argument.default)
 
 
 def _sentence(text):
