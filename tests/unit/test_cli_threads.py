@@ -1,6 +1,8 @@
 """Many hosts asked at once: the calls, what is shown of their answers, and the inventory of pools."""
 
 import json
+import os
+import signal
 import time
 
 import pytest
@@ -126,3 +128,29 @@ def test_no_inventory_says_how_to_write_one(tmpdir):
         inventory.load(str(tmpdir.join("pools.ini")))
     assert caught.value.status == USAGE
     assert "address = " in caught.value.advice
+
+
+@pytest.mark.skipif(not hasattr(signal, "pthread_sigmask"), reason="Python 2 cannot say which thread gets a signal")
+def test_a_signal_that_another_thread_gets_ends_the_wait():
+    class Told(Exception):
+        pass
+
+    def tell(*_):
+        raise Told
+
+    def hang():
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])  # novermin
+        time.sleep(0.5)  # until the main thread waits
+        os.kill(os.getpid(), signal.SIGUSR1)
+        time.sleep(30)
+
+    before = signal.signal(signal.SIGUSR1, tell)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGUSR1])  # novermin
+    try:
+        began = time.time()
+        with pytest.raises(Told):
+            threads.ask([hang], 20)
+        assert time.time() - began < 15
+    finally:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, [signal.SIGUSR1])  # novermin
+        signal.signal(signal.SIGUSR1, before)

@@ -13,6 +13,7 @@ if PYTHON_2:
 else:
     from queue import Empty, Queue
 
+LOOK_S = 0.2
 # value: what the call returned; error: what it raised instead, or None; is_late: it had not ended in time, and is left to itself.
 Ended = collections.namedtuple("Ended", "value error is_late")
 
@@ -20,7 +21,8 @@ Ended = collections.namedtuple("Ended", "value error is_late")
 def ask(calls, limit_s):
     """Make calls at the same time and return what became of each, an Ended, in their order. calls: functions without arguments.
 
-    A thread that hangs keeps nobody waiting, not even the end of the program: a signal ends the wait at once.
+    A thread that hangs keeps nobody waiting, not even the end of the program: a signal ends the wait. The kernel may give it to another thread, and
+    then Python does not interrupt the wait of this one: so each is short.
     """
     results, ended = Queue(), {}
     for at, call in enumerate(calls):
@@ -29,11 +31,13 @@ def ask(calls, limit_s):
         thread.start()
     deadline = clock.monotonic_s() + limit_s
     while len(ended) < len(calls):
+        left_s = deadline - clock.monotonic_s()
         try:
-            at, outcome = results.get(True, max(0.0, deadline - clock.monotonic_s()))
+            at, outcome = results.get(True, max(0.0, min(left_s, LOOK_S)))
+            ended[at] = outcome
         except Empty:
-            break
-        ended[at] = outcome
+            if left_s <= 0:
+                break
     return [ended.get(at, Ended(None, None, True)) for at in range(len(calls))]
 
 
