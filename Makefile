@@ -8,7 +8,7 @@
 #   make bench       what calls cost against doing the same by hand, and asking 64 hosts against asking the slowest
 #   make soak        everything at random for ten minutes, against a model; or: make soak MINUTES=60 SEED=7
 #   make worlds      hosts made at random of what a host may have, on which no call may write where something is; FAULT="two paths" spoils it first
-#   make mutants     small faults in the pure modules, which the unit tests have to find; or: make mutants MODULES="levels sense"
+#   make mutants     small faults in the pure modules, which the unit tests have to find; or: make mutants MODULES="md/levels alerts/rules"
 #   make rpm         build/rpm/: one RPM for Python 2 hosts (.xs7), one for Python 3 hosts (.xs8)
 #   make repo        build/repo/: a yum repository of both
 #   make readme      docs/functions.md, from the table of functions and real replies
