@@ -220,8 +220,8 @@ def running():
     """The command lines of all processes."""
     for path in glob.glob("/proc/[0-9]*/cmdline"):
         try:
-            with open(path) as cmdline:
-                yield cmdline.read().replace("\0", " ").strip()
+            with open(path, "rb") as cmdline:
+                yield cmdline.read().replace(b"\0", b" ").strip()
         except EnvironmentError:  # it has just ended
             pass
 
@@ -231,7 +231,7 @@ def test_a_hanging_command_is_ended_with_what_it_started(host):
     with pytest.raises(Timeout):
         run(Host("/", "/usr/bin:/bin"), ["sh", "-c", "%s & %s" % (sleep, sleep)], timeout_s=0.5)
     deadline = time.time() + 10  # a killed process needs a moment to be gone
-    while any(sleep == words for words in running()):
+    while sleep.encode() in running():
         assert time.time() < deadline
         time.sleep(0.05)
 
