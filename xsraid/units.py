@@ -15,7 +15,6 @@ from xsraid.host import clock, config, store, sysfs
 from xsraid.host.files import Host
 from xsraid.md import state as md_state
 from xsraid.md import superblocks
-from xsraid.md.levels import is_redundant
 from xsraid.xapi import objects, tasks
 
 XAPI_WAIT_S = 60
@@ -37,7 +36,6 @@ FOLLOW_UPS = (
 def main(arguments):
     """Do what a unit asks for, one of the words below; return the exit status."""
     host = Host()
-    config.load_or_default(host)
     try:
         {"assemble": assemble.assemble, "attach": attach_locally, "initrd": initrd.make, "monitor": deliver.prepare_monitor,
          "deliver": deliver_and_follow, "settings": settings_locally, "care": look_after, "late": see_to_late_members}[" ".join(arguments)](host)
@@ -67,7 +65,7 @@ def look_after(host):
 
 def _look_after_the_monitor(host):
     """Start mdadm's monitor where there is an array to watch and it does not run; have it told of once when it cannot run, and when it can again."""
-    if not any(is_redundant(record["level"]) for record in md_state.read_arrays(host)) or not store.read(host, "alerts"):
+    if not alert_settings.is_watchable(md_state.read_arrays(host)) or not store.read(host, "alerts"):
         return
     try:
         monitor.ensure_running(host)
@@ -85,6 +83,7 @@ def _look_after_the_monitor(host):
 
 def see_to_late_members(host):
     """See to members that have come since the boot, see `_late_members`; have what is wrong told. Raises Busy."""
+    config.load_or_default(host)
     deadline = clock.monotonic_s() + XAPI_WAIT_S
     while True:
         try:
@@ -160,6 +159,7 @@ def _once(host, act):
 def _apply_settings(host, session):
     if not alert_settings.is_restorable(host, session):
         return  # without the lock, which a call may need right now
+    config.load_or_default(host)
     with rollback.changing(host, "applying the alert settings", session):
         for sentence in alert_settings.restore(host, session):
             host.log(sentence, syslog.LOG_WARNING)
@@ -170,6 +170,7 @@ def attach(host, session):
 
     An array that runs from a part that is not the freshest one there gets nothing added, and its SR is not plugged. Raises Busy and what XAPI raises.
     """
+    config.load_or_default(host)
     with rollback.changing(host, "attaching storage repositories", session):
         facts = store.read(host, "boot") or {}
         did, conflicts = _late_members(host)

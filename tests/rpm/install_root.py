@@ -87,8 +87,7 @@ class InstallRoot:
 
     def dnf(self, *words):
         """Run dnf on the root; return all it said. A scriptlet that fails is no failure to dnf, so it is looked for in what dnf says."""
-        root = self.folder / "layer/root"
-        done = self._run(["dnf", "--assumeyes", "--config", self.folder / "dnf.conf", "--installroot", root, "--releasever=1", *words])
+        done = self._run(self._dnf(*words))
         said = done.stdout + done.stderr
         assert "scriptlet" not in said.replace("Running scriptlet:", ""), said
         return said
@@ -96,9 +95,12 @@ class InstallRoot:
     def upgrade_with_calls(self, script, **environment):
         """Upgrade xsraid in the middle of a shell script that gets the root, its Python, and the command that upgrades."""
         root = self.folder / "layer/root"
-        upgrade = ["dnf", "--assumeyes", "--config", self.folder / "dnf.conf", "--installroot", root, "--releasever=1", "upgrade", "xsraid"]
         words = ["%s=%s" % item for item in environment.items()]
-        self._run(["env", *words, "sh", "-uc", script, "script", root, "/usr/bin/" + self.interpreter.command, *upgrade])
+        self._run(["env", *words, "sh", "-uc", script, "script", root, "/usr/bin/" + self.interpreter.command, *self._dnf("upgrade", "xsraid")])
+
+    def _dnf(self, *words):
+        root = self.folder / "layer/root"
+        return ["dnf", "--assumeyes", "--config", self.folder / "dnf.conf", "--installroot", root, "--releasever=1", *words]
 
     def path(self, name):
         """Return where a file that was written in the root lies on the host."""

@@ -56,6 +56,7 @@ def test_upgrade_leaves_nothing_of_the_older_release(new_root, older):
     root.dnf("upgrade", "xsraid")
     said = root.run(root.interpreter.command, "-c", IMPORT + "print(sys.modules['xsraid'].__version__)", "xsraid").stdout
     assert said.strip() == packages.read_header(packages.package_path("xs8"))["version"]
+    assert not [name for name in root.files() if "gone" in name]
     assert not old.parent.parent.exists()
     assert len(byte_code(root)) == packages.MODULE_COUNT
     assert root.rpm("--verify", "xsraid", check=False).stdout == ""

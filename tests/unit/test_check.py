@@ -173,7 +173,7 @@ def test_no_check_ends_where_somebody_had_one_end(tmpdir, mocker, left_by_somebo
         tmpdir.ensure("sys/block/md0/md/" + name).write(text)
     begun = []
     sync_max = tmpdir.join("sys/block/md0/md/sync_max")
-    mocker.patch("xsraid.actions.check._act", side_effect=lambda host, record, action, limits: begun.append((action, sync_max.read()[:3])))
+    mocker.patch("xsraid.actions.check._act", side_effect=lambda host, record, action: begun.append((action, sync_max.read()[:3])))
     host = Host(str(tmpdir))
     record = {"device": "/dev/md0", "uuid": "u", "level": "raid1", "health": "optimal", "sync": None, "members": []}
     known = {"u": {"since": 0, "at": 0, "is_running": False}}

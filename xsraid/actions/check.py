@@ -53,16 +53,16 @@ def check_array(host, session, array, action):
             resync.thaw(host, record)
             _write(host, record, "md/sync_min", "0")
             _write(host, record, "md/sync_max", "max")  # somebody may have left a check to end early
-            _act(host, record, "check", limits)
+            _act(host, record, "check")
         elif action == "stop" and under_way == "check":
-            _stop(host, record, limits)
+            _stop(host, record)
     record = md_state.list_arrays(host, session, record["uuid"])["arrays"][0]
     return collections.OrderedDict([("array", record), ("schedule", _schedule(host, limits))])
 
 
-def _stop(host, record, limits):
+def _stop(host, record):
     """Stop a check. One that was due is then due still, and it goes on in the next quiet hours."""
-    _act(host, record, "idle", limits)
+    _act(host, record, "idle")
     care = store.read(host, md_state.CARE) or {}
     known = care.get("arrays", {}).get(record["uuid"], {})
     if known.get("is_running"):
@@ -137,13 +137,13 @@ def _look_at_checks(host, limits):
         is_time = left_to is None and limits.check_every_days > 0 and is_within(limits.check_hours, time.localtime(now).tm_hour)
         before = known.get("arrays", {})
         arrays = {record["uuid"]: before[record["uuid"]] for record in there if record["uuid"] in before}
-        arrays.update((record["uuid"], _brought_up(host, record, before.get(record["uuid"], {}), now, is_time, limits)) for record in records)
+        arrays.update((record["uuid"], _brought_up(host, record, before.get(record["uuid"], {}), now, is_time)) for record in records)
         if is_time:
             _begin(host, records, arrays, now, limits)
         store.write(host, md_state.CARE, dict(known, arrays=arrays, left_to=left_to))
 
 
-def _brought_up(host, record, known, now, is_time, limits):
+def _brought_up(host, record, known, now, is_time):
     """Return what is to be remembered of an array, see md.CARE.
 
     The kernel says in sync_min where a check that was cut short would go on, 0 after one that went to the end, or that a rebuild cut short in its
@@ -157,7 +157,7 @@ def _brought_up(host, record, known, now, is_time, limits):
         known["at"] = _position(host, record)
         if is_time:
             return known
-        _act(host, record, "idle", limits)
+        _act(host, record, "idle")
         known["at"] = _resumes_at(host, record) or known["at"]
     else:
         known["at"] = _resumes_at(host, record)
@@ -181,7 +181,7 @@ def _begin(host, records, arrays, now, limits):
             _write(host, record, "md/sync_min", str(known["at"]))  # it was booted since
         _write(host, record, "md/sync_max", "max")  # as for a check that is asked for
         _set_speeds(host, record, (limits.check_min_kib_s, limits.check_max_kib_s))
-        _act(host, record, "check", limits)
+        _act(host, record, "check")
         host.log("checking %s%s" % (record["device"], ", from where it was paused" if known["at"] else ""), syslog.LOG_NOTICE)
         known["is_running"] = True
         busy.update(disks)
@@ -239,7 +239,7 @@ def _set_speeds(host, record, speeds):
         _write(host, record, path, str(speed))
 
 
-def _act(host, record, action, limits):
+def _act(host, record, action):
     """Have the kernel begin (check) or end (idle) it, and wait until it shows; a check of a small array may be over before it is seen."""
     mdadm.act(host, record["device"], action)
     deadline = clock.monotonic_s() + SETTLE_S

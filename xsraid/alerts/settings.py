@@ -142,11 +142,12 @@ def _as_argument(value):
 
 def keep_settings(host, session, wanted, scope):
     """Have XAPI keep the settings: for this host, or for the pool, of which then no host has any of its own."""
-    here, pool = objects.this_host(host, session), objects.pool(session)
     if scope == "host":
+        here = objects.this_host(host, session)
         text = _with_those_of_others(session.xenapi.host.get_other_config(here), wanted)
         objects.set_other_config(session.xenapi.host, here, KEY, text)
         return
+    pool = objects.pool(session)
     objects.set_other_config(session.xenapi.pool, pool["ref"], KEY, _with_those_of_others(pool["other_config"], wanted))
     for ref, record in session.xenapi.host.get_all_records().items():
         if KEY in record["other_config"]:

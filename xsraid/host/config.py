@@ -13,7 +13,7 @@ except ImportError:  # Python 2 without the backport
     from ConfigParser import Error, RawConfigParser
 
 from xsraid.errors import NotConfigured
-from xsraid.host.files import LOG_LEVELS
+from xsraid.host.files import COMMAND_LIMIT_S, LOG_LEVELS
 from xsraid.text import shown, to_bytes
 
 PATH = "/etc/xsraid.conf"
@@ -57,7 +57,7 @@ def _settings(values):
     """Return Settings from {(section, key): text}, and take away what is used."""
     return Settings(
         smtp_timeout_s=_seconds(values, ("mail", "smtp_timeout_s"), 30),
-        mdadm_timeout_s=_seconds(values, ("mdadm", "timeout_s"), 60),
+        mdadm_timeout_s=_seconds(values, ("mdadm", "timeout_s"), COMMAND_LIMIT_S),
         boot_wait_s=_seconds(values, ("boot", "wait_s"), 30),
         reminder_s=3600 * _whole(values, ("alerts", "reminder_hours"), 24, 0, 1000, "hours"),
         check_every_days=_whole(values, ("check", "every_days"), 28, 0, 1000, "days"),

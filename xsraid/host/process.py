@@ -29,9 +29,8 @@ def run(host, argv, timeout_s=None, stdin="", accept=(0,), environment=None):
     """Run a command to its end and return Result(status, out, err), out and err as text.
 
     argv: list of words, the first a tool's name; stdin: text it may read; accept: exit statuses that are no failure, None for any;
-    environment: variables beyond PATH and LC_ALL; timeout_s: None for host.command_limit_s.
-    Raises CommandFailed (also when there is no such tool) and Timeout, after killing what
-    the command started.
+    environment: variables beyond PATH and LC_ALL; timeout_s: None for host.command_limit_s. Raises CommandFailed (also when there is no such tool)
+    and Timeout, after killing what the command started.
     """
     timeout_s = host.command_limit_s if timeout_s is None else timeout_s
     host.log("run: %s" % command_line(argv), syslog.LOG_DEBUG)
