@@ -13,6 +13,7 @@ REPOSITORY = ROOT / "build/repo"
 SOURCES = ("LICENSE", "Makefile", "SPECS", "docs", "rpm", "tests/dom0", "xapi-plugin", "xsraid", "xsraid_cli",
            *(path.name for path in ROOT.glob("*.md")))
 PYTHONS = {"xs7": "/usr/bin/python2", "xs8": "/usr/bin/python3"}
+DISTS = {"python2": "xs7", "python3": "xs8"}  # by the command of dom0's Python
 TOP_DIR = "/usr/share/xsraid"
 PACKAGES_DIR = "%s/%s" % (TOP_DIR, __version__)
 PACKAGE_DIR = PACKAGES_DIR + "/xsraid"

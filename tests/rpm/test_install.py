@@ -4,7 +4,6 @@
 import install_root
 import packages
 
-DISTS = {"python2": "xs7", "python3": "xs8"}
 IMPORT = """
 import importlib, sys
 sys.path[:0] = ["%s", "%s"]
@@ -21,7 +20,7 @@ def byte_code(root):
 def test_installs_what_fits_the_host_and_erases_without_a_trace(new_root):
     root = new_root(packages.REPOSITORY)
     root.dnf("install", "xsraid")
-    assert root.rpm("--query", "--queryformat", "%{release}", "xsraid").stdout.endswith(DISTS[root.interpreter.command])
+    assert root.rpm("--query", "--queryformat", "%{release}", "xsraid").stdout.endswith(packages.DISTS[root.interpreter.command])
     assert root.rpm("--verify", "xsraid", check=False).stdout == ""
     root.dnf("remove", "xsraid")
     assert {name for name in root.files() - root.before if "xsraid" in name} == set()
