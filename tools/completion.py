@@ -46,7 +46,8 @@ _xsraid()
         word=${COMP_WORDS[at]}
         if _xsraid_values "$word" >/dev/null; then
             at=$((at + 1))
-        elif [[ $word != -* && " $(_xsraid_words "$known") " == *" $word "* && -n $(_xsraid_words "${known:+$known }$word") ]]; then
+        elif [[ $word != -* && " $(_xsraid_words "$known") " == *" $word "* &&
+            -n $(_xsraid_words "${known:+$known }$word") ]]; then
             known=${known:+$known }$word
         fi
     done

@@ -1,4 +1,5 @@
-"""The manual page xsraid(8), made from the commands. `make manual` puts it where the RPM takes it from."""
+"""The manual page xsraid(8), made from the commands. `make manual` puts it where the RPM takes it
+from."""
 
 from __future__ import absolute_import
 
@@ -22,12 +23,15 @@ xsraid \\- software RAID of XenServer and XCP\\-ng hosts
 .I command
 .RI [ arguments ]
 .SH DESCRIPTION
-Makes, watches and mends arrays of the kernel's md on a host, registers them as storage repositories, and sees to it that an alert reaches you.
+Makes, watches and mends arrays of the kernel's md on a host, registers them as storage
+repositories, and sees to it that an alert reaches you.
 In dom0, as root, it is about the host it runs on; with
 .B \\-\\-pool
-about a host of any pool, from anywhere. XAPI carries each call to the host, where the plugin does the work; the plugin has to be installed there.
+about a host of any pool, from anywhere. XAPI carries each call to the host, where the plugin does
+the work; the plugin has to be installed there.
 .PP
-A disk is named by its node (sdb or /dev/sdb), any by\\-id link or its serial number, an array by its node, name or uuid.
+A disk is named by its node (sdb or /dev/sdb), any by\\-id link or its serial number, an array by
+its node, name or uuid.
 .PP
 What changes anything says on a terminal what it will do, and asks. Without a terminal it needs
 .BR \\-\\-yes ,
@@ -42,25 +46,33 @@ They may stand before the command or after it.
 .SH MANY HOSTS AND POOLS
 With
 .B \\-\\-host all
-the commands that only read, alerts test and alerts apply ask all hosts of a pool at the same time; so does
+the commands that only read, alerts test and alerts apply ask all hosts of a pool at the same time;
+so does
 .B xsraid status
-of a pool of several hosts where none is named. A host that is down or slow has a row that says so and delays no other. With
+of a pool of several hosts where none is named. A host that is down or slow has a row that says so
+and delays no other. With
 .B \\-\\-all
-all pools of the inventory are asked at once. \\-\\-json then gives one object: each host, below its pool, with its reply or {"failure": [...]}.
+all pools of the inventory are asked at once. \\-\\-json then gives one object: each host, below its
+pool, with its reply or {"failure": [...]}.
 .PP
-The inventory has a section [NAME] for each pool, with the keys %(keys)s; all but the address may be left out.
-Lists have commas between their parts. It never holds a password: each is asked for once, or comes from keyring, or \\-\\-password\\-fd is for all.
+The inventory has a section [NAME] for each pool, with the keys %(keys)s; all but the address may be
+left out.
+Lists have commas between their parts. It never holds a password: each is asked for once, or comes
+from keyring, or \\-\\-password\\-fd is for all.
 .PP
 .B xsraid create
-without arguments, on a terminal, asks for all that it needs and shows its plan before it does anything.
+without arguments, on a terminal, asks for all that it needs and shows its plan before it does
+anything.
 .PP
 .B xsraid export
 needs the Python library prometheus_client, which hosts do not have: it is for workstations.
 .SH PASSWORDS
 The password of the pool's user comes from
 .B \\-\\-password\\-fd
-if that is given, else from the keyring library of Python if it is there and has one (keyring set %(service)s root), else it is asked for.
-The password of a mail server is made a secret of XAPI, and only its uuid travels. No password is taken from the command line.
+if that is given, else from the keyring library of Python if it is there and has one (keyring set
+%(service)s root), else it is asked for.
+The password of a mail server is made a secret of XAPI, and only its uuid travels. No password is
+taken from the command line.
 .SH EXIT STATUS
 .TP
 .B 0
@@ -69,14 +81,16 @@ Done. For
 each array is %(well)s.
 .TP
 .B 1
-Refused or failed; standard error says why, and what to do. Of many hosts: one of them did not answer.
+Refused or failed; standard error says why, and what to do. Of many hosts: one of them did not
+answer.
 .TP
 .B 2
 Wrong usage: nothing was done.
 .TP
 .B 3
 .B xsraid status
-shows an array in any other health, such as rebuilding, degraded, frozen, failed, inactive or missing.
+shows an array in any other health, such as rebuilding, degraded, frozen, failed, inactive or
+missing.
 .TP
 .B 130
 Interrupted. What a host has begun goes on there.

@@ -96,7 +96,8 @@ def _handler(function, failure, host):
             raise _gone(failure, function, host, error)
         except EnvironmentError as error:
             raise (_gone if _is_connection(error) else _internal)(failure, function, host, error)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the caller gets it in the reply and the log its origin
+        except Exception as error:  # noqa: BLE001
+            # Whatever it is, the caller gets it in the reply and the log its origin.
             raise _internal(failure, function, host, error)
     return handle
 

@@ -22,7 +22,7 @@ METADATA_VOLUME = "MGT"  # what LVMSR makes in it before the first disk
 Wish = collections.namedtuple("Wish", "type label description reattach wipe")
 
 
-def create_sr(host, session, array, type, name_label, name_description, default_sr, reattach, wipe, allow_4k):  # noqa: A002 - XAPI's word
+def create_sr(host, session, array, type, name_label, name_description, default_sr, reattach, wipe, allow_4k):
     """Register an array as storage repository of this host; return {"sr_uuid", "device", "created"}, created False for one that was there.
 
     array: a node, name or uuid; type: lvm or ext, None means lvm or what is there; reattach: bring back the SR that is on the array, with its

@@ -54,7 +54,10 @@ def send(host, _, alert, state, limits):
     waiting, content = recipients.waiting(state, urls), json.dumps(payload(host, alert))
     outcomes = workers.each(host, lambda url: _post(host, url, configured, content), waiting, LIMIT_S + GRACE_S)
     for url, outcome in zip(waiting, outcomes):
-        recipients.note(state, url, *(outcome.value if outcome.error is None else (LATER, outcome.error, UNREACHED)))
+        answer = outcome.value
+        if outcome.error is not None:
+            answer = (LATER, outcome.error, UNREACHED)
+        recipients.note(state, url, *answer)
     return recipients.sent(state, urls, settings, lambda _: True)
 
 

@@ -91,7 +91,8 @@ class _Delivery(object):
             try:
                 os.close(self.lock_descriptor)
                 channels.deliver(self.host, name, ids, self.limits, self.follows)
-            except Exception:  # noqa: BLE001 - whatever it is, the other channels go on, and the timer has it tried again
+            except Exception:  # noqa: BLE001
+                # Whatever it is, the other channels go on, and the timer has it tried again.
                 self.host.log("delivery by %s: %s" % (name, printable(traceback.format_exc(), 2000)), syslog.LOG_ERR)
             finally:
                 os._exit(0)

@@ -32,7 +32,8 @@ UNCARRIED = (
     (r"[\x00-\x1f\x7f]", "a control character"))
 LINE_MAX = 76  # of a header; RFC 5322 wants at most 78, RFC 2047 76 where there are encoded words
 WORD_MAX = LINE_MAX - len("Subject: ")  # longer ones are encoded, which makes them shorter
-PIECE = br".{1,39}(?![\x80-\xbf])"  # of UTF-8, whole characters, as much as an encoded word on the line of `Subject:` has room for
+# Of UTF-8, whole characters, as much as an encoded word on the line of `Subject:` has room for.
+PIECE = b".{1,39}(?![\x80-\xbf])"
 BODY_LINE_MAX = 990  # bytes of a line of the body: servers may refuse more than 998 (RFC 5321, 4.5.3.1.6), and a dot at its beginning becomes two
 FIELD_MAX = 2000  # bytes of a header, for ssmtp's sake
 ARGUMENT = r"[^\s,\x00-\x20\x7f-][^\s,\x00-\x20\x7f]*\Z"  # an address that sendmail takes for neither an option nor several
@@ -326,7 +327,7 @@ def _header_text(text):
     if all(ord(character) < 128 for character in text) and "=?" not in text and all(len(word) <= WORD_MAX for word in text.split()):
         return text
     whole = to_bytes(text).decode("utf-8", "replace").encode("utf-8")
-    line = re.sub(br"[\x00-\x20\x7f]+", b" ", whole).strip()
+    line = re.sub(b"[\x00-\x20\x7f]+", b" ", whole).strip()
     pieces = re.findall(PIECE, line, re.DOTALL)
     return " ".join("=?utf-8?b?%s?=" % native(binascii.b2a_base64(piece).strip()) for piece in pieces)
 

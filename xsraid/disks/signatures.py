@@ -17,10 +17,11 @@ from xsraid.host.process import run
 from xsraid.text import lines_of, native, to_bytes
 
 LIMIT_S = 60
-Signature = collections.namedtuple("Signature", "type offset_bytes uuid label")  # type: libblkid's word; uuid, label: "" where it has none
+# type: libblkid's word; uuid, label: "" where it has none
+Signature = collections.namedtuple("Signature", "type offset_bytes uuid label")
 PARTITION_TABLES = ("dos", "gpt", "PMBR", "mac", "sun", "sgi", "bsd", "atari", "unixware", "minix", "solaris")
 
-ESCAPED = br"\\x([0-9a-f]{2})"
+ESCAPED = b"\\\\x([0-9a-f]{2})"
 # What the libblkid of CentOS 7 (2.23) does not know: type, offset (negative: from the end), magic (libblkid/src/superblocks).
 NEWER = (
     ("bcache", 4096 + 24, b"\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81"),

@@ -356,8 +356,8 @@ def _array_line(file, entry):
     fields = {name: found.get(key) for key, name in FIELDS.items()}
     known = any(fields[name] is not None for name in IDENTITY) or None not in (fields["container"], fields["member"])
     fields["spare_count"] = fields["spare_count"] or 0
-    return ArrayLine(path=file.path, number=entry.at + 1, words=tuple(entry.words), ignored=fields["node"] == IGNORED, known=known,
-                     refused=tuple(refused), is_read=file.is_read, **fields)
+    fields.update(path=file.path, number=entry.at + 1, words=tuple(entry.words), is_read=file.is_read)
+    return ArrayLine(ignored=fields["node"] == IGNORED, known=known, refused=tuple(refused), **fields)
 
 
 def _is_nameless(line, node):

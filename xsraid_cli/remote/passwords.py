@@ -54,5 +54,6 @@ def _from_keyring(address, user):
         return None
     try:
         return keyring.get_password(KEYRING_SERVICE % address, user)
-    except Exception:  # noqa: BLE001 - a desktop's locked or broken store must not keep anybody from typing it
+    except Exception:  # noqa: BLE001
+        # A desktop's locked or broken store must not keep anybody from typing it.
         return None
