@@ -4,6 +4,7 @@
 #   make test        each promise once on the real thing: what a change must pass; make test-fast leaves out the RPMs and the miniature dom0
 #   make test-all    every test, with each of dom0's Pythons, also what repeats, goes at random or walks through every step
 #   make steady      the tests of the miniature dom0 on a busy machine that stops guests now and then; or: make steady TESTS=tests/dom0/test_care.py SEED=7
+#   make format      each line as the formatter has it; make lint asks for that
 #   make lint        style, errors, the floor of Python 2.7 and 3.6, the RPMs
 #   make bench       what calls cost against doing the same by hand, and asking 64 hosts against asking the slowest
 #   make soak        everything at random for ten minutes, against a model; or: make soak MINUTES=60 SEED=7
@@ -55,7 +56,7 @@ ROOT_INPUTS := tests/dom0/make-root tests/dom0/finish-root tests/dom0/stand-ins.
 XENAPI_INPUTS := tests/fetch-xenapi tests/requirements-xenapi.txt
 GUEST := root build/xstate.so
 
-.PHONY: help demo test test-all steady test-fast lint bench soak worlds mutants readme rpm repo clean host-packages units manual xenapi venv venv-mutants root
+.PHONY: help demo test test-all steady test-fast format lint bench soak worlds mutants readme rpm repo clean host-packages units manual xenapi venv venv-mutants root
 
 help:
 	sed -n 's/^#   //p' Makefile
@@ -119,7 +120,11 @@ SCRIPTS = $(shell grep -rlI -m1 '^\#!.*python' xapi-plugin rpm/usr/bin rpm/usr/l
 RENAMED := ConfigParser ConfigParser.RawConfigParser Queue queue urllib.parse urlparse xmlrpc.client xmlrpclib
 FLOOR := --quiet --violations --no-tips -t=2.7- -t=3.6- --backport configparser $(addprefix --exclude ,$(RENAMED))
 
+format: venv
+	build/venv/bin/ruff format --no-cache . $(SCRIPTS)
+
 lint: rpm venv
+	build/venv/bin/ruff format --no-cache --check --quiet . $(SCRIPTS)
 	build/venv/bin/ruff check --no-cache . $(SCRIPTS)
 	build/venv/bin/vermin $(FLOOR) xsraid xsraid_cli xapi-plugin rpm/usr/bin rpm/usr/libexec
 	$(PYTHON) tests/each_python.py compile

@@ -1,8 +1,9 @@
 #!/usr/bin/python3
-"""Do a job once for each Python that dom0 and its admins have: run the unit and plugin tests, or compile what runs in dom0.
+"""Do a job once for each Python that dom0 and its admins have: run the unit and plugin tests, or
+compile what runs in dom0.
 
-An interpreter is looked for among pyenv's and then on PATH. One that the machine lacks is skipped with a line that says so; in CI (CI=true) dom0's
-own two, 2.7 and 3.6, must be there.
+An interpreter is looked for among pyenv's and then on PATH. One that the machine lacks is skipped
+with a line that says so; in CI (CI=true) dom0's own two, 2.7 and 3.6, must be there.
 """
 
 import argparse
@@ -27,18 +28,32 @@ MEMORY_BYTES = 2 << 30
 
 
 def find_interpreter(version):
-    """Return the path of python `version` ("2.7"), or None. pyenv's shims on PATH are passed over: they are there for versions not chosen, too."""
+    """Return the path of python `version` ("2.7"), or None. pyenv's shims on PATH are passed over:
+    they are there for versions not chosen, too.
+    """
     pyenv = pathlib.Path(os.environ.get("PYENV_ROOT") or pathlib.Path.home() / ".pyenv")
-    installed = [path for path in pyenv.glob("versions/%s.*/bin/python%s" % (version, version)) if re.fullmatch(r"[\d.]+", path.parts[-3])]
+    installed = [
+        path
+        for path in pyenv.glob("versions/%s.*/bin/python%s" % (version, version))
+        if re.fullmatch(r"[\d.]+", path.parts[-3])
+    ]
     if installed:
-        return max(installed, key=lambda path: [int(number) for number in path.parts[-3].split(".")])
-    path = os.pathsep.join(part for part in os.environ["PATH"].split(os.pathsep) if pathlib.Path(part) != pyenv / "shims")
+        return max(
+            installed, key=lambda path: [int(number) for number in path.parts[-3].split(".")]
+        )
+    path = os.pathsep.join(
+        part
+        for part in os.environ["PATH"].split(os.pathsep)
+        if pathlib.Path(part) != pyenv / "shims"
+    )
     found = shutil.which("python" + version, path=path)
     return pathlib.Path(found) if found else None
 
 
 def interpreters(versions):
-    """Yield (version, path) for those of versions that are here; say which are not, and end the program if CI needs one of those."""
+    """Yield (version, path) for those of versions that are here; say which are not, and end the
+    program if CI needs one of those.
+    """
     for version in versions:
         path = find_interpreter(version)
         if path:
@@ -54,51 +69,92 @@ def make_venv(version, interpreter):
     folder = BUILD / ("venv-%s" % version)
     requirements = TESTS / ("requirements-%s.txt" % (version if version in DOM0_VERSIONS else "3"))
     # The venv of 3.6 brings a pip that is too old for today's index, and 2.7 has none.
-    how = "%s/venv/bin/virtualenv --quiet --python %s" % (BUILD, interpreter) if version in DOM0_VERSIONS else "%s -m venv" % interpreter
+    how = (
+        "%s/venv/bin/virtualenv --quiet --python %s" % (BUILD, interpreter)
+        if version in DOM0_VERSIONS
+        else "%s -m venv" % interpreter
+    )
     xenapi = (BUILD / "xenapi").resolve()
     facts = [requirements, TESTS / "make-venv", "=%s" % interpreter, "=%s" % xenapi]
-    subprocess.run([TESTS / "cached", folder, *facts, "--", TESTS / "make-venv", how, requirements, xenapi], check=True)
+    subprocess.run(
+        [TESTS / "cached", folder, *facts, "--", TESTS / "make-venv", how, requirements, xenapi],
+        check=True,
+    )
     return folder / "bin/python"
 
 
 def memory():
-    """Return a folder in memory, where the tests' thousands of small files cost less; None where there is none that has room and runs programs."""
+    """Return a folder in memory, where the tests' thousands of small files cost less; None where
+    there is none that has room and runs programs.
+    """
     folder = "/dev/shm"
-    if not os.access(folder, os.W_OK) or os.statvfs(folder).f_flag & os.ST_NOEXEC or shutil.disk_usage(folder).free < MEMORY_BYTES:
+    if (
+        not os.access(folder, os.W_OK)
+        or os.statvfs(folder).f_flag & os.ST_NOEXEC
+        or shutil.disk_usage(folder).free < MEMORY_BYTES
+    ):
         return None
     return folder
 
 
 def run_units(version, interpreter):
-    """Run tests/unit and tests/plugin and print what they said; return whether they passed. No test at all is a failure, too."""
-    command = [make_venv(version, interpreter), "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/unit", "tests/plugin"]
+    """Run tests/unit and tests/plugin and print what they said; return whether they passed. No test
+    at all is a failure, too.
+    """
+    command = [
+        make_venv(version, interpreter),
+        "-m",
+        "pytest",
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "tests/unit",
+        "tests/plugin",
+    ]
     with tempfile.TemporaryDirectory(dir=memory()) as folder:
         try:
-            done = subprocess.run(command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=RUN_LIMIT_S,
-                                  env=dict(os.environ, TMPDIR=folder))
+            done = subprocess.run(
+                command,
+                cwd=ROOT,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                timeout=RUN_LIMIT_S,
+                env=dict(os.environ, TMPDIR=folder),
+            )
             said, passed = done.stdout, done.returncode == 0
         except subprocess.TimeoutExpired as late:
             said, passed = (late.stdout or b"") + b"\nnot done after %d s" % RUN_LIMIT_S, False
-    print("-- Python %s (%s)\n%s" % (version, interpreter, said.decode(errors="replace")), flush=True)
+    print(
+        "-- Python %s (%s)\n%s" % (version, interpreter, said.decode(errors="replace")), flush=True
+    )
     return passed
 
 
 def compile_all(version, interpreter):
-    """Compile what runs in dom0, in a copy, so that no byte code is left in the tree; return whether all of it compiled."""
+    """Compile what runs in dom0, in a copy, so that no byte code is left in the tree; return
+    whether all of it compiled.
+    """
     copy = BUILD / "compiled" / version
     shutil.rmtree(copy, ignore_errors=True)
     for folder in DOM0_CODE:
         for source in (ROOT / folder).rglob("*"):
-            if source.is_file() and (source.suffix == ".py" or source.read_bytes()[:64].split(b"\n")[0].startswith(b"#!/usr/bin/python")):
+            if source.is_file() and (
+                source.suffix == ".py"
+                or source.read_bytes()[:64].split(b"\n")[0].startswith(b"#!/usr/bin/python")
+            ):
                 target = copy / source.relative_to(ROOT)
                 target.parent.mkdir(parents=True, exist_ok=True)
                 # compileall looks at nothing but *.py.
-                shutil.copy(source, target if source.suffix == ".py" else target.with_name(target.name + ".py"))
+                shutil.copy(
+                    source,
+                    target if source.suffix == ".py" else target.with_name(target.name + ".py"),
+                )
     return subprocess.run([interpreter, "-m", "compileall", "-q", copy]).returncode == 0
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__.split("\n\n")[0])
     parser.add_argument("job", choices=("units", "compile"))
     if parser.parse_args().job == "units":
         # All at once, also on two processors: a quarter of the time they wait.

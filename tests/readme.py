@@ -1,9 +1,11 @@
 #!/usr/bin/env python3
-"""The description of the functions, made from their table and from replies that a miniature dom0 gave.
+"""The description of the functions, made from their table and from replies that a miniature dom0
+gave.
 
 readme.py             writes it into docs/functions.md
 dom0/record.py        writes recorded_calls.json: {function: {"arguments": {...}, "reply": {...}}}
 """
+
 import json
 import pathlib
 
@@ -40,21 +42,36 @@ def render_function(function, call):
         lines += ["| argument | takes | default | |", "|---|---|---|---|"]
         for argument in function.arguments:
             default = "must be given" if argument.default is REQUIRED else argument.default
-            lines.append(f"| `{argument.name}` | {argument.kind.shape} | {default} | {argument.help} |")
+            lines.append(
+                f"| `{argument.name}` | {argument.kind.shape} | {default} | {argument.help} |"
+            )
         lines.append("")
     given = "".join(f" args:{name}={value}" for name, value in call["arguments"].items())
-    lines += ["```", f"$ xe host-call-plugin host-uuid=$H plugin=xsraid fn={function.name}{given}", folded(shortened(call["reply"])), "```", ""]
+    lines += [
+        "```",
+        f"$ xe host-call-plugin host-uuid=$H plugin=xsraid fn={function.name}{given}",
+        folded(shortened(call["reply"])),
+        "```",
+        "",
+    ]
     return "\n".join(lines)
 
 
 def shortened(reply):
-    """Return a reply with two of its disks, one that may be used and one that may not, and of an array what the call is about."""
+    """Return a reply with two of its disks, one that may be used and one that may not, and of an
+    array what the call is about.
+    """
     if "array" in reply and isinstance(reply["array"], dict):
         array = {key: reply["array"][key] for key in ARRAY_KEYS}
         return dict(reply, array={**array, "...": "and all else that list_arrays shows"})
     if list(reply) != ["disks"]:
         return reply
-    return {"disks": [next(disk for disk in reply["disks"] if disk["usable"] is usable) for usable in (True, False)]}
+    return {
+        "disks": [
+            next(disk for disk in reply["disks"] if disk["usable"] is usable)
+            for usable in (True, False)
+        ]
+    }
 
 
 def with_functions(text, functions):

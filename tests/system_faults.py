@@ -1,6 +1,8 @@
-"""The system's own faults, each played in one way with pytest-mock: a call of the system that fails, a clock that is set, time that flies.
+"""The system's own faults, each played in one way with pytest-mock: a call of the system that
+fails, a clock that is set, time that flies.
 
-What takes the place of a call is of the system, never of what is tested. The first argument of each is the fixture `mocker`, which ends it.
+What takes the place of a call is of the system, never of what is tested. The first argument of each
+is the fixture `mocker`, which ends it.
 """
 
 import os
@@ -18,7 +20,8 @@ def resolve(call):
 
 
 def fails(mocker, call, number, is_meant=lambda *arguments: True):
-    """Have a call of the system fail with an error number where is_meant(its arguments); return the mock, which counts all calls.
+    """Have a call of the system fail with an error number where is_meant(its arguments); return the
+    mock, which counts all calls.
 
     call: a name such as `os.fsync`; number: of `errno`.
     """
@@ -28,16 +31,20 @@ def fails(mocker, call, number, is_meant=lambda *arguments: True):
         if is_meant(*arguments):
             raise OSError(number, os.strerror(number))
         return real(*arguments, **more)
+
     return mocker.patch(call, side_effect=play)
 
 
 def clock_is_set(mocker, step_s):
-    """Have somebody set the system's clock by step_s before each look at it but the first. What counts evenly goes on as it does."""
+    """Have somebody set the system's clock by step_s before each look at it but the first. What
+    counts evenly goes on as it does.
+    """
     real, steps = time.time, []
 
     def look():
         steps.append(step_s)
         return real() + sum(steps[1:])
+
     return mocker.patch("time.time", side_effect=look)
 
 
@@ -47,13 +54,16 @@ def clock_shows(mocker, seconds):
 
 
 def time_flies(mocker, at_sleep=lambda seconds: None):
-    """Have what is slept pass at once, by all clocks; return [seconds slept]. at_sleep: called with the seconds before they pass."""
+    """Have what is slept pass at once, by all clocks; return [seconds slept]. at_sleep: called with
+    the seconds before they pass.
+    """
     slept, real_sleep, started, began = [], time.sleep, time.time(), clock.monotonic_s()
 
     def sleep(seconds):
         at_sleep(seconds)
         slept.append(seconds)
         real_sleep(0.001)
+
     mocker.patch("time.sleep", side_effect=sleep)
     mocker.patch("time.time", side_effect=lambda: started + sum(slept))
     mocker.patch("xsraid.host.clock.monotonic_s", side_effect=lambda: began + sum(slept))
@@ -61,7 +71,8 @@ def time_flies(mocker, at_sleep=lambda seconds: None):
 
 
 class Reads(object):
-    """Reads of files that fail: `when(path, count)` says of each read of a path, counted from 0 by all reads, with what error number, None for none.
+    """Reads of files that fail: `when(path, count)` says of each read of a path, counted from 0 by
+    all reads, with what error number, None for none.
 
     As the kernel's md does: opening succeeds, reading fails. calls: the paths that were read.
     """

@@ -1,4 +1,6 @@
-"""The completion of bash, made from the commands. `make manual` puts it where the RPM takes it from."""
+"""The completion of bash, made from the commands. `make manual` puts it where the RPM takes it
+from.
+"""
 
 from __future__ import absolute_import
 
@@ -8,8 +10,9 @@ import sys
 from xsraid import arguments as kinds
 from xsraid_cli.table import commands, parser
 
-# Disks and arrays are those of the machine that it is typed on: nothing is asked of a host while somebody types.
-SCRIPT = u"""\
+# Disks and arrays are those of the machine that it is typed on: nothing is asked of a host while
+# somebody types.
+SCRIPT = """\
 # Completion of xsraid for bash, made by `make manual` from the table of functions.
 
 _xsraid_devices()
@@ -73,9 +76,12 @@ def script():
         words[command.name] = set(_after(command))
         _add_values(values, command)
     words[""].update([flags[0] for flags, _, _ in COMMON] + ["--help", "--version"])
-    cases = [u"        \"%s\") echo \"%s\" ;;" % (key, u" ".join(sorted(words[key], key=_options_last))) for key in sorted(words)]
-    choices = [u"        %s) echo \"%s\" ;;" % (key, values[key]) for key in sorted(values)]
-    return SCRIPT % {"words": u"\n".join(cases), "values": u"\n".join(choices)}
+    cases = [
+        '        "%s") echo "%s" ;;' % (key, " ".join(sorted(words[key], key=_options_last)))
+        for key in sorted(words)
+    ]
+    choices = ['        %s) echo "%s" ;;' % (key, values[key]) for key in sorted(values)]
+    return SCRIPT % {"words": "\n".join(cases), "values": "\n".join(choices)}
 
 
 def _options_last(word):
@@ -84,8 +90,14 @@ def _options_last(word):
 
 def _after(command):
     """Return what may stand after the words of a command."""
-    options = [commands.option(argument) for argument in command.options] + [flags[0] for flags, _, _ in COMMON + tuple(parser.own_options(command))]
-    return options + ["--help"] + [word for argument in command.bare for word in _choices(argument).split("\n")]
+    options = [commands.option(argument) for argument in command.options] + [
+        flags[0] for flags, _, _ in COMMON + tuple(parser.own_options(command))
+    ]
+    return (
+        options
+        + ["--help"]
+        + [word for argument in command.bare for word in _choices(argument).split("\n")]
+    )
 
 
 def _choices(argument):
@@ -96,7 +108,9 @@ def _choices(argument):
 
 
 def _add_values(values, command):
-    """Add the options that take a value, with what there is to choose from. Those of a name take the same in every command."""
+    """Add the options that take a value, with what there is to choose from. Those of a name take
+    the same in every command.
+    """
     for argument in command.options:
         if not commands.is_flag(argument):
             values[commands.option(argument)] = _choices(argument).replace("\n", " ")

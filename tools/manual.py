@@ -12,7 +12,7 @@ from xsraid_cli.remote import inventory, passwords
 from xsraid_cli.show import health
 from xsraid_cli.table import commands, parser
 
-PAGE = u"""\
+PAGE = """\
 .\\" Made by `make manual` from the table of functions.
 .TH XSRAID 8 "" xsraid "System Administration"
 .SH NAME
@@ -109,56 +109,86 @@ The inventory of pools.
 .BR md (4),
 /usr/share/doc/xsraid/README.md
 """
-OPTIONS_AFTER = u".TP\n.B %s\n%s"
+OPTIONS_AFTER = ".TP\n.B %s\n%s"
 
 
 def page():
     """Return the text of the manual page."""
     known = commands.table()
     return PAGE % {
-        "commands": u"\n".join(_command(command) for command in known),
-        "options": u"\n".join(_options(parser.CONNECTION + parser.OUTPUT)),
+        "commands": "\n".join(_command(command) for command in known),
+        "options": "\n".join(_options(parser.CONNECTION + parser.OUTPUT)),
         "service": _roff(passwords.KEYRING_SERVICE % "https://master"),
-        "keys": u", ".join(inventory.KEYS),
+        "keys": ", ".join(inventory.KEYS),
         "inventory": _roff(inventory.PATH.replace("~", "$HOME")),
-        "well": u" or ".join(u"%s" % word for word in health.WELL),
-        "examples": u"\n".join(u".PP\n.B %s" % _roff(command.example()) for command in known)}
+        "well": " or ".join("%s" % word for word in health.WELL),
+        "examples": "\n".join(".PP\n.B %s" % _roff(command.example()) for command in known),
+    }
 
 
 def _command(command):
     """Return the part on one command: how it is typed, what it does, its arguments."""
-    needed = [argument for argument in command.options if argument.default is functions.REQUIRED and argument.name != commands.CONFIRM]
-    synopsis = u" ".join([_typed(argument) for argument in needed] + [_bare(argument) for argument in command.bare])
-    lines = [u".SS %s" % _roff(command.name), u".B xsraid %s" % _roff(command.name), synopsis or None, u".PP", _sentence(command.function.help)]
-    lines += [OPTIONS_AFTER % (_roff(parser.metavar(argument)), _sentence(parser.about(argument))) for argument in command.bare]
-    lines += [OPTIONS_AFTER % (_typed(argument), _sentence(parser.about(argument))) for argument in command.options]
-    return u"\n".join([line for line in lines if line is not None] + _options(parser.own_options(command)))
+    needed = [
+        argument
+        for argument in command.options
+        if argument.default is functions.REQUIRED and argument.name != commands.CONFIRM
+    ]
+    synopsis = " ".join(
+        [_typed(argument) for argument in needed] + [_bare(argument) for argument in command.bare]
+    )
+    lines = [
+        ".SS %s" % _roff(command.name),
+        ".B xsraid %s" % _roff(command.name),
+        synopsis or None,
+        ".PP",
+        _sentence(command.function.help),
+    ]
+    lines += [
+        OPTIONS_AFTER % (_roff(parser.metavar(argument)), _sentence(parser.about(argument)))
+        for argument in command.bare
+    ]
+    lines += [
+        OPTIONS_AFTER % (_typed(argument), _sentence(parser.about(argument)))
+        for argument in command.options
+    ]
+    return "\n".join(
+        [line for line in lines if line is not None] + _options(parser.own_options(command))
+    )
 
 
 def _typed(argument):
     """Return an option with what follows it."""
-    return _roff(commands.option(argument) + (u"" if commands.is_flag(argument) else u" " + parser.metavar(argument)))
+    return _roff(
+        commands.option(argument)
+        + ("" if commands.is_flag(argument) else " " + parser.metavar(argument))
+    )
 
 
 def _bare(argument):
-    name = _roff(parser.metavar(argument)) + (u" ..." if argument.kind is kinds.disks else u"")
-    return name if argument.default is functions.REQUIRED else u"[%s]" % name
+    name = _roff(parser.metavar(argument)) + (" ..." if argument.kind is kinds.disks else "")
+    return name if argument.default is functions.REQUIRED else "[%s]" % name
 
 
 def _options(options):
-    return [OPTIONS_AFTER % (_roff(u" ".join(flags + tuple(settings.get("metavar", "").split()))), _sentence(help_text))
-            for flags, settings, help_text in options]
+    return [
+        OPTIONS_AFTER
+        % (
+            _roff(" ".join(flags + tuple(settings.get("metavar", "").split()))),
+            _sentence(help_text),
+        )
+        for flags, settings, help_text in options
+    ]
 
 
 def _sentence(text):
     text = _roff(text)
-    return text[:1].upper() + text[1:] + u"."
+    return text[:1].upper() + text[1:] + "."
 
 
 def _roff(text):
     """Return text in which roff sees nothing of its own."""
-    text = (u"%s" % text).replace(u"\\", u"\\e").replace(u"-", u"\\-")
-    return u"\\&" + text if text[:1] in u".'" else text
+    text = ("%s" % text).replace("\\", "\\e").replace("-", "\\-")
+    return "\\&" + text if text[:1] in ".'" else text
 
 
 if __name__ == "__main__":

@@ -1,4 +1,6 @@
-"""XAPI's door: from its call to a verb of the table and back; parsing, JSON, errors into replies."""
+"""XAPI's door: from its call to a verb of the table and back; parsing, JSON, errors into
+replies.
+"""
 
 from __future__ import absolute_import
 
@@ -28,26 +30,42 @@ else:
     import http.client as httplib
     import xmlrpc.client as xmlrpclib
 
-CONNECTION_ERRORS = (errno.ECONNREFUSED, errno.ECONNRESET, errno.EPIPE, errno.ENOENT, errno.ENOTCONN, errno.ETIMEDOUT)
+CONNECTION_ERRORS = (
+    errno.ECONNREFUSED,
+    errno.ECONNRESET,
+    errno.EPIPE,
+    errno.ENOENT,
+    errno.ENOTCONN,
+    errno.ETIMEDOUT,
+)
 
 
 def serve(plugin):
     """Answer the one call that this process was started for. plugin: the module XenAPIPlugin."""
     host = Host()
     plugin.dispatch(handlers(plugin.Failure, host))
-    sys.stdout.flush()  # where xapi has gone this raises, and the host is not told that the reply is out
+    # Where xapi has gone this raises, and the host is not told that the reply is out.
+    sys.stdout.flush()
     host.replied()
 
 
 def handlers(failure, host):
-    """Return {function name: handler(session, args)} for XenAPIPlugin.dispatch. failure: XenAPIPlugin.Failure; host: this machine."""
+    """Return {function name: handler(session, args)} for XenAPIPlugin.dispatch. failure:
+    XenAPIPlugin.Failure; host: this machine.
+    """
     _use_utf8()
     return {name: _handler(function, failure, host) for name, function in FUNCTIONS.items()}
 
 
 def call(host, session, function, given):
-    """Call a function of the table with the arguments {name: text} as given; return its reply as JSON text. Raises XsraidError, XenAPI.Failure."""
-    values = {argument.name: argument.absent() for argument in function.arguments if argument.default is not REQUIRED}
+    """Call a function of the table with the arguments {name: text} as given; return its reply as
+    JSON text. Raises XsraidError, XenAPI.Failure.
+    """
+    values = {
+        argument.name: argument.absent()
+        for argument in function.arguments
+        if argument.default is not REQUIRED
+    }
     values.update(parse(function, given))
     module, _, verb = function.verb.rpartition(".")
     try:
@@ -59,14 +77,18 @@ def call(host, session, function, given):
 
 
 def parse(function, given):
-    """Return {name: value} of the arguments. Raises BadArgument for one that is missing, unknown, empty or malformed."""
+    """Return {name: value} of the arguments. Raises BadArgument for one that is missing, unknown,
+    empty or malformed.
+    """
     known = {argument.name: argument for argument in function.arguments}
     values = {}
     for name, text in sorted((native(name), native(text)) for name, text in given.items()):
         kind = known[name].kind if name in known else REFUSED.get(name)
         if kind is None:
             names = ", ".join(argument.name for argument in function.arguments) or "no arguments"
-            raise BadArgument(printable(name, 80), "is no argument of %s, which takes %s" % (function.name, names))
+            raise BadArgument(
+                printable(name, 80), "is no argument of %s, which takes %s" % (function.name, names)
+            )
         if not text:
             raise BadArgument(name, "is empty; give a value, or leave it out for the default")
         if name in known and known[name].is_default(text):
@@ -77,7 +99,11 @@ def parse(function, given):
             raise BadArgument(name, str(error))
     for argument in function.arguments:
         if argument.default is REQUIRED and argument.name not in values:
-            raise BadArgument(argument.name, "is missing; it takes %s, such as %s=%s" % (argument.kind.shape, argument.name, argument.example))
+            raise BadArgument(
+                argument.name,
+                "is missing; it takes %s, such as %s=%s"
+                % (argument.kind.shape, argument.name, argument.example),
+            )
     return values
 
 
@@ -90,8 +116,15 @@ def _handler(function, failure, host):
             host.log("%s refused or failed: %s" % (function.name, error), syslog.LOG_WARNING)
             raise failure(error.code, error.parameters)
         except XenAPI.Failure as error:
-            host.log("%s: XAPI's failure %s" % (function.name, " ".join(native(detail) for detail in error.details)), syslog.LOG_WARNING)
-            raise failure(native(error.details[0]), [printable(native(detail)) for detail in error.details[1:]])
+            host.log(
+                "%s: XAPI's failure %s"
+                % (function.name, " ".join(native(detail) for detail in error.details)),
+                syslog.LOG_WARNING,
+            )
+            raise failure(
+                native(error.details[0]),
+                [printable(native(detail)) for detail in error.details[1:]],
+            )
         except (xmlrpclib.Error, httplib.HTTPException, expat.ExpatError) as error:
             raise _gone(failure, function, host, error)
         except EnvironmentError as error:
@@ -99,6 +132,7 @@ def _handler(function, failure, host):
         except Exception as error:  # noqa: BLE001
             # Whatever it is, the caller gets it in the reply and the log its origin.
             raise _internal(failure, function, host, error)
+
     return handle
 
 
@@ -109,24 +143,42 @@ def _gone(failure, function, host, error):
 
 
 def _internal(failure, function, host, error):
-    """Log where an error that nobody foresaw came from; return the failure that says so without giving away what it may hold."""
+    """Log where an error that nobody foresaw came from; return the failure that says so without
+    giving away what it may hold.
+    """
     kind = error.__class__.__name__
     host.log("%s: %s: %s" % (function.name, kind, error), syslog.LOG_WARNING)
     step = sys.exc_info()[2]
-    while step is not None:  # by hand: loading traceback would cost every call, and this is for the rarest
-        host.log("  at %s:%d in %s" % (step.tb_frame.f_code.co_filename, step.tb_lineno, step.tb_frame.f_code.co_name), syslog.LOG_WARNING)
+    # By hand: loading traceback would cost every call, and this is for the rarest.
+    while step is not None:
+        host.log(
+            "  at %s:%d in %s"
+            % (step.tb_frame.f_code.co_filename, step.tb_lineno, step.tb_frame.f_code.co_name),
+            syslog.LOG_WARNING,
+        )
         step = step.tb_next
-    sentence = "%s met an error that nobody foresaw (%s): please report it with what `journalctl -t xsraid` says." % (function.name, kind)
+    sentence = (
+        "%s met an error that nobody foresaw (%s): please report it with what `journalctl -t "
+        "xsraid` says." % (function.name, kind)
+    )
     return failure("XSRAID_INTERNAL", [function.name, kind, sentence])
 
 
 def _is_connection(error):
-    """Return whether an OS error comes from the connection to xapi: file errors name a file, and these numbers are not theirs."""
-    return isinstance(error, socket.timeout) or getattr(error, "filename", None) is None and error.errno in CONNECTION_ERRORS
+    """Return whether an OS error comes from the connection to xapi: file errors name a file, and
+    these numbers are not theirs.
+    """
+    return (
+        isinstance(error, socket.timeout)
+        or getattr(error, "filename", None) is None
+        and error.errno in CONNECTION_ERRORS
+    )
 
 
 def _refuse_repeated(argv):
-    """Refuse an argument that was given twice: the XML-RPC library would quietly take the last one."""
+    """Refuse an argument that was given twice: the XML-RPC library would quietly take the last
+    one.
+    """
     names = re.findall(r"<name>(.*?)</name>", argv[0], re.DOTALL) if argv else []
     for name in names:
         if names.count(name) > 1:
@@ -139,11 +191,14 @@ def _clean(value):
         return collections.OrderedDict((key, _clean(part)) for key, part in value.items())
     if isinstance(value, (list, tuple)):
         return [_clean(part) for part in value]
-    return printable(native(value)) if isinstance(value, (bytes, type(u""))) else value
+    return printable(native(value)) if isinstance(value, (bytes, type(""))) else value
 
 
 def _use_utf8():
-    """Take the call and let the reply leave as UTF-8 whatever the locale: xapi gives a plugin none, and Python 3.6 then takes both for ASCII."""
+    """Take the call and let the reply leave as UTF-8 whatever the locale: xapi gives a plugin none,
+    and Python 3.6 then takes both for ASCII.
+    """
     if not PYTHON_2:
-        sys.argv[1:] = [os.fsencode(word).decode("utf-8", "replace") for word in sys.argv[1:]]  # novermin
+        words = [os.fsencode(word) for word in sys.argv[1:]]  # novermin
+        sys.argv[1:] = [word.decode("utf-8", "replace") for word in words]
         sys.stdout = io.open(sys.stdout.fileno(), "w", encoding="utf-8", closefd=False)

@@ -1,6 +1,8 @@
-"""Every failure that a caller can act on: a code, its facts, and last a sentence that says what to do.
+"""Every failure that a caller can act on: a code, its facts, and last a sentence that says what to
+do.
 
-The codes and the order of the facts are what other programs rely on; the sentences are for people and may change.
+The codes and the order of the facts are what other programs rely on; the sentences are for people
+and may change.
 """
 
 from __future__ import absolute_import
@@ -9,7 +11,8 @@ from xsraid.text import native, printable, shown
 
 
 class XsraidError(Exception):
-    """Holds its facts as attributes of the names in `facts`, with the types that they came with, and `sentence`, for people.
+    """Holds its facts as attributes of the names in `facts`, with the types that they came with,
+    and `sentence`, for people.
 
     parameters: all of it as text, in the order in which callers get it.
     """
@@ -51,22 +54,34 @@ class UnknownDisk(XsraidError):
     facts = ("name",)
 
     def __init__(self, name, why="no disk of this host has this path, by-id link or serial number"):
-        XsraidError.__init__(self, [printable(name, 80)], "%s: %s. `list_disks` shows those there are." % (shown(name), why))
+        XsraidError.__init__(
+            self,
+            [printable(name, 80)],
+            "%s: %s. `list_disks` shows those there are." % (shown(name), why),
+        )
 
 
 class DiskInUse(XsraidError):
-    """A disk is in use or cannot serve, so it is not touched. Facts: device, reason (MOUNTED, SWAP, ...)."""
+    """A disk is in use or cannot serve, so it is not touched. Facts: device, reason (MOUNTED, SWAP,
+    ...).
+    """
 
     code = "XSRAID_DISK_IN_USE"
     facts = ("device", "reason")
 
     def __init__(self, device, reason, details):
-        XsraidError.__init__(self, [device, reason], "%s cannot be used: %s. Nothing was changed; choose another disk (`list_disks`)."
-                             % (device, details))
+        XsraidError.__init__(
+            self,
+            [device, reason],
+            "%s cannot be used: %s. Nothing was changed; choose another disk (`list_disks`)."
+            % (device, details),
+        )
 
 
 class StaleData(XsraidError):
-    """Something from an earlier life is on disks. Facts: device, what; the first disk's, the sentence names all."""
+    """Something from an earlier life is on disks. Facts: device, what; the first disk's, the
+    sentence names all.
+    """
 
     code = "XSRAID_STALE_DATA"
     facts = ("device", "what")
@@ -74,7 +89,9 @@ class StaleData(XsraidError):
     def __init__(self, found):
         """found: [(device, what)], not empty."""
         everything = "; ".join("%s still carries %s" % each for each in found)
-        XsraidError.__init__(self, found[0], everything + ". If nobody needs that, repeat the call with wipe=true.")
+        XsraidError.__init__(
+            self, found[0], everything + ". If nobody needs that, repeat the call with wipe=true."
+        )
 
 
 class NotEnoughDisks(XsraidError):
@@ -84,7 +101,11 @@ class NotEnoughDisks(XsraidError):
     facts = ("level", "needed", "given")
 
     def __init__(self, level, needed, given):
-        XsraidError.__init__(self, [level, needed, given], "%s needs at least %d disks, %d given." % (level, needed, given))
+        XsraidError.__init__(
+            self,
+            [level, needed, given],
+            "%s needs at least %d disks, %d given." % (level, needed, given),
+        )
 
 
 class UnknownArray(XsraidError):
@@ -94,7 +115,11 @@ class UnknownArray(XsraidError):
     facts = ("name",)
 
     def __init__(self, name, why="no array of this host has this node, name or uuid"):
-        XsraidError.__init__(self, [printable(name, 80)], "%s: %s. `list_arrays` shows those there are." % (shown(name), why))
+        XsraidError.__init__(
+            self,
+            [printable(name, 80)],
+            "%s: %s. `list_arrays` shows those there are." % (shown(name), why),
+        )
 
 
 class ArrayInUse(XsraidError):
@@ -124,7 +149,11 @@ class Busy(XsraidError):
     facts = ("who",)
 
     def __init__(self, who):
-        XsraidError.__init__(self, [who], "Another call is at work on this host: %s. Repeat this one when it has ended." % who)
+        XsraidError.__init__(
+            self,
+            [who],
+            "Another call is at work on this host: %s. Repeat this one when it has ended." % who,
+        )
 
 
 class CommandFailed(XsraidError):
@@ -134,7 +163,12 @@ class CommandFailed(XsraidError):
     facts = ("command", "status", "last_words")
 
     def __init__(self, command, status, last_words, advice=""):
-        sentence = "`%s` ended with %s: %s %s" % (command, status, last_words or "(it said nothing)", advice)
+        sentence = "`%s` ended with %s: %s %s" % (
+            command,
+            status,
+            last_words or "(it said nothing)",
+            advice,
+        )
         XsraidError.__init__(self, [command, status, last_words], sentence.strip())
 
 
@@ -145,7 +179,11 @@ class Timeout(XsraidError):
     facts = ("what", "limit_s")
 
     def __init__(self, what, limit_s, advice=""):
-        XsraidError.__init__(self, [what, limit_s], ("%s did not end within %g s and was stopped. %s" % (what, limit_s, advice)).strip())
+        XsraidError.__init__(
+            self,
+            [what, limit_s],
+            ("%s did not end within %g s and was stopped. %s" % (what, limit_s, advice)).strip(),
+        )
 
 
 class MailRejected(XsraidError):
@@ -155,7 +193,9 @@ class MailRejected(XsraidError):
     facts = ("answer", "advice")
 
     def __init__(self, answer, advice):
-        XsraidError.__init__(self, [answer, advice], "No mail was accepted: %s. %s" % (answer, advice))
+        XsraidError.__init__(
+            self, [answer, advice], "No mail was accepted: %s. %s" % (answer, advice)
+        )
 
 
 class NotConfigured(XsraidError):
@@ -185,5 +225,10 @@ class XapiGone(XsraidError):
     facts = ("last_words",)
 
     def __init__(self, last_words):
-        XsraidError.__init__(self, [last_words], "xapi stopped answering: %s. Repeat the call when `xe host-list` works again: it goes on where this "
-                             "one ended." % last_words)
+        XsraidError.__init__(
+            self,
+            [last_words],
+            "xapi stopped answering: %s. Repeat the call when `xe host-list` works again: it goes "
+            "on where this "
+            "one ended." % last_words,
+        )

@@ -1,6 +1,8 @@
-"""Text as it crosses the edges of the program: in as bytes of a file or of XML-RPC, out as a reply, a log line or a command to read.
+"""Text as it crosses the edges of the program: in as bytes of a file or of XML-RPC, out as a reply,
+a log line or a command to read.
 
-Inside, text is the interpreter's own `str`: UTF-8 bytes on Python 2, Unicode on Python 3, where bytes that are no UTF-8 survive as surrogates.
+Inside, text is the interpreter's own `str`: UTF-8 bytes on Python 2, Unicode on Python 3, where
+bytes that are no UTF-8 survive as surrogates.
 Either way a file that is read and written back keeps every byte of the lines that nobody touched.
 """
 
@@ -15,7 +17,9 @@ PYTHON_2 = sys.version_info[0] == 2
 PLAIN_WORD = r"^[A-Za-z0-9_@%+=:,./-]+\Z"
 
 # Control characters but for line end and tab, which XML and a terminal could not bear.
-UNPRINTABLE = dict.fromkeys([number for number in list(range(32)) + list(range(127, 160)) if number not in (9, 10)], u"?")
+UNPRINTABLE = dict.fromkeys(
+    [number for number in list(range(32)) + list(range(127, 160)) if number not in (9, 10)], "?"
+)
 
 
 def native(value):
@@ -31,11 +35,13 @@ def natively(value):
         return {native(key): natively(part) for key, part in value.items()}
     if isinstance(value, list):
         return [natively(part) for part in value]
-    return native(value) if isinstance(value, type(u"")) else value
+    return native(value) if isinstance(value, type("")) else value
 
 
 def lines_of(text):
-    """Return the lines of what a tool or the kernel tells. str.splitlines would part them at a \\r or U+2028 in a name, too."""
+    """Return the lines of what a tool or the kernel tells. str.splitlines would part them at a \\r
+    or U+2028 in a name, too.
+    """
     lines = text.split("\n")
     return lines if lines[-1] else lines[:-1]
 
@@ -46,16 +52,20 @@ def to_bytes(value):
 
 
 def printable(value, limit=None):
-    """Return text that fits an XML reply, a log line or an error: no control characters, nothing that is not UTF-8, at most `limit` characters."""
+    """Return text that fits an XML reply, a log line or an error: no control characters, nothing
+    that is not UTF-8, at most `limit` characters.
+    """
     text = to_bytes(value).decode("utf-8", "replace")
     if limit and len(text) > limit:
-        text = u"%s... (%d characters)" % (text[:limit], len(text))
+        text = "%s... (%d characters)" % (text[:limit], len(text))
     text = text.translate(UNPRINTABLE)
     return text.encode("utf-8") if PYTHON_2 else text
 
 
 def random_hex(byte_count):
-    """Return random bytes as hexadecimal digits. Not the uuid module: loading it starts ldconfig and a compiler on Python 2.7 and 3.6."""
+    """Return random bytes as hexadecimal digits. Not the uuid module: loading it starts ldconfig
+    and a compiler on Python 2.7 and 3.6.
+    """
     return native(binascii.hexlify(os.urandom(byte_count)))
 
 
@@ -65,8 +75,12 @@ def shown(value):
 
 
 def command_line(argv):
-    """Return an argument list as a person would type it in a shell. For reading only: nothing here is ever given to a shell."""
-    return " ".join(word if re.match(PLAIN_WORD, word) else "'%s'" % word.replace("'", "'\\''") for word in argv)
+    """Return an argument list as a person would type it in a shell. For reading only: nothing here
+    is ever given to a shell.
+    """
+    return " ".join(
+        word if re.match(PLAIN_WORD, word) else "'%s'" % word.replace("'", "'\\''") for word in argv
+    )
 
 
 def bare_uuid(uuid):
@@ -75,9 +89,11 @@ def bare_uuid(uuid):
 
 
 def md_uuid(uuid):
-    """Return 32 hexadecimal digits, however grouped, in mdadm's form: four groups with colons between."""
+    """Return 32 hexadecimal digits, however grouped, in mdadm's form: four groups with colons
+    between.
+    """
     digits = bare_uuid(uuid)
-    return ":".join(digits[at:at + 8] for at in range(0, 32, 8))
+    return ":".join(digits[at : at + 8] for at in range(0, 32, 8))
 
 
 def same_uuid(one, other):
@@ -86,7 +102,9 @@ def same_uuid(one, other):
 
 
 def duration(seconds):
-    """Return a time in its two largest units, rounded, such as 45 s, 12 min, 3 h 5 min or 2 d 4 h."""
+    """Return a time in its two largest units, rounded, such as 45 s, 12 min, 3 h 5 min or 2 d 4
+    h.
+    """
     minutes = int(seconds + 30) // 60
     if seconds < 60:
         return "%d s" % seconds

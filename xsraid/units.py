@@ -1,4 +1,6 @@
-"""systemd's door: each unit of the RPM calls `main` with a word for its job. What a job consists of is put together here."""
+"""systemd's door: each unit of the RPM calls `main` with a word for its job. What a job consists of
+is put together here.
+"""
 
 from __future__ import absolute_import
 
@@ -21,10 +23,13 @@ XAPI_WAIT_S = 60
 LOOK_S = 1
 DAY_S = 24 * 3600
 MONITOR_DOWN = "monitor_down"  # the note that it was told that mdadm's monitor cannot run
-DIVERGED = "diverged"  # the note of the arrays that have been told of as being in two versions: {uuid: {"boot": id of the boot, "time"}}
+# The note of the arrays that have been told of as being in two versions: {uuid: {"boot": id of the
+# boot, "time"}}.
+DIVERGED = "diverged"
 PLUG_LIMIT_S, PLUGS_AT_ONCE = 300, 4
-# What each delivery of alerts does besides: full speed for an array whose check has ended, Xen Orchestra's alarms, tasks for what runs on the arrays,
-# and the room that a reshape has made, offered to the SR.
+# What each delivery of alerts does besides: full speed for an array whose check has ended, Xen
+# Orchestra's alarms, tasks for what runs on the arrays, and the room that a reshape has made,
+# offered to the SR.
 FOLLOW_UPS = (
     deliver.FollowUp(look=check.free_speed),
     deliver.FollowUp(follow=xo_alarms.follow, is_open=xo_alarms.is_open),
@@ -37,8 +42,16 @@ def main(arguments):
     """Do what a unit asks for, one of the words below; return the exit status."""
     host = Host()
     try:
-        {"assemble": assemble.assemble, "attach": attach_locally, "initrd": initrd.make, "monitor": deliver.prepare_monitor,
-         "deliver": deliver_and_follow, "settings": settings_locally, "care": look_after, "late": see_to_late_members}[" ".join(arguments)](host)
+        {
+            "assemble": assemble.assemble,
+            "attach": attach_locally,
+            "initrd": initrd.make,
+            "monitor": deliver.prepare_monitor,
+            "deliver": deliver_and_follow,
+            "settings": settings_locally,
+            "care": look_after,
+            "late": see_to_late_members,
+        }[" ".join(arguments)](host)
     except (XsraidError, XenAPI.Failure, EnvironmentError) as error:
         host.log("at boot: %s" % error, syslog.LOG_ERR)
         return 1
@@ -64,8 +77,12 @@ def look_after(host):
 
 
 def _look_after_the_monitor(host):
-    """Start mdadm's monitor where there is an array to watch and it does not run; have it told of once when it cannot run, and when it can again."""
-    if not alert_settings.is_watchable(md_state.read_arrays(host)) or not store.read(host, "alerts"):
+    """Start mdadm's monitor where there is an array to watch and it does not run; have it told of
+    once when it cannot run, and when it can again.
+    """
+    if not alert_settings.is_watchable(md_state.read_arrays(host)) or not store.read(
+        host, "alerts"
+    ):
         return
     try:
         monitor.ensure_running(host)
@@ -74,7 +91,9 @@ def _look_after_the_monitor(host):
         host.log("mdadm's monitor: %s" % error, syslog.LOG_ERR)
         is_down = True
     if is_down != bool(store.read(host, MONITOR_DOWN)):
-        spool.add_event(host, "MonitorDown" if is_down else "MonitorBack", monitor.SERVICE, None, time.time())
+        spool.add_event(
+            host, "MonitorDown" if is_down else "MonitorBack", monitor.SERVICE, None, time.time()
+        )
         if is_down:
             store.write(host, MONITOR_DOWN, {"time": int(time.time())})
         else:
@@ -82,7 +101,9 @@ def _look_after_the_monitor(host):
 
 
 def see_to_late_members(host):
-    """See to members that have come since the boot, see `_late_members`; have what is wrong told. Raises Busy."""
+    """See to members that have come since the boot, see `_late_members`; have what is wrong told.
+    Raises Busy.
+    """
     config.load_or_default(host)
     deadline = clock.monotonic_s() + XAPI_WAIT_S
     while True:
@@ -102,7 +123,8 @@ def see_to_late_members(host):
 
 
 def _late_members(host):
-    """Take in members that are as fresh as their array was before it ran without them. Return (what was done, {uuid: sentences on a conflict}).
+    """Take in members that are as fresh as their array was before it ran without them. Return (what
+    was done, {uuid: sentences on a conflict}).
 
     A member that may hold what the array lacks is left alone: that is a conflict.
     """
@@ -117,9 +139,18 @@ def _late_members(host):
         if apart:
             conflicts[record["uuid"]] = assemble.conflict(host, record["uuid"], ours, apart)
         said += free.unread
-    late = [record for record in records if before.get(record["uuid"]) and record["uuid"] not in conflicts]
-    said += assemble.tried_together(host, lambda record: "taking in late members of " + record["device"],
-                                    lambda record: assemble.take_in(host, record, before[record["uuid"]]), late, 3 * host.command_limit_s)[0]
+    late = [
+        record
+        for record in records
+        if before.get(record["uuid"]) and record["uuid"] not in conflicts
+    ]
+    said += assemble.tried_together(
+        host,
+        lambda record: "taking in late members of " + record["device"],
+        lambda record: assemble.take_in(host, record, before[record["uuid"]]),
+        late,
+        3 * host.command_limit_s,
+    )[0]
     return said, conflicts
 
 
@@ -129,12 +160,16 @@ def attach_locally(host):
 
 
 def settings_locally(host):
-    """Apply the alert settings that XAPI keeps where they are not those that this host has, on a session of its own."""
+    """Apply the alert settings that XAPI keeps where they are not those that this host has, on a
+    session of its own.
+    """
     _locally(host, _apply_settings)
 
 
 def _locally(host, act):
-    """Call act(host, session), again while xapi is being restarted or another call changes this host."""
+    """Call act(host, session), again while xapi is being restarted or another call changes this
+    host.
+    """
     deadline = clock.monotonic_s() + XAPI_WAIT_S
     while True:
         try:
@@ -166,9 +201,11 @@ def _apply_settings(host, session):
 
 
 def attach(host, session):
-    """Plug the SRs that xapi could not plug, take in late members, apply alert settings that an upgrade of dom0 dropped, tell what is wrong.
+    """Plug the SRs that xapi could not plug, take in late members, apply alert settings that an
+    upgrade of dom0 dropped, tell what is wrong.
 
-    An array that runs from a part that is not the freshest one there gets nothing added, and its SR is not plugged. Raises Busy and what XAPI raises.
+    An array that runs from a part that is not the freshest one there gets nothing added, and its SR
+    is not plugged. Raises Busy and what XAPI raises.
     """
     config.load_or_default(host)
     with rollback.changing(host, "attaching storage repositories", session):
@@ -182,14 +219,21 @@ def attach(host, session):
         _tell_of_nodes(host, dict(facts.get("left", [])))
         _tell_of_conflicts(host, conflicts)
         if facts:
-            store.write(host, "boot", {"before": facts.get("before", {})})  # for members that come later still
+            # For members that come later still.
+            store.write(host, "boot", {"before": facts.get("before", {})})
     deliver.start(host)
 
 
 def _plug(host, session, conflicts):
-    """Plug the PBDs of this host whose SRs are on arrays and which xapi could not plug; return what was done. conflicts: {uuid: why not}."""
+    """Plug the PBDs of this host whose SRs are on arrays and which xapi could not plug; return what
+    was done. conflicts: {uuid: why not}.
+    """
     did, unplugged = [], []
-    records = {record["uuid"]: record for record in md_state.read_arrays(host) if record["health"] not in md_state.NOT_THERE}
+    records = {
+        record["uuid"]: record
+        for record in md_state.read_arrays(host)
+        if record["health"] not in md_state.NOT_THERE
+    }
     for pbd in objects.local_pbds(host, session):
         record = records.get(session.xenapi.SR.get_other_config(pbd["SR"]).get(objects.ARRAY_TAG))
         if record is not None:
@@ -197,11 +241,20 @@ def _plug(host, session, conflicts):
         if record is not None and not pbd["currently_attached"]:
             name = objects.sr_summary(session, pbd["SR"])["name_label"]
             if record["uuid"] in conflicts:
-                did.append("the storage repository %s was not plugged: %s" % (name, conflicts[record["uuid"]]))
+                did.append(
+                    "the storage repository %s was not plugged: %s"
+                    % (name, conflicts[record["uuid"]])
+                )
             else:
                 unplugged.append((pbd, name))
-    said, _ = assemble.tried_together(host, lambda item: "plugging the storage repository " + item[1], lambda item: _plug_one(host, *item), unplugged,
-                                      PLUG_LIMIT_S, PLUGS_AT_ONCE)
+    said, _ = assemble.tried_together(
+        host,
+        lambda item: "plugging the storage repository " + item[1],
+        lambda item: _plug_one(host, *item),
+        unplugged,
+        PLUG_LIMIT_S,
+        PLUGS_AT_ONCE,
+    )
     return did + said
 
 
@@ -212,14 +265,20 @@ def _plug_one(host, pbd, name):
 
 
 def _tell_of_nodes(host, left):
-    """Have arrays told of that have another node than they should: {uuid: sentence}. Those that are not whole delivery sees by itself."""
+    """Have arrays told of that have another node than they should: {uuid: sentence}. Those that are
+    not whole delivery sees by itself.
+    """
     for record in md_state.read_arrays(host):
         if record["configured"] and record["uuid"] in left:
-            spool.add_event(host, rules.MISPLACED, record["device"], left[record["uuid"]] + ".", time.time())
+            spool.add_event(
+                host, rules.MISPLACED, record["device"], left[record["uuid"]] + ".", time.time()
+            )
 
 
 def _tell_of_conflicts(host, conflicts):
-    """Have arrays told of that are in two versions, each once in a boot and once a day: {uuid: sentences}."""
+    """Have arrays told of that are in two versions, each once in a boot and once a day: {uuid:
+    sentences}.
+    """
     told, now = store.read(host, DIVERGED) or {}, time.time()
     boot_id = host.read("/proc/sys/kernel/random/boot_id").strip()
     known = {}

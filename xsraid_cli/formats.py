@@ -1,47 +1,57 @@
-"""Values of replies in words for people, pure: sizes, times, names. All text in here and beyond is Unicode, on Python 2 as well."""
+"""Values of replies in words for people, pure: sizes, times, names. All text in here and beyond is
+Unicode, on Python 2 as well.
+"""
 
 from __future__ import absolute_import
 
 from xsraid import text
 from xsraid.text import native, printable, to_bytes
 
-KIB, MIB, GIB, TB = 1 << 10, 1 << 20, 1 << 30, 10 ** 12
+KIB, MIB, GIB, TB = 1 << 10, 1 << 20, 1 << 30, 10**12
 # The suffix of a name in a reply tells its unit; the longer ones first.
 UNITS = ("_bytes_s", "_bytes", "_ratio", "_s")
 
 
 def unicode_text(value):
-    """Return text or bytes as Unicode that can be sent and written; what is no UTF-8 is replaced."""
+    """Return text or bytes as Unicode that can be sent and written; what is no UTF-8 is
+    replaced.
+    """
     return to_bytes(value).decode("utf-8", "replace")
 
 
 def plain(value):
-    """Return text, or None, as Unicode on one line: nothing that comes from elsewhere moves the cursor."""
+    """Return text, or None, as Unicode on one line: nothing that comes from elsewhere moves the
+    cursor.
+    """
     if value is None:
-        return u"-"
-    return unicode_text(printable(native(value))).replace(u"\n", u" ").replace(u"\t", u" ")
+        return "-"
+    return unicode_text(printable(native(value))).replace("\n", " ").replace("\t", " ")
 
 
 def size(size_bytes):
     """Return a size as 512 KiB, 128 MiB, 931.5 GiB or, as a label on a disk has it, 4.00 TB."""
     if size_bytes < MIB:
-        return u"%.0f KiB" % (float(size_bytes) / KIB) if size_bytes else u"0"
+        return "%.0f KiB" % (float(size_bytes) / KIB) if size_bytes else "0"
     if size_bytes < GIB:
-        return u"%.0f MiB" % (float(size_bytes) / MIB)
-    return u"%.1f GiB" % (float(size_bytes) / GIB) if size_bytes < TB else u"%.2f TB" % (float(size_bytes) / TB)
+        return "%.0f MiB" % (float(size_bytes) / MIB)
+    return (
+        "%.1f GiB" % (float(size_bytes) / GIB)
+        if size_bytes < TB
+        else "%.2f TB" % (float(size_bytes) / TB)
+    )
 
 
 def speed(bytes_s):
-    return u"%.0f MB/s" % (bytes_s / 1e6)
+    return "%.0f MB/s" % (bytes_s / 1e6)
 
 
 def duration(seconds):
     """Return a time such as 45 s, 12 min, 3 h 5 min or 2 d 4 h."""
-    return u"%s" % text.duration(seconds)
+    return "%s" % text.duration(seconds)
 
 
 def percent(ratio):
-    return u"%.1f %%" % (100 * ratio)
+    return "%.1f %%" % (100 * ratio)
 
 
 FORMS = {"_bytes": size, "_bytes_s": speed, "_s": duration, "_ratio": percent}
@@ -54,20 +64,20 @@ def _unit(name):
 def label(name):
     """Return the name of a value as a person reads it: size_bytes is a size."""
     unit = _unit(name)
-    return plain(name[:len(name) - len(unit)].replace("_", " "))
+    return plain(name[: len(name) - len(unit)].replace("_", " "))
 
 
 def value(name, given):
     """Return a value of a reply, by the unit in its name."""
     if given is None or given == "":
-        return u"-"
+        return "-"
     if isinstance(given, bool):
-        return u"yes" if given else u"no"
+        return "yes" if given else "no"
     if isinstance(given, (int, float)):
-        return FORMS.get(_unit(name), lambda number: u"%s" % number)(given)
+        return FORMS.get(_unit(name), lambda number: "%s" % number)(given)
     if isinstance(given, (list, tuple)):
-        return u", ".join(value(name, part) for part in given) or u"-"
-    return plain(given) if isinstance(given, (bytes, type(u""))) else u"%s" % (given,)
+        return ", ".join(value(name, part) for part in given) or "-"
+    return plain(given) if isinstance(given, (bytes, type(""))) else "%s" % (given,)
 
 
 def node(device):
@@ -77,12 +87,22 @@ def node(device):
 
 
 def disk_names(record):
-    """Return the names by which a disk record can be asked for; None among them where it has not got one."""
-    return record["device"], node(record["device"]), record["serial"], record["wwn"], record["by_id"]
+    """Return the names by which a disk record can be asked for; None among them where it has not
+    got one.
+    """
+    return (
+        record["device"],
+        node(record["device"]),
+        record["serial"],
+        record["wwn"],
+        record["by_id"],
+    )
 
 
 def failures(count):
     """Return how many more failures are survived, in words; count: None where that is not known."""
     if count is None:
-        return u"-"
-    return u"%s more failure%s survived" % ((u"one", u"") if count == 1 else (u"no" if count == 0 else count, u"s"))
+        return "-"
+    return "%s more failure%s survived" % (
+        ("one", "") if count == 1 else ("no" if count == 0 else count, "s")
+    )

@@ -1,4 +1,6 @@
-"""The program: from the words that were typed to a status, with the session logged out whatever happens in between."""
+"""The program: from the words that were typed to a status, with the session logged out whatever
+happens in between.
+"""
 
 from __future__ import absolute_import
 
@@ -15,19 +17,27 @@ from xsraid_cli.show import health, layout, replies, versions, watch
 from xsraid_cli.show.screen import Screen, silence, warn
 from xsraid_cli.table import commands, parser
 
-INTERRUPTED_TEXT = u"xsraid: interrupted; what a host has begun goes on there, `xsraid status` shows it"
+INTERRUPTED_TEXT = (
+    "xsraid: interrupted; what a host has begun goes on there, `xsraid status` shows it"
+)
 STOPPING = (signal.SIGTERM, signal.SIGHUP)
 
 
 def main(typed=None):
-    """Do what was typed and return the exit status. typed: the words after the program's name, None for those of this process."""
+    """Do what was typed and return the exit status. typed: the words after the program's name, None
+    for those of this process.
+    """
     out, err = Screen(sys.stdout, os.environ), Screen(sys.stderr, os.environ)
     for number in STOPPING:
         if signal.getsignal(number) != signal.SIG_IGN:  # nohup's wish is kept
             signal.signal(number, _stop)
     try:
         is_asking = sys.stdin is not None and sys.stdin.isatty() and err.is_terminal
-        return run(parser.parse(commands.table(), sys.argv[1:] if typed is None else typed, is_asking), out, err)
+        return run(
+            parser.parse(commands.table(), sys.argv[1:] if typed is None else typed, is_asking),
+            out,
+            err,
+        )
     except Problem as problem:
         tell(problem, err)
         return problem.status
@@ -40,7 +50,9 @@ def main(typed=None):
 
 
 def run(parsed, out, err):
-    """Connect, carry out and log out. parsed: of parser.parse; out, err: Screens. Returns the exit status. Raises Problem."""
+    """Connect, carry out and log out. parsed: of parser.parse; out, err: Screens. Returns the exit
+    status. Raises Problem.
+    """
     command, given, options = parsed
     many.refuse_wrong(command, options)
     confirmation.refuse_unasked(command, given, err, getattr(options, "yes", False))
@@ -48,7 +60,9 @@ def run(parsed, out, err):
         return prometheus.export(command, options, out, err)
     if getattr(options, "all", False):
         return many.of_inventory(command, given, options, out, err)
-    where = advice.Where(getattr(options, "pool", None), getattr(options, "user", pool.ROOT), None, command.name)
+    where = advice.Where(
+        getattr(options, "pool", None), getattr(options, "user", pool.ROOT), None, command.name
+    )
     connected = None
     try:
         connected = connecting.connect(options, err)
@@ -59,7 +73,9 @@ def run(parsed, out, err):
         where = where._replace(host=connected.host(getattr(options, "host", None)))
         return carry_out(Call(connected, where.host, command, given, options), out, err)
     except advice.FAILURE as failure:
-        raise advice.of_failure(failure, where, advice.version_there(failure, connected, where.host))
+        raise advice.of_failure(
+            failure, where, advice.version_there(failure, connected, where.host)
+        )
     except advice.CONNECTION_ERRORS as error:
         raise advice.of_connection(error, where)
     finally:
@@ -68,10 +84,18 @@ def run(parsed, out, err):
 
 
 class Call(object):
-    """What was asked for and of whom. pool: logged in; host: pool.Host; command; given: its arguments {name: text}; options: all parsed ones."""
+    """What was asked for and of whom. pool: logged in; host: pool.Host; command; given: its
+    arguments {name: text}; options: all parsed ones.
+    """
 
     def __init__(self, connected, host, command, given, options):
-        self.pool, self.host, self.command, self.given, self.options = connected, host, command, given, options
+        self.pool, self.host, self.command, self.given, self.options = (
+            connected,
+            host,
+            command,
+            given,
+            options,
+        )
 
     def is_set(self, option):
         return getattr(self.options, option, False)
@@ -101,14 +125,18 @@ def carry_out(call, out, err):
     else:
         out.show(_lines(call, text))
         warn(err, [commands.as_typed(sentence) for sentence in reply.get("warnings", ())])
-    if call.command.function.name == parser.STATUS and not all(health.is_well(array) for array in reply.get("arrays", ())):
+    if call.command.function.name == parser.STATUS and not all(
+        health.is_well(array) for array in reply.get("arrays", ())
+    ):
         return DEGRADED
     return DONE
 
 
 def tell(problem, err):
     """Write what is wrong, and what to do."""
-    for line in [u"xsraid: " + formats.unicode_text(problem.what)] + ([formats.unicode_text(problem.advice)] if problem.advice else []):
+    for line in ["xsraid: " + formats.unicode_text(problem.what)] + (
+        [formats.unicode_text(problem.advice)] if problem.advice else []
+    ):
         err.say(line)
 
 
@@ -119,7 +147,9 @@ def _lines(call, text):
     reply = pool.parsed(text)
     if call.command.function.name == "version":
         return versions.lines(reply, call.host.name, call.ask)
-    return replies.reply(reply, with_commands=bool(reply.get("planned")), detailed="array" in call.given)
+    return replies.reply(
+        reply, with_commands=bool(reply.get("planned")), detailed="array" in call.given
+    )
 
 
 def _stop(number, frame):

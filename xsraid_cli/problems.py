@@ -1,4 +1,6 @@
-"""What the command ends with: its exit statuses, and the one exception that says to a person what is wrong and what to do."""
+"""What the command ends with: its exit statuses, and the one exception that says to a person what
+is wrong and what to do.
+"""
 
 from __future__ import absolute_import
 
@@ -10,7 +12,9 @@ class NobodyReads(Exception):
 
 
 class Problem(Exception):
-    """what: one line, what is wrong; advice: one line, what to do, "" where nothing is to be done; status: what the program ends with."""
+    """what: one line, what is wrong; advice: one line, what to do, "" where nothing is to be done;
+    status: what the program ends with.
+    """
 
     def __init__(self, what, advice="", status=FAILED):
         Exception.__init__(self, what)

@@ -1,4 +1,6 @@
-"""The command against the simulated XAPI: `local` runs it in the dom0 of a machine with the real plugin, `remote` from elsewhere, over TLS."""
+"""The command against the simulated XAPI: `local` runs it in the dom0 of a machine with the real
+plugin, `remote` from elsewhere, over TLS.
+"""
 
 import os
 import shutil
@@ -11,7 +13,8 @@ import tls
 from plugin.conftest import running_machine, sysfs  # noqa: F401 - fixtures
 from processes import SimulatedPool, Xsraid
 
-# A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start would, too.
+# A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start
+# would, too.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
@@ -42,6 +45,7 @@ def simulated():
         os.mkdir(folder)
         made.append(SimulatedPool(folder, *more, **settings))
         return made[-1]
+
     yield make
     for one in made:
         one.server.kill()
@@ -65,4 +69,11 @@ def one(simulated):
 @pytest.fixture(scope="module")
 def remote(one, certificates):
     """The command with the address of that pool, over TLS."""
-    return Xsraid(options=["--pool", tls.Proxy(one.server.address, certificates.good).url, "--ca-file", certificates.ca])
+    return Xsraid(
+        options=[
+            "--pool",
+            tls.Proxy(one.server.address, certificates.good).url,
+            "--ca-file",
+            certificates.ca,
+        ]
+    )

@@ -1,4 +1,6 @@
-"""What the tests of the command start: the command itself, with or without a terminal, and simulated pools whose plugins say what a test wants."""
+"""What the tests of the command start: the command itself, with or without a terminal, and
+simulated pools whose plugins say what a test wants.
+"""
 
 import collections
 import json
@@ -16,9 +18,18 @@ from xsraid import __version__
 __all__ = ["ARRAY", "PASSWORD", "PROJECT", "SimulatedPool", "Xsraid", "wait_for_call"]
 LIMIT_S = 30
 # What a plugin of a test's may reply of an array.
-ARRAY = {"device": "/dev/md0", "level": "raid1", "size_bytes": 1 << 40, "health": "optimal", "redundancy_left": 1, "members": [], "configured": True}
+ARRAY = {
+    "device": "/dev/md0",
+    "level": "raid1",
+    "size_bytes": 1 << 40,
+    "health": "optimal",
+    "redundancy_left": 1,
+    "members": [],
+    "configured": True,
+}
 Result = collections.namedtuple("Result", "status out err")
-# A plugin that answers by a file of replies {function: reply or [code, ...]}; "sleep" waits until it is killed.
+# A plugin that answers by a file of replies {function: reply or [code, ...]}; "sleep" waits until
+# it is killed.
 PLUGIN = """
 import json, re, sys, time, xmlrpc.client
 (call, arguments), function = xmlrpc.client.loads(sys.argv[1])
@@ -35,16 +46,22 @@ output = xmlrpc.client.dumps((value,), methodresponse=True)
 
 
 class Xsraid:
-    """Starts the command. prefix: what it is started with, such as nsenter; options: that stand before all others; python: its interpreter."""
+    """Starts the command. prefix: what it is started with, such as nsenter; options: that stand
+    before all others; python: its interpreter.
+    """
 
     def __init__(self, prefix=(), options=(), python=sys.executable):
         self.argv = [*prefix, python, "-m", "xsraid_cli"]
         self.options = list(options)
-        self.environment = dict(os.environ, PYTHONPATH=PROJECT, COLUMNS="80", TERM="xterm", PYTHONWARNINGS="error")
+        self.environment = dict(
+            os.environ, PYTHONPATH=PROJECT, COLUMNS="80", TERM="xterm", PYTHONWARNINGS="error"
+        )
         self.environment.pop("NO_COLOR", None)
 
     def __call__(self, *words, password=None, more=None):
-        """Run it in pipes and return a Result of text. password: for the file descriptor that --password-fd is given; more: environment."""
+        """Run it in pipes and return a Result of text. password: for the file descriptor that
+        --password-fd is given; more: environment.
+        """
         started = self.start(*words, password=password, more=more)
         out, err = started.communicate(timeout=LIMIT_S)
         return Result(started.returncode, out, err)
@@ -56,21 +73,40 @@ class Xsraid:
             os.write(writer, password.encode() + b"\n")
             os.close(writer)
             options, descriptors = [*options, "--password-fd", str(reader)], (reader,)
-        pipes = dict({"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}, **settings)
+        pipes = dict(
+            {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE},
+            **settings,
+        )
         environment = dict(self.environment, **more or {})
-        process = subprocess.Popen([*before, *self.argv, *options, *words], text=True, env=environment, pass_fds=descriptors, **pipes)
+        process = subprocess.Popen(
+            [*before, *self.argv, *options, *words],
+            text=True,
+            env=environment,
+            pass_fds=descriptors,
+            **pipes,
+        )
         for descriptor in descriptors:
             os.close(descriptor)
         return process
 
     def on_terminal(self, *words, typed=(), password=None, more=None, until=None):
-        """Run it on a pseudo-terminal of 80 columns and return a Result whose `out` is all that the terminal got.
+        """Run it on a pseudo-terminal of 80 columns and return a Result whose `out` is all that the
+        terminal got.
 
-        typed: pairs of what must have been shown and what is then typed; until: text after which Ctrl-C is typed.
+        typed: pairs of what must have been shown and what is then typed; until: text after which
+        Ctrl-C is typed.
         """
         terminal, own = pty.openpty()
         subprocess.run(["stty", "cols", "80", "rows", "24"], stdin=own, check=True)
-        process = self.start(*words, password=password, more=more, before=("setsid", "--ctty"), stdin=own, stdout=own, stderr=own)
+        process = self.start(
+            *words,
+            password=password,
+            more=more,
+            before=("setsid", "--ctty"),
+            stdin=own,
+            stdout=own,
+            stderr=own,
+        )
         os.close(own)
         shown = converse(terminal, [*typed, *([(until, "\x03")] if until else [])])
         os.close(terminal)
@@ -104,9 +140,13 @@ class SimulatedPool:
         self.folder = folder
 
     def answer(self, **answers):
-        """Install the plugin, answering functions with a reply, [a failure's code, ...] or "sleep"."""
+        """Install the plugin, answering functions with a reply, [a failure's code, ...] or
+        "sleep".
+        """
         self.server.write("answers", json.dumps(dict(self.answers, **answers)))
-        self.server.plugin("xsraid", "output", before=PLUGIN % (self.folder + "/answers", self.folder + "/calls"))
+        self.server.plugin(
+            "xsraid", "output", before=PLUGIN % (self.folder + "/answers", self.folder + "/calls")
+        )
 
     def calls(self):
         """Return [function, arguments] of all calls of the plugin."""

@@ -16,8 +16,25 @@ import tls
 from processes import ARRAY, PASSWORD, PROJECT, Xsraid
 from xsraid_cli.export import metrics
 
-MEMBER = {"device": "/dev/sda", "serial": "Z\"0\\", "slot": 0, "state": "active", "errors": 3, "smart": {"pending_sectors": 8}}
-LISTED = {"arrays": [dict(ARRAY, uuid="u0", members=[MEMBER], sync={"action": "resync", "done_ratio": 0.5}, mismatch_count=0)]}
+MEMBER = {
+    "device": "/dev/sda",
+    "serial": 'Z"0\\',
+    "slot": 0,
+    "state": "active",
+    "errors": 3,
+    "smart": {"pending_sectors": 8},
+}
+LISTED = {
+    "arrays": [
+        dict(
+            ARRAY,
+            uuid="u0",
+            members=[MEMBER],
+            sync={"action": "resync", "done_ratio": 0.5},
+            mismatch_count=0,
+        )
+    ]
+}
 ALERTS = {"monitor": "running", "waiting": 2, "warnings": []}
 
 
@@ -32,7 +49,10 @@ def families(text):
 
 
 def values(text, name):
-    return {tuple(sorted(sample.labels.items())): sample.value for sample in families(text)[name].samples}
+    return {
+        tuple(sorted(sample.labels.items())): sample.value
+        for sample in families(text)[name].samples
+    }
 
 
 def test_what_is_written_is_what_prometheus_reads(remote, one):
@@ -40,12 +60,15 @@ def test_what_is_written_is_what_prometheus_reads(remote, one):
     assert (done.status, done.err) == (0, "")
     read = families(done.out)
     assert {name: (family.type, family.documentation) for name, family in read.items()} == {
-        family.name: ("gauge", family.help) for family in metrics.FAMILIES}
+        family.name: ("gauge", family.help) for family in metrics.FAMILIES
+    }
     (sample,) = read["xsraid_member_pending_sectors"].samples
     assert sample.value == 8
     assert sample.labels["serial"] == MEMBER["serial"]
     assert sample.labels["host"] == "dom0"
-    assert [sample.labels["health"] for sample in read["xsraid_array_health"].samples if sample.value] == ["optimal"]
+    assert [
+        sample.labels["health"] for sample in read["xsraid_array_health"].samples if sample.value
+    ] == ["optimal"]
     assert one.session_count() == 0
 
 
@@ -64,12 +87,22 @@ def test_a_file_for_node_exporter(remote, tmp_path):
 
 def test_who_does_not_answer_is_down_and_sets_the_status(one, certificates, tmp_path):
     url = tls.Proxy(one.server.address, certificates.good).url
-    (tmp_path / "pools.ini").write_text("[lab]\naddress = %s\nca_file = %s\n[gone]\naddress = https://127.0.0.1:1\n" % (url, certificates.ca))
-    done = Xsraid()("export", "--all", "--inventory", str(tmp_path / "pools.ini"), password=PASSWORD)
+    (tmp_path / "pools.ini").write_text(
+        "[lab]\naddress = %s\nca_file = %s\n[gone]\naddress = https://127.0.0.1:1\n"
+        % (url, certificates.ca)
+    )
+    done = Xsraid()(
+        "export", "--all", "--inventory", str(tmp_path / "pools.ini"), password=PASSWORD
+    )
     assert done.status == 1
     assert values(done.out, "xsraid_pool_up") == {(("pool", "lab"),): 1, (("pool", "gone"),): 0}
-    one.answer(list_arrays=["XSRAID_INTERNAL", "list_arrays", "KeyError", "met an error"], get_alerts=ALERTS)
-    done = Xsraid()("export", "--pool", url, "--ca-file", certificates.ca, "--host", "dom0", password=PASSWORD)
+    one.answer(
+        list_arrays=["XSRAID_INTERNAL", "list_arrays", "KeyError", "met an error"],
+        get_alerts=ALERTS,
+    )
+    done = Xsraid()(
+        "export", "--pool", url, "--ca-file", certificates.ca, "--host", "dom0", password=PASSWORD
+    )
     assert done.status == 1
     assert list(values(done.out, "xsraid_up").values()) == [0]
 
@@ -81,6 +114,7 @@ def test_it_is_served_and_asks_at_each_request(remote, one):
     def served():
         with urllib.request.urlopen(address, timeout=20) as answer:
             return values(answer.read().decode(), "xsraid_alert_spool_entries")
+
     try:
         assert list(served().values()) == [2]
         one.answer(list_arrays=LISTED, get_alerts=dict(ALERTS, waiting=5))
@@ -92,7 +126,13 @@ def test_it_is_served_and_asks_at_each_request(remote, one):
     assert one.session_count() == 0
 
 
-@pytest.mark.parametrize("words,said", [(["--listen", "nowhere"], "[HOST:]PORT"), (["--listen", "0", "--output", "x"], "exclude each other")])
+@pytest.mark.parametrize(
+    "words,said",
+    [
+        (["--listen", "nowhere"], "[HOST:]PORT"),
+        (["--listen", "0", "--output", "x"], "exclude each other"),
+    ],
+)
 def test_wrong_usage(remote, words, said):
     done = remote("export", *words)
     assert done.status == 2
@@ -101,16 +141,28 @@ def test_wrong_usage(remote, words, said):
 
 def test_without_the_library_it_says_what_to_install(remote, tmp_path):
     (tmp_path / "prometheus_client.py").write_text("raise ImportError\n")
-    done = remote("export", more={"PYTHONPATH": "%s:%s" % (tmp_path, remote.environment["PYTHONPATH"])})
+    done = remote(
+        "export", more={"PYTHONPATH": "%s:%s" % (tmp_path, remote.environment["PYTHONPATH"])}
+    )
     assert done.status == 2
     assert "needs the Python library prometheus_client" in done.err
     assert "[export]" in done.err
 
 
 def test_the_extra_is_what_the_tests_use():
-    pin = re.search(r'export = \["(.*)"\]', pathlib.Path(PROJECT, "pyproject.toml").read_text()).group(1)
-    installed = subprocess.run([sys.executable, "-c", "import importlib.metadata as m; print(m.version('prometheus_client'))"],
-                               capture_output=True, text=True, check=True).stdout
+    pin = re.search(
+        r'export = \["(.*)"\]', pathlib.Path(PROJECT, "pyproject.toml").read_text()
+    ).group(1)
+    installed = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import importlib.metadata as m; print(m.version('prometheus_client'))",
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
     assert pin == "prometheus_client==" + installed.strip()
 
 

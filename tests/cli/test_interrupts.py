@@ -1,4 +1,6 @@
-"""Ctrl-C, and a plugin or a host that never answers: no session is left, nothing is called twice."""
+"""Ctrl-C, and a plugin or a host that never answers: no session is left, nothing is called
+twice.
+"""
 
 import signal
 import time
@@ -17,7 +19,10 @@ def sleeping(one):
     return one
 
 
-@pytest.mark.parametrize("number,status,said", [(signal.SIGINT, 130, SAID), (signal.SIGTERM, 143, ""), (signal.SIGHUP, 129, "")])
+@pytest.mark.parametrize(
+    "number,status,said",
+    [(signal.SIGINT, 130, SAID), (signal.SIGTERM, 143, ""), (signal.SIGHUP, 129, "")],
+)
 def test_a_signal_during_a_call_leaves_no_session(remote, sleeping, number, status, said):
     process = remote.start("status", password=PASSWORD)
     wait_for_call(sleeping)

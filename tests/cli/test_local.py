@@ -1,4 +1,6 @@
-"""In a host's own dom0, with the real plugin: what is shown, on a terminal and in a pipe, and the exit statuses."""
+"""In a host's own dom0, with the real plugin: what is shown, on a terminal and in a pipe, and the
+exit statuses.
+"""
 
 import json
 import os
@@ -7,7 +9,11 @@ import re
 import pytest
 
 COLOURS = re.compile("\x1b\\[[0-9]*m")
-RESYNC = {"md__sync_action": "resync", "md__sync_completed": "65024 / 260096", "md__sync_speed": "4096"}
+RESYNC = {
+    "md__sync_action": "resync",
+    "md__sync_completed": "65024 / 260096",
+    "md__sync_speed": "4096",
+}
 DEGRADED = {"members": (("sda", "in_sync", 0), ("sdb", "faulty", 1))}
 
 
@@ -16,7 +22,9 @@ def configured(machine):
     machine.write("etc/mdadm.conf", "ARRAY /dev/md0 UUID=6bd4d5e1:0b5d4f4c:a1f0c6f3:8d8f7a31\n")
 
 
-@pytest.mark.parametrize("typed", ["disks", "status", "status md0", "alerts show", "alerts history", "version"])
+@pytest.mark.parametrize(
+    "typed", ["disks", "status", "status md0", "alerts show", "alerts history", "version"]
+)
 def test_a_pipe_gets_what_a_terminal_does_without_colour(local, sysfs, typed):
     sysfs.array(**RESYNC)
     piped, terminal = local(*typed.split()), local.on_terminal(*typed.split())
@@ -40,8 +48,13 @@ def test_a_resync_has_a_bar_and_the_time_left(local, sysfs, configured):
     assert "  md0 resync  [#####---------------] 25.0 %  4 MB/s  23 s left\n" in local("status").out
 
 
-@pytest.mark.parametrize("state,status", [({}, 0), (RESYNC, 0), (dict(RESYNC, md__sync_action="check"), 0), (DEGRADED, 3), (None, 3)])
-def test_status_tells_by_its_exit_status_whether_all_is_well(local, sysfs, configured, state, status):
+@pytest.mark.parametrize(
+    "state,status",
+    [({}, 0), (RESYNC, 0), (dict(RESYNC, md__sync_action="check"), 0), (DEGRADED, 3), (None, 3)],
+)
+def test_status_tells_by_its_exit_status_whether_all_is_well(
+    local, sysfs, configured, state, status
+):
     if state is not None:
         sysfs.array(**state)
     assert local("status").status == local("status", "--json").status == status
@@ -50,15 +63,23 @@ def test_status_tells_by_its_exit_status_whether_all_is_well(local, sysfs, confi
 def test_json_is_the_reply_as_it_came(local, sysfs, machine):
     sysfs.array()
     xenapi = machine.session.xenapi
-    reply = xenapi.host.call_plugin(xenapi.host.get_by_uuid(machine.host_uuid), "xsraid", "list_arrays", {"array": "md0"})
-    assert local("status", "md0", "--json").out == reply + "\n" == local("--json", "status", "md0").out
+    reply = xenapi.host.call_plugin(
+        xenapi.host.get_by_uuid(machine.host_uuid), "xsraid", "list_arrays", {"array": "md0"}
+    )
+    assert (
+        local("status", "md0", "--json").out == reply + "\n" == local("--json", "status", "md0").out
+    )
     assert local.on_terminal("status", "md0", "--json").out == reply + "\n"
 
 
 def test_a_plugins_refusal_is_one_sentence_in_words_to_type(local, sysfs):
     done = local("status", "md7")
     assert (done.status, done.out) == (1, "")
-    assert done.err == "xsraid: 'md7': no array of this host has this node, name or uuid. `xsraid status` shows those there are.\n"
+    assert (
+        done.err
+        == "xsraid: 'md7': no array of this host has this node, name or uuid. `xsraid status` "
+        "shows those there are.\n"
+    )
 
 
 def test_watching_redraws_in_place(local, sysfs):
@@ -124,8 +145,14 @@ def test_all_hosts_of_the_pool_that_this_one_is_in(local, sysfs, configured):
     done = local("status", "--host", "all")
     assert done.status == 0
     assert "dom0  md0" in done.out
-    assert json.loads(local("status", "--host", "all", "--json").out)["dom0"]["arrays"][0]["device"] == "/dev/md0"
+    assert (
+        json.loads(local("status", "--host", "all", "--json").out)["dom0"]["arrays"][0]["device"]
+        == "/dev/md0"
+    )
 
 
 def test_another_host_is_not_known(local):
-    assert local("status", "--host", "dom9").err == "xsraid: The pool has no host dom9.\nThis pool has dom0.\n"
+    assert (
+        local("status", "--host", "dom9").err
+        == "xsraid: The pool has no host dom9.\nThis pool has dom0.\n"
+    )

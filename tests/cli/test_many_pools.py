@@ -1,4 +1,6 @@
-"""The pools of an inventory at once: what is wrong with one is shown, and keeps none of the others waiting."""
+"""The pools of an inventory at once: what is wrong with one is shown, and keeps none of the others
+waiting.
+"""
 
 import json
 import os
@@ -36,12 +38,18 @@ def answering(lab, shop):
 
 @pytest.fixture
 def inventory(tmp_path, lab, shop, certificates):
-    """Return a function that writes an inventory of both pools and more, and gives the options for it."""
+    """Return a function that writes an inventory of both pools and more, and gives the options for
+    it.
+    """
+
     def write(more="", **urls):
-        text = "".join("[%s]\naddress = %s\nca_file = %s\n" % (name, urls.get(name, one.url), certificates.ca)
-                       for name, one in (("lab", lab), ("shop", shop)))
+        text = "".join(
+            "[%s]\naddress = %s\nca_file = %s\n" % (name, urls.get(name, one.url), certificates.ca)
+            for name, one in (("lab", lab), ("shop", shop))
+        )
         (tmp_path / "pools.ini").write_text(text + more)
         return ["--all", "--inventory", str(tmp_path / "pools.ini")]
+
     return write
 
 
@@ -61,7 +69,9 @@ def test_the_usual_inventory(inventory, tmp_path):
     inventory()
     os.makedirs(tmp_path / ".config/xsraid")
     os.rename(tmp_path / "pools.ini", tmp_path / ".config/xsraid/pools.ini")
-    replies = json.loads(Xsraid()("status", "--all", "--json", password=PASSWORD, more={"HOME": str(tmp_path)}).out)
+    replies = json.loads(
+        Xsraid()("status", "--all", "--json", password=PASSWORD, more={"HOME": str(tmp_path)}).out
+    )
     assert replies == {"lab": {"lab1": LISTED}, "shop": {"shop1": LISTED}}
 
 
@@ -72,9 +82,16 @@ def test_a_degraded_array_anywhere_sets_the_status(inventory, shop):
 
 def test_a_wrong_password_for_one_of_two(inventory, tmp_path, lab, shop):
     """Each has its own, from the keyring."""
-    (tmp_path / "keyring.py").write_text("def get_password(service, user):\n    return %r if %r in service else 'wrong'\n" % (PASSWORD, lab.url))
+    (tmp_path / "keyring.py").write_text(
+        "def get_password(service, user):\n    return %r if %r in service else 'wrong'\n"
+        % (PASSWORD, lab.url)
+    )
     command = Xsraid()
-    done = command("status", *inventory(), more={"PYTHONPATH": "%s:%s" % (tmp_path, command.environment["PYTHONPATH"])})
+    done = command(
+        "status",
+        *inventory(),
+        more={"PYTHONPATH": "%s:%s" % (tmp_path, command.environment["PYTHONPATH"])},
+    )
     assert done.status == 1
     assert "lab lab1  md0" in done.out
     assert "shop User or password are wrong: root at %s" % shop.url in " ".join(done.out.split())
@@ -84,18 +101,30 @@ def test_a_wrong_password_for_one_of_two(inventory, tmp_path, lab, shop):
 def test_a_dead_pool_and_one_that_never_answers(inventory, lab, shop):
     shop.answer(list_arrays="sleep")
     begun = time.monotonic()
-    done = Xsraid()("status", *inventory("[gone]\naddress = https://127.0.0.1:1\n"), "--timeout", "2", password=PASSWORD)
+    done = Xsraid()(
+        "status",
+        *inventory("[gone]\naddress = https://127.0.0.1:1\n"),
+        "--timeout",
+        "2",
+        password=PASSWORD,
+    )
     text = " ".join(done.out.split())
     assert time.monotonic() - begun < 15
     assert done.status == 1
-    for piece in ("lab lab1 md0 raid1", "shop shop1 shop1 has not answered within 2 s.", "gone https://127.0.0.1:1 cannot be reached"):
+    for piece in (
+        "lab lab1 md0 raid1",
+        "shop shop1 shop1 has not answered within 2 s.",
+        "gone https://127.0.0.1:1 cannot be reached",
+    ):
         assert piece in text
     assert no_session_is_left(lab)
 
 
 def test_passwords_are_asked_for_once_for_each_pool(inventory, lab, shop):
     words = inventory("[lab again]\naddress = %s\nfingerprint = %s\n" % (lab.url, "00" * 32))
-    shown = Xsraid().on_terminal("status", *words, typed=[("at %s: " % one.url, PASSWORD + "\n") for one in (lab, shop)])
+    shown = Xsraid().on_terminal(
+        "status", *words, typed=[("at %s: " % one.url, PASSWORD + "\n") for one in (lab, shop)]
+    )
     assert shown.status == 1
     assert shown.out.count("Password of") == 2
     assert PASSWORD not in shown.out
@@ -103,7 +132,9 @@ def test_passwords_are_asked_for_once_for_each_pool(inventory, lab, shop):
 
 
 def test_watching_leaves_no_session(inventory, lab, shop):
-    shown = Xsraid().on_terminal("status", *inventory(), "--watch", until="\x1b[3A\r\x1b[J", password=PASSWORD)
+    shown = Xsraid().on_terminal(
+        "status", *inventory(), "--watch", until="\x1b[3A\r\x1b[J", password=PASSWORD
+    )
     assert shown.status == 130
     assert shown.out.count("HOST") == 2
     assert "Traceback" not in shown.out
@@ -116,9 +147,15 @@ def test_hosts_may_be_named(inventory, lab):
     assert "The pool has no host shop7." in " ".join(done.out.split())
 
 
-@pytest.mark.parametrize("words,said", [
-    ([], "line 7: unknown key colour"), (["--pool", "https://m"], "Leave out --all"), (["--host", "all"], "Leave out --all"),
-    (["--user", "olga"], "--user stands in the inventory")])
+@pytest.mark.parametrize(
+    "words,said",
+    [
+        ([], "line 7: unknown key colour"),
+        (["--pool", "https://m"], "Leave out --all"),
+        (["--host", "all"], "Leave out --all"),
+        (["--user", "olga"], "--user stands in the inventory"),
+    ],
+)
 def test_wrong_usage(inventory, words, said):
     done = Xsraid()("status", *inventory("colour = red\n"), *words, password=PASSWORD)
     assert done.status == 2

@@ -1,4 +1,6 @@
-"""TLS in front of the simulated XAPI: an authority of the tests' own, certificates good and bad, and a proxy that shows them."""
+"""TLS in front of the simulated XAPI: an authority of the tests' own, certificates good and bad,
+and a proxy that shows them.
+"""
 
 import hashlib
 import os
@@ -12,13 +14,30 @@ BUFFER_BYTES = 65536
 
 
 class Certificates:
-    """folder: where its files are. ca: the authority's certificate; good, expired, other_name: files of a certificate with its key."""
+    """folder: where its files are. ca: the authority's certificate; good, expired, other_name:
+    files of a certificate with its key.
+    """
 
     def __init__(self, folder):
         self.folder = folder
         self.ca = self.path("ca.pem")
-        self._openssl("req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", "ca.key", "-out", "ca.pem",
-                      "-days", "30", "-subj", "/CN=the tests' authority")
+        self._openssl(
+            "req",
+            "-x509",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-keyout",
+            "ca.key",
+            "-out",
+            "ca.pem",
+            "-days",
+            "30",
+            "-subj",
+            "/CN=the tests' authority",
+        )
         self.good = self._signed("good", "IP:127.0.0.1,DNS:localhost", "-days", "30")
         self.expired = self._signed("expired", "IP:127.0.0.1", "-days", "-1")
         self.other_name = self._signed("other", "DNS:elsewhere.example.com", "-days", "30")
@@ -27,15 +46,47 @@ class Certificates:
         return os.path.join(self.folder, name)
 
     def _openssl(self, *words):
-        subprocess.run(["openssl", *words], cwd=self.folder, check=True, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        subprocess.run(
+            ["openssl", *words],
+            cwd=self.folder,
+            check=True,
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
 
     def _signed(self, name, alternative, *validity):
         with open(self.path(name + ".ext"), "w") as extensions:
             extensions.write("subjectAltName=%s\n" % alternative)
-        self._openssl("req", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-keyout", name + ".key", "-out", name + ".csr",
-                      "-subj", "/CN=%s" % name)
-        self._openssl("x509", "-req", "-in", name + ".csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial", "-out", name + ".crt",
-                      "-extfile", name + ".ext", *validity)
+        self._openssl(
+            "req",
+            "-newkey",
+            "ec",
+            "-pkeyopt",
+            "ec_paramgen_curve:P-256",
+            "-nodes",
+            "-keyout",
+            name + ".key",
+            "-out",
+            name + ".csr",
+            "-subj",
+            "/CN=%s" % name,
+        )
+        self._openssl(
+            "x509",
+            "-req",
+            "-in",
+            name + ".csr",
+            "-CA",
+            "ca.pem",
+            "-CAkey",
+            "ca.key",
+            "-CAcreateserial",
+            "-out",
+            name + ".crt",
+            "-extfile",
+            name + ".ext",
+            *validity,
+        )
         with open(self.path(name + ".pem"), "w") as whole:
             for part in (name + ".crt", name + ".key"):
                 with open(self.path(part)) as source:
@@ -48,11 +99,13 @@ def fingerprint(path):
     with open(path) as source:
         pem = source.read()
     end = "-----END CERTIFICATE-----"
-    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem[:pem.index(end) + len(end)])).hexdigest()
+    return hashlib.sha256(ssl.PEM_cert_to_DER_cert(pem[: pem.index(end) + len(end)])).hexdigest()
 
 
 class Proxy(socketserver.ThreadingTCPServer):
-    """Takes TLS and passes on what it carries to target "HOST:PORT"; certificate: a file of Certificates."""
+    """Takes TLS and passes on what it carries to target "HOST:PORT"; certificate: a file of
+    Certificates.
+    """
 
     daemon_threads = True
     allow_reuse_address = True
@@ -99,4 +152,4 @@ def _pass_on(source, target):
 
 def with_colons(digits):
     """Return a fingerprint as openssl writes it."""
-    return ":".join(digits.upper()[at:at + 2] for at in range(0, len(digits), 2))
+    return ":".join(digits.upper()[at : at + 2] for at in range(0, len(digits), 2))

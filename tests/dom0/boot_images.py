@@ -1,4 +1,7 @@
-"""Boot disks on which all is installed already: made once for the same facts, kept in build/boot-images, and copied for each guest."""
+"""Boot disks on which all is installed already: made once for the same facts, kept in
+build/boot-images, and copied for each guest.
+"""
+
 import contextlib
 import glob
 import hashlib
@@ -11,7 +14,9 @@ UNUSED_S = 24 * 3600
 
 
 class BootImage:
-    """The boot disk, in folder, of a guest that is made of these texts and of what is in these files and folders."""
+    """The boot disk, in folder, of a guest that is made of these texts and of what is in these
+    files and folders.
+    """
 
     def __init__(self, folder, texts, paths):
         self._folder = folder

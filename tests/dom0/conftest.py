@@ -1,4 +1,7 @@
-"""Fixtures of the miniature dom0, and of three as a pool: one boot serves the tests of a module, for each Python that a dom0 can have."""
+"""Fixtures of the miniature dom0, and of three as a pool: one boot serves the tests of a module,
+for each Python that a dom0 can have.
+"""
+
 import os
 import random
 import sys
@@ -23,18 +26,33 @@ STOPPER = pytest.StashKey[unrest.Stopper]()
 
 
 def pytest_addoption(parser):
-    parser.addoption("--dom0-python", default=PYTHONS, metavar="LIST",
-                     help="the Pythons that play dom0's, of 2.7, 3.6 and system (default: %(default)s; system where neither is there); "
-                          "one: for each module the one that it names, PREFERRED_PYTHON")
-    parser.addoption("--dom0-kernel", choices=("old", "young"),
-                     help="of uml.KERNELS (default: the young one, which is twice as fast; with several Pythons the old one for 2.7, whose dom0s "
-                          "have older kernels)")
-    parser.addoption("--unrest", metavar="SEED",
-                     help="keep the processors busy and stop guests for some seconds now and then; 0: by another seed each time")
+    parser.addoption(
+        "--dom0-python",
+        default=PYTHONS,
+        metavar="LIST",
+        help="the Pythons that play dom0's, of 2.7, 3.6 and system (default: %(default)s; system "
+        "where neither is there); "
+        "one: for each module the one that it names, PREFERRED_PYTHON",
+    )
+    parser.addoption(
+        "--dom0-kernel",
+        choices=("old", "young"),
+        help="of uml.KERNELS (default: the young one, which is twice as fast; with several Pythons "
+        "the old one for 2.7, whose dom0s "
+        "have older kernels)",
+    )
+    parser.addoption(
+        "--unrest",
+        metavar="SEED",
+        help="keep the processors busy and stop guests for some seconds now and then; 0: by "
+        "another seed each time",
+    )
 
 
 def pytest_configure(config):
-    """Begin to disturb the guests, if that is asked for: the processors once in the run, the guests in each process that has some."""
+    """Begin to disturb the guests, if that is asked for: the processors once in the run, the guests
+    in each process that has some.
+    """
     seed = config.getoption("unrest", default=None)
     if not seed:
         return
@@ -42,11 +60,17 @@ def pytest_configure(config):
     if worker is None:
         config.option.unrest = str(random.randrange(1, 10**6)) if seed == "0" else seed
         config.stash[BUSY] = unrest.keep_busy()
-    config.stash[STOPPER] = unrest.Stopper(f"{config.option.unrest}-{worker['workerid'] if worker else 'only'}")
+    config.stash[STOPPER] = unrest.Stopper(
+        f"{config.option.unrest}-{worker['workerid'] if worker else 'only'}"
+    )
 
 
 def pytest_report_header(config):
-    return f"unrest by seed {config.option.unrest}" if config.getoption("unrest", default=None) else None
+    return (
+        f"unrest by seed {config.option.unrest}"
+        if config.getoption("unrest", default=None)
+        else None
+    )
 
 
 def pytest_unconfigure(config):
@@ -58,7 +82,9 @@ def pytest_unconfigure(config):
 
 
 def _booted_for(item):
-    """Return the one of BOOTING that a test, or what makes tests of a function, asks for; or None."""
+    """Return the one of BOOTING that a test, or what makes tests of a function, asks for; or
+    None.
+    """
     return next((name for name in BOOTING if name in getattr(item, "fixturenames", ())), None)
 
 
@@ -66,38 +92,53 @@ def pytest_generate_tests(metafunc):
     fixture = _booted_for(metafunc)
     if fixture:
         wanted = metafunc.config.getoption("--dom0-python", default=PYTHONS)
-        choices = _choices([metafunc.module.PREFERRED_PYTHON] if wanted == ONE else wanted.split(","))
-        metafunc.parametrize(fixture, choices, indirect=True, scope="module", ids=lambda choice: f"python-{choice}")
+        choices = _choices(
+            [metafunc.module.PREFERRED_PYTHON] if wanted == ONE else wanted.split(",")
+        )
+        metafunc.parametrize(
+            fixture, choices, indirect=True, scope="module", ids=lambda choice: f"python-{choice}"
+        )
 
 
 def _choices(wanted):
-    """Return the wanted Pythons, or the guest's own where the machine has none of them; in CI they must be there."""
+    """Return the wanted Pythons, or the guest's own where the machine has none of them; in CI they
+    must be there.
+    """
+
     def is_there(choice):
         try:
             return interpreters.find(choice)
         except interpreters.NoInterpreter:
             return None
+
     return wanted if os.environ.get("CI") == "true" or any(map(is_there, wanted)) else ["system"]
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items):
-    """Keep the tests of one guest together when several processes share the work (pytest -n 2 --dist loadgroup), and begin with the longest.
+    """Keep the tests of one guest together when several processes share the work (pytest -n 2
+    --dist loadgroup), and begin with the longest.
 
-    A module that takes minutes for one test says so, IS_LONG. First, since xdist's own hook of this name reads the marks.
+    A module that takes minutes for one test says so, IS_LONG. First, since xdist's own hook of this
+    name reads the marks.
     """
     items.sort(key=lambda item: not getattr(item.module, "IS_LONG", False))
     for item in items:
         fixture = _booted_for(item)
         if fixture:
-            item.add_marker(pytest.mark.xdist_group(f"{item.module.__name__}-{item.callspec.params[fixture]}"))
+            item.add_marker(
+                pytest.mark.xdist_group(f"{item.module.__name__}-{item.callspec.params[fixture]}")
+            )
         if str(item.path).startswith(HERE):
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 
 def _kernel(request):
     """Return which of uml.KERNELS a guest has."""
-    chosen, pythons = request.config.getoption("--dom0-kernel"), request.config.getoption("--dom0-python")
+    chosen, pythons = (
+        request.config.getoption("--dom0-kernel"),
+        request.config.getoption("--dom0-python"),
+    )
     return chosen or ("old" if request.param == "2.7" and pythons != ONE else "young")
 
 
@@ -116,8 +157,12 @@ def _made(kind, request, **options):
 
 @pytest.fixture(scope="module")
 def dom0(request):
-    """A running Dom0, in the state that the test before left it in. A module may set DOM0_OPTIONS, keyword arguments of Dom0."""
-    with _made(Dom0, request, kernel=_kernel(request), **getattr(request.module, "DOM0_OPTIONS", {})) as machine:
+    """A running Dom0, in the state that the test before left it in. A module may set DOM0_OPTIONS,
+    keyword arguments of Dom0.
+    """
+    with _made(
+        Dom0, request, kernel=_kernel(request), **getattr(request.module, "DOM0_OPTIONS", {})
+    ) as machine:
         machine.is_fresh = True
         yield machine
 
@@ -131,7 +176,9 @@ def dom0s(request):
 
 @pytest.fixture
 def fresh_dom0(dom0):
-    """A running Dom0 with blank disks, no array, no SR, no mail, and the files as they were when the RPM had been installed."""
+    """A running Dom0 with blank disks, no array, no SR, no mail, and the files as they were when
+    the RPM had been installed.
+    """
     if not dom0.is_fresh:
         dom0.reset()
     dom0.is_fresh = False
@@ -139,9 +186,13 @@ def fresh_dom0(dom0):
 
 
 def pytest_collection_finish(session):
-    """Fail at once where xdist did not see the marks: it would share one guest's tests out quietly, and each process would boot its own."""
+    """Fail at once where xdist did not see the marks: it would share one guest's tests out quietly,
+    and each process would boot its own.
+    """
     if session.config.getoption("loadgroup", False):
-        assert all("@" in item.nodeid for item in session.items if item.get_closest_marker("xdist_group")), "xdist has not read its marks"
+        assert all(
+            "@" in item.nodeid for item in session.items if item.get_closest_marker("xdist_group")
+        ), "xdist has not read its marks"
 
 
 @pytest.hookimpl(hookwrapper=True)
@@ -158,13 +209,17 @@ def pytest_runtest_makereport(item):
     report.sections.append(("kept in", folder))
     for dom0 in machines:
         if dom0.guest:
-            report.sections.append((f"console of the miniature dom0 {dom0.name}", dom0.console()[-4000:]))
+            report.sections.append(
+                (f"console of the miniature dom0 {dom0.name}", dom0.console()[-4000:])
+            )
             report.sections.append((f"journal of the miniature dom0 {dom0.name}", dom0.journal()))
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_teardown(item):
-    """End the guest of a test that failed, with all that its module has made in it: neither the second try nor the next test inherits it."""
+    """End the guest of a test that failed, with all that its module has made in it: neither the
+    second try nor the next test inherits it.
+    """
     if item.stash.get(HAS_FAILED, False):
         item.stash[HAS_FAILED] = False
         item.session._setupstate.teardown_exact(None)
@@ -177,5 +232,8 @@ def pytest_terminal_summary(terminalreporter):
         terminalreporter.section("passed or failed on a second try only: to be mended at the root")
     for report in tries:
         crash = getattr(report.longrepr, "reprcrash", None)
-        terminalreporter.write_line(f"SECOND TRY {report.nodeid} ({report.when}): {crash.message if crash else report.longreprtext[-500:]}")
+        terminalreporter.write_line(
+            f"SECOND TRY {report.nodeid} ({report.when}): "
+            f"{crash.message if crash else report.longreprtext[-500:]}"
+        )
         terminalreporter.write_line(f"    kept in {failed.folder_of(report.nodeid, 1)}")

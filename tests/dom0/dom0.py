@@ -1,5 +1,8 @@
-"""A dom0 in miniature, as the tests, the demo and the bench use it: boots, has the RPM installed by rpm, runs commands, calls the plugin through
-the real XenAPI client, and has disks to pull and a mail server to break. How a guest is started at all stands in uml.py."""
+"""A dom0 in miniature, as the tests, the demo and the bench use it: boots, has the RPM installed by
+rpm, runs commands, calls the plugin through the real XenAPI client, and has disks to pull and a
+mail server to break. How a guest is started at all stands in uml.py.
+"""
+
 import glob
 import json
 import os
@@ -14,13 +17,26 @@ import interpreters
 import slots
 from uml import HERE, PATIENCE_S, CommandFailed, Completed, Guest, GuestDied
 
-__all__ = ["CommandFailed", "Completed", "Disk", "Dom0", "GuestDied", "Mail", "NotBuilt", "XapiFailure"]
+__all__ = [
+    "CommandFailed",
+    "Completed",
+    "Disk",
+    "Dom0",
+    "GuestDied",
+    "Mail",
+    "NotBuilt",
+    "XapiFailure",
+]
 
 PROJECT = os.path.dirname(os.path.dirname(HERE))
 BUILD = os.path.join(PROJECT, "build")
 WORK = BUILD + "/dom0"  # of the work folders
 BOOT_DISK_BYTES = 2 << 30
-SMTP_HOST, SMTP_USER, SMTP_PASSWORD = "smtp.example.com", "alerts@example.com", "S3cret-of-the-mail-server"
+SMTP_HOST, SMTP_USER, SMTP_PASSWORD = (
+    "smtp.example.com",
+    "alerts@example.com",
+    "S3cret-of-the-mail-server",
+)
 
 
 class NotBuilt(Exception):
@@ -36,7 +52,9 @@ class XapiFailure(Exception):
 
 
 class Disk(NamedTuple):
-    """A SCSI disk as the guest sees it now; name is the test's own word for it, its file on the host is work/share/NAME.img."""
+    """A SCSI disk as the guest sees it now; name is the test's own word for it, its file on the
+    host is work/share/NAME.img.
+    """
 
     name: str
     device: str
@@ -46,7 +64,9 @@ class Disk(NamedTuple):
 
 
 class Mail(NamedTuple):
-    """A mail that the SMTP server accepted; text is all of it, headers a dict, arrived in seconds since 1970, user the login or None."""
+    """A mail that the SMTP server accepted; text is all of it, headers a dict, arrived in seconds
+    since 1970, user the login or None.
+    """
 
     queue_id: str
     arrived: float
@@ -62,13 +82,25 @@ class Mail(NamedTuple):
 class Dom0:
     """One miniature dom0 with a boot disk of its own, over as many boots as wanted.
 
-    python: 2.7, 3.6 or system; disks: names of the SCSI disks, each of disk_bytes; rpm: the package to install, "" for none, by default the
-    newest that `make rpm` left for this Python; kernel: old or young. Use it in a `with` statement, or call start() and close(), in the main thread.
+    python: 2.7, 3.6 or system; disks: names of the SCSI disks, each of disk_bytes; rpm: the package
+    to install, "" for none, by default the newest that `make rpm` left for this Python; kernel: old
+    or young. Use it in a `with` statement, or call start() and close(), in the main thread.
     """
 
-    def __init__(self, python="2.7", disks=("d0", "d1", "d2", "d3", "d4", "d5"), disk_bytes=128 << 20, rpm=None, name="dom0", kernel="young"):
+    def __init__(
+        self,
+        python="2.7",
+        disks=("d0", "d1", "d2", "d3", "d4", "d5"),
+        disk_bytes=128 << 20,
+        rpm=None,
+        name="dom0",
+        kernel="young",
+    ):
         if os.geteuid() != 0:
-            raise PermissionError("the miniature dom0 needs root, to mount and to unshare; nothing of this machine is changed")
+            raise PermissionError(
+                "the miniature dom0 needs root, to mount and to unshare; nothing of this machine "
+                "is changed"
+            )
         self.python, self.kernel = interpreters.find(python), kernel
         self.name, self.host_uuid = name, str(uuid.uuid5(uuid.NAMESPACE_DNS, name + ".example.com"))
         self.disk_names, self.disk_bytes = list(disks), disk_bytes
@@ -96,7 +128,9 @@ class Dom0:
     # power
 
     def start(self):
-        """Make the disks and boot, for the first time and with the RPM installed then, or from a boot disk that has been made this way before."""
+        """Make the disks and boot, for the first time and with the RPM installed then, or from a
+        boot disk that has been made this way before.
+        """
         image = self._boot_image()
         is_made = self.furnish(slots.take(WORK), image)
         self.boot()
@@ -113,10 +147,14 @@ class Dom0:
         """Return the BootImage for all that a boot disk depends on."""
         texts = [self._root, *self.python, self.name, self.host_uuid]
         paths = [HERE + "/guest", os.path.dirname(HERE) + "/xapi", BUILD + "/xenapi"]
-        return boot_images.BootImage(BUILD + "/boot-images", texts, paths + [self._rpm] if self._rpm else paths)
+        return boot_images.BootImage(
+            BUILD + "/boot-images", texts, paths + [self._rpm] if self._rpm else paths
+        )
 
     def furnish(self, slot, image=None):
-        """Make the disks, in the folder of a Slot that is the guest's from now on; return whether the boot disk is that of a BootImage."""
+        """Make the disks, in the folder of a Slot that is the guest's from now on; return whether
+        the boot disk is that of a BootImage.
+        """
         self._slot = slot
         self.work = self._slot.folder
         self.share = self.work + "/share"
@@ -130,13 +168,18 @@ class Dom0:
             return True
         with open(self.work + "/boot.img", "wb") as blank:
             blank.truncate(BOOT_DISK_BYTES)
-        subprocess.run(["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=1", self.work + "/boot.img"], check=True)
+        subprocess.run(
+            ["mkfs.ext4", "-q", "-F", "-E", "lazy_itable_init=1", self.work + "/boot.img"],
+            check=True,
+        )
         return False
 
     def boot(self, disks=None, late=None):
-        """Power on, with the disks in another order or fewer of them if given; boot_s is how long it took until commands could be run.
+        """Power on, with the disks in another order or fewer of them if given; boot_s is how long
+        it took until commands could be run.
 
-        late: {name: seconds}, disks that appear only so long after udev has seen the others; nothing waits for them.
+        late: {name: seconds}, disks that appear only so long after udev has seen the others;
+        nothing waits for them.
         """
         self.power_on(disks, late)
         self.wait_until_up()
@@ -144,13 +187,29 @@ class Dom0:
     def power_on(self, disks=None, late=None):
         """Begin to boot; wait_until_up is the rest of it. In the main thread."""
         late = late or {}
-        self._booted_with = [name for name in (self.disk_names if disks is None else disks) if name not in late]
-        settings = {"SHARE": self.share, "BED": os.path.dirname(HERE), "NAME": self.name, "HOST_UUID": self.host_uuid,
-                    "RELEASE": interpreters.RELEASES[self.python.choice], "PYTHON": f"{self.python.command}={self.python.path}",
-                    "PYTHON_HOME": self.python.home, "DISKS": ",".join(self._booted_with)}
+        self._booted_with = [
+            name for name in (self.disk_names if disks is None else disks) if name not in late
+        ]
+        settings = {
+            "SHARE": self.share,
+            "BED": os.path.dirname(HERE),
+            "NAME": self.name,
+            "HOST_UUID": self.host_uuid,
+            "RELEASE": interpreters.RELEASES[self.python.choice],
+            "PYTHON": f"{self.python.command}={self.python.path}",
+            "PYTHON_HOME": self.python.home,
+            "DISKS": ",".join(self._booted_with),
+        }
         if late:
             settings["LATE"] = ",".join(f"{name}:{seconds}" for name, seconds in late.items())
-        self.guest = Guest(self._root, self.kernel, self.work, self._slot.cpu, {**settings, **self.plug}, keep_fds=[self._slot.lock.fileno()])
+        self.guest = Guest(
+            self._root,
+            self.kernel,
+            self.work,
+            self._slot.cpu,
+            {**settings, **self.plug},
+            keep_fds=[self._slot.lock.fileno()],
+        )
 
     def wait_until_up(self, timeout_s=PATIENCE_S):
         """Wait until the guest takes commands, and then until XAPI answers."""
@@ -181,7 +240,9 @@ class Dom0:
         return self.guest.run(argv, timeout_s=timeout_s, check=check, **more)
 
     def install(self):
-        """Install the RPM and the stand-in for dom0's python, with rpm's own check of what they require."""
+        """Install the RPM and the stand-in for dom0's python, with rpm's own check of what they
+        require.
+        """
         packages = ["/usr/share/stand-ins/" + interpreters.PACKAGES[self.python.choice][0]]
         if self._rpm:
             packages.append("/share/" + os.path.basename(self._rpm))
@@ -190,22 +251,34 @@ class Dom0:
 
     def _settle_in(self, word):
         if self._rpm:
-            self.run("systemctl start xsraid-attach.service")  # the package or the boot has started it, and it must not meet what comes now
+            # The package or the boot has started it, and it must not meet what comes now.
+            self.run("systemctl start xsraid-attach.service")
         self.run(["/usr/bin/bash", "/bed/dom0/guest/reset", word])
 
     def xapi(self, method, *arguments, timeout_s=PATIENCE_S):
-        """Return what a XenAPI method answers to root; "@host" among the arguments is this host's reference. Raises XapiFailure."""
+        """Return what a XenAPI method answers to root; "@host" among the arguments is this host's
+        reference. Raises XapiFailure.
+        """
         reply = self.guest.ask("xapi", [method, arguments], timeout_s)
         if "failure" in reply:
             raise XapiFailure(reply["failure"])
         return reply["value"]
 
     def call(self, function, /, **arguments):
-        """Call a function of the plugin through host.call_plugin and return its reply, parsed. Raises XapiFailure.
+        """Call a function of the plugin through host.call_plugin and return its reply, parsed.
+        Raises XapiFailure.
 
         Arguments become strings as xe would send them: True is true, a list is comma separated.
         """
-        return json.loads(self.xapi("host.call_plugin", "@host", "xsraid", function, {key: plugin_text(value) for key, value in arguments.items()}))
+        return json.loads(
+            self.xapi(
+                "host.call_plugin",
+                "@host",
+                "xsraid",
+                function,
+                {key: plugin_text(value) for key, value in arguments.items()},
+            )
+        )
 
     def xe(self, command, check=True, timeout_s=PATIENCE_S):
         """Run an xe command line, as typed after `xe`, and return what it prints."""
@@ -213,7 +286,9 @@ class Dom0:
         return done.out if done.status == 0 else done.out + done.err
 
     def wait_until(self, condition, timeout_s=PATIENCE_S, interval_s=0.1):
-        """Call condition() until it returns something true, and return that; raises TimeoutError. What is waited for has half of the guest's time."""
+        """Call condition() until it returns something true, and return that; raises TimeoutError.
+        What is waited for has half of the guest's time.
+        """
         deadline = time.monotonic() + timeout_s
         while True:
             begun = time.monotonic()
@@ -221,33 +296,51 @@ class Dom0:
             if result:
                 return result
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{getattr(condition, '__name__', condition)} did not come true in {timeout_s} s")
+                raise TimeoutError(
+                    f"{getattr(condition, '__name__', condition)} did not come true in "
+                    f"{timeout_s} s"
+                )
             time.sleep(max(interval_s, time.monotonic() - begun))
 
     def wait_until_xapi(self, timeout_s=PATIENCE_S):
-        """Wait until XAPI answers, starting it if it was stopped; a member's does once its master has it in the pool."""
+        """Wait until XAPI answers, starting it if it was stopped; a member's does once its master
+        has it in the pool.
+        """
         self.run("systemctl start xapi-init-complete.target", timeout_s=timeout_s)
 
     # mail
 
     def smtp(self, mode="accept", **login):
-        """Set what the SMTP server does (guest/smtp_server.py names the modes) and who may log in (user, password)."""
+        """Set what the SMTP server does (guest/smtp_server.py names the modes) and who may log in
+        (user, password).
+        """
         wish = json.dumps(dict(login, mode=mode))
-        self.run("cat >/run/smtp/wish.new && rm -f /run/smtp/now && mv /run/smtp/wish.new /run/smtp/wish && systemctl kill -s USR1 smtp.service && "
-                 "until [ -e /run/smtp/now ]; do sleep 0.02; done", stdin=wish)
+        self.run(
+            "cat >/run/smtp/wish.new && rm -f /run/smtp/now && mv /run/smtp/wish.new "
+            "/run/smtp/wish && systemctl kill -s USR1 smtp.service && "
+            "until [ -e /run/smtp/now ]; do sleep 0.02; done",
+            stdin=wish,
+        )
 
     def mails(self):
         """Return the mails that were accepted, oldest first."""
-        return sorted((self._mail(path) for path in glob.glob(self.share + "/mail/*.json")), key=lambda mail: (mail.arrived, mail.queue_id))
+        return sorted(
+            (self._mail(path) for path in glob.glob(self.share + "/mail/*.json")),
+            key=lambda mail: (mail.arrived, mail.queue_id),
+        )
 
     def wait_for_mail(self, predicate=lambda mail: True, timeout_s=PATIENCE_S):
         """Return the first mail for which predicate is true; raises TimeoutError."""
-        return self.wait_until(lambda: next(filter(predicate, self.mails()), None), timeout_s, interval_s=0.02)
+        return self.wait_until(
+            lambda: next(filter(predicate, self.mails()), None), timeout_s, interval_s=0.02
+        )
 
     def _mail(self, facts_path):
         with open(facts_path, encoding="utf-8") as facts_file:
             facts = json.load(facts_file)
-        with open(facts_path[:-len("json")] + "eml", encoding="utf-8", errors="replace") as text_file:
+        with open(
+            facts_path[: -len("json")] + "eml", encoding="utf-8", errors="replace"
+        ) as text_file:
             return Mail(text=text_file.read(), **dict(facts, headers=dict(facts["headers"])))
 
     # disks
@@ -271,7 +364,9 @@ class Dom0:
 
     def disks(self):
         """Return the Disks that the guest has now, by name."""
-        return {disk.name: disk for disk in (Disk(*fields) for fields in self.guest.ask("disks", None))}
+        return {
+            disk.name: disk for disk in (Disk(*fields) for fields in self.guest.ask("disks", None))
+        }
 
     def disk(self, name):
         """Return one Disk; raises KeyError while it is pulled."""
@@ -280,19 +375,25 @@ class Dom0:
     def pull_disk(self, name):
         """Take a disk out while the guest runs; return what it was."""
         disk = self.disk(name)
-        self.run(f"echo 1 >/sys/block/{os.path.basename(disk.device)}/device/delete; udevadm settle")
+        self.run(
+            f"echo 1 >/sys/block/{os.path.basename(disk.device)}/device/delete; udevadm settle"
+        )
         return disk
 
     def push_disks(self):
         """Put the pulled disks back in."""
-        self.run("for host in /sys/class/scsi_host/*/scan; do echo '- - -' >$host; done; udevadm settle")
+        self.run(
+            "for host in /sys/class/scsi_host/*/scan; do echo '- - -' >$host; done; udevadm settle"
+        )
 
     # between tests
 
     def reset(self):
-        """Bring back what a fresh dom0 has: blank disks, no array, no SR, no mail, the files of before; faster than a new boot.
+        """Bring back what a fresh dom0 has: blank disks, no array, no SR, no mail, the files of
+        before; faster than a new boot.
 
-        Disks that the test added stay; if it left the power off or the disks in another order, the guest is booted anew.
+        Disks that the test added stay; if it left the power off or the disks in another order, the
+        guest is booted anew.
         """
         if self.guest.process.poll() is not None:
             self.boot()
@@ -312,7 +413,9 @@ class Dom0:
     def journal(self, lines=100):
         """Return the journal's last lines, as far as the guest can still tell."""
         try:
-            return self.run(f"journalctl --no-pager --boot --lines {lines}", check=False, timeout_s=20).out
+            return self.run(
+                f"journalctl --no-pager --boot --lines {lines}", check=False, timeout_s=20
+            ).out
         except GuestDied:
             return "(the guest is gone)"
 
@@ -326,7 +429,9 @@ def _newest_rpm(python):
 
 
 def plugin_text(value):
-    """Return an argument of the plugin as xe would send it: True is true, a list is comma separated."""
+    """Return an argument of the plugin as xe would send it: True is true, a list is comma
+    separated.
+    """
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (list, tuple)):

@@ -1,4 +1,5 @@
 """Keeps what a failed test leaves behind, so that nobody has to run it again to see why."""
+
 import os
 import re
 import shutil
@@ -23,7 +24,9 @@ def folder_of(nodeid, attempt):
 
 
 def keep(folder, report, machines):
-    """Write the failure into folder, and what each of the machines (Dom0s) has to say; what cannot be had is said in its place."""
+    """Write the failure into folder, and what each of the machines (Dom0s) has to say; what cannot
+    be had is said in its place.
+    """
     shutil.rmtree(folder, ignore_errors=True)
     os.makedirs(folder)
     _write(folder, "failure", f"{report.nodeid}, {report.when}\n\n{report.longreprtext}\n")

@@ -1,12 +1,20 @@
-"""Finds the Python that plays dom0's: 2.7 and 3.6 are lent by the host, since no Debian of today has them."""
+"""Finds the Python that plays dom0's: 2.7 and 3.6 are lent by the host, since no Debian of today
+has them.
+"""
+
 import glob
 import os
 import shutil
 import subprocess
 from typing import NamedTuple
 
-RELEASES = {"2.7": "8.2.1", "3.6": "8.3.0", "system": "8.99.0"}  # of the XCP-ng whose Python it is; "system" stands for what comes next
-PACKAGES = {"2.7": ("python-2*.rpm", "xs7"), "3.6": ("python3-*.rpm", "xs8"), "system": ("python3-*.rpm", "xs8")}
+# Of the XCP-ng whose Python it is; "system" stands for what comes next.
+RELEASES = {"2.7": "8.2.1", "3.6": "8.3.0", "system": "8.99.0"}
+PACKAGES = {
+    "2.7": ("python-2*.rpm", "xs7"),
+    "3.6": ("python3-*.rpm", "xs8"),
+    "system": ("python3-*.rpm", "xs8"),
+}
 
 
 class NoInterpreter(Exception):
@@ -14,7 +22,9 @@ class NoInterpreter(Exception):
 
 
 class Interpreter(NamedTuple):
-    """choice: 2.7, 3.6 or system; command: as dom0 calls it, python2 or python3; path: the interpreter; home: its folder ("": the guest's own)."""
+    """choice: 2.7, 3.6 or system; command: as dom0 calls it, python2 or python3; path: the
+    interpreter; home: its folder ("": the guest's own).
+    """
 
     choice: str
     command: str
@@ -25,8 +35,10 @@ class Interpreter(NamedTuple):
 def find(choice):
     """Return the Interpreter for a choice; raises NoInterpreter.
 
-    Looked for in pyenv's folder ($PYENV_ROOT, ~/.pyenv, also that of the user who called sudo), then on PATH. It must have a folder of its own:
-    that is mounted in the guest at the same path, and would hide the guest's own files were it /usr.
+    Looked for in pyenv's folder ($PYENV_ROOT, ~/.pyenv, also that of the user who called sudo),
+    then on PATH. It must have a folder of its own:
+    that is mounted in the guest at the same path, and would hide the guest's own files were it
+    /usr.
     """
     if choice == "system":
         return Interpreter(choice, "python3", "/usr/bin/python3.11", "")
@@ -34,7 +46,10 @@ def find(choice):
         home = candidate and _home_of(candidate)
         if home and home != "/usr":
             return Interpreter(choice, "python" + choice[0], f"{home}/bin/python{choice}", home)
-    raise NoInterpreter(f"no Python {choice} in a folder of its own was found: install it with pyenv (pyenv install {choice}) or put it on PATH")
+    raise NoInterpreter(
+        f"no Python {choice} in a folder of its own was found: install it with pyenv (pyenv "
+        f"install {choice}) or put it on PATH"
+    )
 
 
 def _pyenv_candidates(choice):
@@ -46,6 +61,14 @@ def _pyenv_candidates(choice):
 
 
 def _home_of(path):
-    """Return the interpreter's prefix, or None if it does not run (such as pyenv's shim for a version that is not active)."""
-    result = subprocess.run([path, "-c", "import sys; print(sys.prefix)"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True, check=False)
+    """Return the interpreter's prefix, or None if it does not run (such as pyenv's shim for a
+    version that is not active).
+    """
+    result = subprocess.run(
+        [path, "-c", "import sys; print(sys.prefix)"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+        check=False,
+    )
     return os.path.realpath(result.stdout.strip()) if result.returncode == 0 else None

@@ -1,4 +1,7 @@
-"""What the tests of disks in use and of stale data have in common: many calls at little cost, and all that is written on a disk."""
+"""What the tests of disks in use and of stale data have in common: many calls at little cost, and
+all that is written on a disk.
+"""
+
 import json
 import os
 
@@ -18,23 +21,37 @@ for function, arguments in json.load(sys.stdin):
     except XenAPI.Failure as failure:
         replies.append(failure.details)
 print(json.dumps(replies))
-"""
+"""  # noqa: E501
 
 
 def answers(dom0, calls):
-    """Return the replies of many plugin calls [(function, arguments)]: what each replied, parsed, or [code, parameters ...] of its failure."""
+    """Return the replies of many plugin calls [(function, arguments)]: what each replied, parsed,
+    or [code, parameters ...] of its failure.
+    """
     return json.loads(dom0.run(["python3.11", "-c", CALLS], stdin=json.dumps(calls)).out)
 
 
 def names_of(dom0):
-    """Return {name of a disk: [each kind of name that it goes by in a call]}: node, by-id link, number, roundabout path, serial number."""
+    """Return {name of a disk: [each kind of name that it goes by in a call]}: node, by-id link,
+    number, roundabout path, serial number.
+    """
     numbers = dict(line.split() for line in dom0.run("lsblk -dnro PATH,MAJ:MIN").out.splitlines())
-    return {name: [disk.device, disk.by_id, "/dev/block/" + numbers[disk.device], "//dev/.." + disk.device, disk.serial]
-            for name, disk in dom0.disks().items()}
+    return {
+        name: [
+            disk.device,
+            disk.by_id,
+            "/dev/block/" + numbers[disk.device],
+            "//dev/.." + disk.device,
+            disk.serial,
+        ]
+        for name, disk in dom0.disks().items()
+    }
 
 
 def content(dom0, name):
-    """Return what is written on a disk, {offset: block}, blank blocks left out. The guest's own caches must be clean: `sync` there first."""
+    """Return what is written on a disk, {offset: block}, blank blocks left out. The guest's own
+    caches must be clean: `sync` there first.
+    """
     written = {}
     with open(f"{dom0.share}/{name}.img", "rb") as image:
         end = os.fstat(image.fileno()).st_size
@@ -54,6 +71,12 @@ def contents(dom0, names):
 
 
 def blocks_changed(before, after):
-    """Return [(name, offset)] of the blocks in which two `contents` differ; [] if all is as it was. Whole, they would make a message of megabytes."""
-    return [(name, offset) for name in before for offset in sorted(set(before[name]) | set(after[name]))
-            if before[name].get(offset) != after[name].get(offset)]
+    """Return [(name, offset)] of the blocks in which two `contents` differ; [] if all is as it was.
+    Whole, they would make a message of megabytes.
+    """
+    return [
+        (name, offset)
+        for name in before
+        for offset in sorted(set(before[name]) | set(after[name]))
+        if before[name].get(offset) != after[name].get(offset)
+    ]

@@ -1,4 +1,7 @@
-"""Three miniature dom0s on a network of their own, as one pool: a master and two members. Neither this machine nor any other is on that network."""
+"""Three miniature dom0s on a network of their own, as one pool: a master and two members. Neither
+this machine nor any other is on that network.
+"""
+
 import concurrent.futures
 import os
 import subprocess
@@ -13,18 +16,25 @@ KERNEL = "old"  # the young one has no network that a switch on this machine cou
 
 
 class Network:
-    """A switch that guests are plugged into; it must be there before they are. socket: where it is to listen."""
+    """A switch that guests are plugged into; it must be there before they are. socket: where it is
+    to listen.
+    """
 
     def __init__(self, socket):
         self.socket, self._process = socket, None
 
     def start(self):
-        """Start uml_switch, which ends with the thread that did; in the main thread, as guests are."""
+        """Start uml_switch, which ends with the thread that did; in the main thread, as guests
+        are.
+        """
         program = BUILD + "/root/usr/bin/uml_switch"
         if not os.path.exists(program):
             raise NotBuilt(f"{program} is missing: `make demo` makes it")
-        self._process = subprocess.Popen(["setpriv", "--pdeathsig", "KILL", program, "-unix", self.socket], stdin=subprocess.DEVNULL,
-                                         stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen(
+            ["setpriv", "--pdeathsig", "KILL", program, "-unix", self.socket],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )
         deadline = time.monotonic() + START_S
         while not os.path.exists(self.socket):
             if self._process.poll() is not None or time.monotonic() > deadline:
@@ -32,8 +42,13 @@ class Network:
             time.sleep(0.01)
 
     def plug(self, number):
-        """Return the words for guest/init and the kernel of a dom0 that has the address 10.0.0.NUMBER; the first is the others' master."""
-        words = {"eth0": f"daemon,52:54:00:00:00:{number:02x},unix,{self.socket}", "ADDRESS": f"10.0.0.{number}"}
+        """Return the words for guest/init and the kernel of a dom0 that has the address
+        10.0.0.NUMBER; the first is the others' master.
+        """
+        words = {
+            "eth0": f"daemon,52:54:00:00:00:{number:02x},unix,{self.socket}",
+            "ADDRESS": f"10.0.0.{number}",
+        }
         return {**words, "MASTER": MASTER_ADDRESS} if words["ADDRESS"] != MASTER_ADDRESS else words
 
     def stop(self):
@@ -43,11 +58,15 @@ class Network:
 
 
 class Pool:
-    """master, a and b: the Dom0s, each with two disks that no other has. Use it in a `with` statement, in the main thread."""
+    """master, a and b: the Dom0s, each with two disks that no other has. Use it in a `with`
+    statement, in the main thread.
+    """
 
     def __init__(self, python):
         self.all = self.master, self.a, self.b = [
-            Dom0(python, disks=(name + "0", name + "1"), name=name, kernel=KERNEL) for name in ("master", "a", "b")]
+            Dom0(python, disks=(name + "0", name + "1"), name=name, kernel=KERNEL)
+            for name in ("master", "a", "b")
+        ]
         self._network, self._slots = None, []
 
     def __enter__(self):

@@ -1,5 +1,8 @@
 #!/usr/bin/env python3
-"""Call each function once in a miniature dom0 and keep arguments and reply for the README, in tests/recorded_calls.json."""
+"""Call each function once in a miniature dom0 and keep arguments and reply for the README, in
+tests/recorded_calls.json.
+"""
+
 import json
 import os
 
@@ -8,9 +11,13 @@ from steps import settled
 
 RECORDED = os.path.join(PROJECT, "tests", "recorded_calls.json")
 
-BY_HAND = ("modprobe loop; truncate -s 64M /srv/a /srv/b; losetup /dev/loop0 /srv/a; losetup /dev/loop1 /srv/b; mdadm -q --create /dev/md127 --run "
-           "--level=1 --raid-devices=2 --assume-clean /dev/loop0 /dev/loop1; udevadm settle; "
-           "xe sr-create content-type=user device-config:device=/dev/md127 name-label='Made by hand' shared=false type=lvm")
+BY_HAND = (
+    "modprobe loop; truncate -s 64M /srv/a /srv/b; losetup /dev/loop0 /srv/a; losetup /dev/loop1 "
+    "/srv/b; mdadm -q --create /dev/md127 --run "
+    "--level=1 --raid-devices=2 --assume-clean /dev/loop0 /dev/loop1; udevadm settle; "
+    "xe sr-create content-type=user device-config:device=/dev/md127 name-label='Made by hand' "
+    "shared=false type=lvm"
+)
 
 
 def calls(dom0):
@@ -19,8 +26,16 @@ def calls(dom0):
     yield "create_array", {"level": "10", "devices": "/dev/sda,/dev/sdb,/dev/sdc,/dev/sdd"}
     yield "list_arrays", {}
     secret = dom0.run(["xe", "secret-create", "value=" + SMTP_PASSWORD]).out.strip()
-    yield "configure_alerts", {"mail_to": "admin@example.com", "mail_from": SMTP_USER, "smtp_host": SMTP_HOST, "smtp_user": SMTP_USER,
-        "smtp_password_secret": secret}
+    yield (
+        "configure_alerts",
+        {
+            "mail_to": "admin@example.com",
+            "mail_from": SMTP_USER,
+            "smtp_host": SMTP_HOST,
+            "smtp_user": SMTP_USER,
+            "smtp_password_secret": secret,
+        },
+    )
     yield "apply_alerts", {}
     yield "get_alerts", {}
     yield "test_alert", {"array": "md0"}
@@ -38,7 +53,10 @@ def calls(dom0):
     yield "fail_disk", {"array": "md0", "disk": old.device, "confirm": old.serial}
     dom0.call("create_array", level=1, devices=[dom0.disk(name).device for name in ("d6", "d7")])
     yield "delete_array", {"array": "md1", "confirm": "md1"}
-    yield "grow_array", {"array": "md0", "devices": ",".join(dom0.disk(name).device for name in ("d6", "d7"))}
+    yield (
+        "grow_array",
+        {"array": "md0", "devices": ",".join(dom0.disk(name).device for name in ("d6", "d7"))},
+    )
     dom0.run(BY_HAND)
     yield "adopt_array", {"array": "md127"}
     yield "help", {"function": "list_arrays"}
@@ -47,8 +65,14 @@ def calls(dom0):
 
 def record(dom0):
     """Return {function: {"arguments", "reply"}} of one call of each."""
-    dom0.run("mkfs.ext4 -q /dev/sde && mkdir -p /srv/iso && mount /dev/sde /srv/iso; echo 20000 >/proc/sys/dev/raid/speed_limit_max")
-    return {function: {"arguments": arguments, "reply": dom0.call(function, **arguments)} for function, arguments in calls(dom0)}
+    dom0.run(
+        "mkfs.ext4 -q /dev/sde && mkdir -p /srv/iso && mount /dev/sde /srv/iso; echo 20000 "
+        ">/proc/sys/dev/raid/speed_limit_max"
+    )
+    return {
+        function: {"arguments": arguments, "reply": dom0.call(function, **arguments)}
+        for function, arguments in calls(dom0)
+    }
 
 
 def main():

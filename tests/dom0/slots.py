@@ -1,8 +1,11 @@
-"""A slot is a place on a processor and a work folder. A guest is pinned to its processor, which has places for two.
+"""A slot is a place on a processor and a work folder. A guest is pinned to its processor, which has
+places for two.
 
-A guest waits for a third of its time, so that two on a processor do more than one. Guests that belong together, as a pool, share a place: they are
-slower for it, but take no more from the others than one or two guests do.
+A guest waits for a third of its time, so that two on a processor do more than one. Guests that
+belong together, as a pool, share a place: they are slower for it, but take no more from the others
+than one or two guests do.
 """
+
 import contextlib
 import fcntl
 import glob
@@ -14,15 +17,22 @@ LOCKS = "/run/lock/xsraid"  # the machine's: guests of all checkouts share its p
 
 
 class Slot:
-    """cpu: the processor; folder: an empty work folder. The lock is the open file `lock`; a guest inherits it, so that the slot is free
-    only when the last process of the guest is gone."""
+    """cpu: the processor; folder: an empty work folder. The lock is the open file `lock`; a guest
+    inherits it, so that the slot is free only when the last process of the guest is gone.
+    """
 
     def __init__(self, cpu, folder, lock):
         self.cpu, self.folder, self.lock = cpu, folder, lock
 
     def shared(self, number):
-        """Return one more Slot on this processor, with a folder of its own beside this one's; the processor is free once both are released."""
-        return Slot(self.cpu, _emptied(f"{self.folder}-{number}"), os.fdopen(os.dup(self.lock.fileno()), "wb"))
+        """Return one more Slot on this processor, with a folder of its own beside this one's; the
+        processor is free once both are released.
+        """
+        return Slot(
+            self.cpu,
+            _emptied(f"{self.folder}-{number}"),
+            os.fdopen(os.dup(self.lock.fileno()), "wb"),
+        )
 
     def release(self):
         """Delete the work folder and let others have the processor."""
@@ -31,9 +41,11 @@ class Slot:
 
 
 def take(build, timeout_s=1800, locks=LOCKS):
-    """Return a free Slot; build: the folder for work folders; locks: that of the processors' locks. Raises TimeoutError.
+    """Return a free Slot; build: the folder for work folders; locks: that of the processors' locks.
+    Raises TimeoutError.
 
-    Who comes first is served first: a checkout that takes a processor as soon as it has given one back would leave none to another.
+    Who comes first is served first: a checkout that takes a processor as soon as it has given one
+    back would leave none to another.
     """
     deadline = time.monotonic() + timeout_s
     with _ticket(locks + "/queue") as ticket:
@@ -62,7 +74,9 @@ def _ticket(queue):
 def _is_first(ticket):
     """Return whether nobody waits for longer; what a killed owner left is cleared away."""
     queue, name = os.path.split(ticket)
-    earlier = sorted(other for other in os.listdir(queue) if other < name and not other.startswith("."))
+    earlier = sorted(
+        other for other in os.listdir(queue) if other < name and not other.startswith(".")
+    )
     for other in earlier:
         with contextlib.suppress(FileNotFoundError), open(f"{queue}/{other}", "rb") as waiting:
             if _is_locked(waiting):
@@ -80,14 +94,19 @@ def _is_locked(stream):
 
 
 def take_together(build, count, locks=LOCKS):
-    """Return count Slots for guests that belong together: one is waited for; the others are on a second processor if that is free just now.
+    """Return count Slots for guests that belong together: one is waited for; the others are on a
+    second processor if that is free just now.
 
     Two that each held one processor and waited for a second would wait for each other.
     """
     first = take(build, locks=locks)
     second = _take_free(build, locks)
     others = [second] if second else []
-    return [first, *others, *((second or first).shared(number) for number in range(2, count + 1 - len(others)))]
+    return [
+        first,
+        *others,
+        *((second or first).shared(number) for number in range(2, count + 1 - len(others))),
+    ]
 
 
 def places():

@@ -1,4 +1,7 @@
-"""Arrays made by hand, in each way that the guides show, are adopted without a byte of their disks changing, and are back after a reboot."""
+"""Arrays made by hand, in each way that the guides show, are adopted without a byte of their disks
+changing, and are back after a reboot.
+"""
+
 import pytest
 
 from steps import refusal, settled
@@ -6,7 +9,10 @@ from steps import refusal, settled
 MIB = 1 << 20
 # How an array comes to be made by hand, on two disks {a} and {b}; {md} is its node.
 MAKE = "mdadm -q --create {md} --run --level=1 --raid-devices=2 --assume-clean "
-SPLIT = "for disk in {a} {b}; do printf 'label: gpt\\n,40M\\n' | sfdisk -q $disk; done; udevadm settle; "
+SPLIT = (
+    "for disk in {a} {b}; do printf 'label: gpt\\n,40M\\n' | sfdisk -q $disk; done; udevadm "
+    "settle; "
+)
 KINDS = {
     "article": ("/dev/md0", MAKE + "{a} {b}"),
     "metadata_1.0": ("/dev/md127", MAKE + "--metadata=1.0 {a} {b}"),
@@ -15,7 +21,10 @@ KINDS = {
     "of_another_host": ("/dev/md9", MAKE + "--homehost=elsewhere --name=old {a} {b}"),
     "partitions": ("/dev/md3", SPLIT + MAKE + "{a}1 {b}1"),
 }
-DOM0_OPTIONS = {"disks": tuple(f"{kind}-{leg}" for kind in KINDS for leg in "ab"), "disk_bytes": 48 * MIB}
+DOM0_OPTIONS = {
+    "disks": tuple(f"{kind}-{leg}" for kind in KINDS for leg in "ab"),
+    "disk_bytes": 48 * MIB,
+}
 PREFERRED_PYTHON = "3.6"
 
 
@@ -23,9 +32,15 @@ def make(dom0, kind):
     """Make the array of a kind and, on most of them, an SR as the guides do; return its node."""
     disks = dom0.disks()
     node, command = KINDS[kind]
-    dom0.run(command.format(md=node, a=disks[kind + "-a"].device, b=disks[kind + "-b"].device) + "; udevadm settle")
+    dom0.run(
+        command.format(md=node, a=disks[kind + "-a"].device, b=disks[kind + "-b"].device)
+        + "; udevadm settle"
+    )
     if kind != "named":
-        dom0.xe(f"sr-create content-type=user device-config:device={node} name-label={kind} shared=false type=lvm")
+        dom0.xe(
+            f"sr-create content-type=user device-config:device={node} name-label={kind} "
+            "shared=false type=lvm"
+        )
     return dom0.run(["readlink", "-f", node]).out.strip()
 
 
@@ -76,14 +91,19 @@ def test_all_are_back_after_a_reboot_on_a_host_of_another_name(dom0, made):
     assert sorted(array["device"] for array in arrays) == sorted(made.values())
     assert {array["health"] for array in arrays} == {"optimal"}
     assert all(array["configured"] and array["sr"] for array in arrays)
-    assert dom0.xe("pbd-list params=currently-attached --minimal").strip() == ",".join(["true"] * len(made))
+    assert dom0.xe("pbd-list params=currently-attached --minimal").strip() == ",".join(
+        ["true"] * len(made)
+    )
 
 
 def test_a_line_for_another_array_is_not_taken_over(dom0, made):
     """/etc/mdadm.conf gives the node to an array that may be out for repair."""
     configuration = dom0.run("cat /etc/mdadm.conf").out
     array = dom0.call("list_arrays", array=made["article"])["arrays"][0]
-    dom0.run("cat >/etc/mdadm.conf", stdin=configuration.replace(array["uuid"], "0123abcd:0123abcd:0123abcd:0123abcd"))
+    dom0.run(
+        "cat >/etc/mdadm.conf",
+        stdin=configuration.replace(array["uuid"], "0123abcd:0123abcd:0123abcd:0123abcd"),
+    )
     details = refusal(dom0, "adopt_array", array=array["uuid"])
     assert details[:2] == ["XSRAID_BAD_ARGUMENT", "array"]
     assert "0123abcd" in details[2]

@@ -1,5 +1,7 @@
-"""Twenty power cuts at any moment between a fault and its delivery: what was on disk is told, and twice only where the cut hit between hand-over and
-note."""
+"""Twenty power cuts at any moment between a fault and its delivery: what was on disk is told, and
+twice only where the cut hit between hand-over and note.
+"""
+
 import pytest
 
 from endurance import chance, wait_until_brought_up
@@ -29,17 +31,27 @@ def test_power_cuts_between_fault_and_delivery(fresh_dom0):
         fresh_dom0.boot()
         told_count += check(fresh_dom0, had)
         heal(fresh_dom0)
-    assert told_count >= CUTS // 2  # the others md itself has forgotten: it takes a member back that failed a moment before the cut
+    # The others md itself has forgotten: it takes a member back that failed a moment before the
+    # cut.
+    assert told_count >= CUTS // 2
 
 
 def check(dom0, had):
-    """Check what becomes of one fault; return whether it was told. had: the Message-IDs of the mails that arrived before the cut."""
+    """Check what becomes of one fault; return whether it was told. had: the Message-IDs of the
+    mails that arrived before the cut.
+    """
     wait_until_brought_up(dom0)
     is_degraded = dom0.call("list_arrays")["arrays"][0]["health"] in ("degraded", "rebuilding")
-    alerts = [alert["name"] for alert in dom0.call("alert_history")["alerts"] if alert["name"] in TOLD]
+    alerts = [
+        alert["name"] for alert in dom0.call("alert_history")["alerts"] if alert["name"] in TOLD
+    ]
     if not (is_degraded or alerts or had):
         return False
-    name = dom0.wait_until(lambda: [alert["name"] for alert in dom0.call("alert_history")["alerts"] if alert["name"] in TOLD])[0]
+    name = dom0.wait_until(
+        lambda: [
+            alert["name"] for alert in dom0.call("alert_history")["alerts"] if alert["name"] in TOLD
+        ]
+    )[0]
     delivered(dom0, name)
     mails = [mail for mail in dom0.mails() if any(told in mail.headers["Subject"] for told in TOLD)]
     copies = [mail.headers["Message-ID"] for mail in mails]

@@ -1,4 +1,7 @@
-"""The care of arrays: a check of each in the quiet hours, one at a time on each disk, slowly; disks that are about to fail."""
+"""The care of arrays: a check of each in the quiet hours, one at a time on each disk, slowly; disks
+that are about to fail.
+"""
+
 import json
 
 from steps import DISK_BYTES, configure, devices, settled
@@ -10,14 +13,21 @@ NOTE = "/var/lib/xsraid/care"
 SLOW = {"speed_max_mib_s": 1, "speed_min_mib_s": 1}  # a check takes longer than whoever looks at it
 MONTH_S = 29 * 86400
 HEALTHY = "SMART overall-health self-assessment test result: PASSED\n"
-TABLE = "  5 Reallocated_Sector_Ct 0x0033 100 100 010 Pre-fail Always - 0\n197 Current_Pending_Sector 0x0012 100 100 000 Old_age Always - %d\n"
+TABLE = (
+    "  5 Reallocated_Sector_Ct 0x0033 100 100 010 Pre-fail Always - 0\n197 "
+    "Current_Pending_Sector "
+    "0x0012 100 100 000 Old_age Always - %d\n"
+)
 
 
 def set_hours(dom0, first, end, **more):
     """Set the quiet hours, counted from now."""
     hour = int(dom0.run("date +%H").out)
     lines = "".join(f"{key} = {value}\n" for key, value in more.items())
-    dom0.run("cat >/etc/xsraid.conf", stdin=f"[check]\nhours = {(hour + first) % 24}-{(hour + end) % 24}\n{lines}")
+    dom0.run(
+        "cat >/etc/xsraid.conf",
+        stdin=f"[check]\nhours = {(hour + first) % 24}-{(hour + end) % 24}\n{lines}",
+    )
 
 
 def hurry(dom0):
@@ -54,11 +64,19 @@ def running(dom0):
 
 
 def two_on_the_same_disks(dom0):
-    """Make /dev/md0 and /dev/md1 on the partitions of d0 and d1, and /dev/md2 on d2 and d3, the quiet hours now."""
+    """Make /dev/md0 and /dev/md1 on the partitions of d0 and d1, and /dev/md2 on d2 and d3, the
+    quiet hours now.
+    """
     d0, d1 = devices(dom0, "d0", "d1")
-    dom0.run("".join(f"printf '2048,150000\\n,\\n' | sfdisk -q {disk};" for disk in (d0, d1)) + "udevadm settle")
+    dom0.run(
+        "".join(f"printf '2048,150000\\n,\\n' | sfdisk -q {disk};" for disk in (d0, d1))
+        + "udevadm settle"
+    )
     for at in (0, 1):
-        dom0.run(f"mdadm -q --create /dev/md{at} --run --level=1 --raid-devices=2 --bitmap=internal --homehost=any {d0}{at + 1} {d1}{at + 1}")
+        dom0.run(
+            f"mdadm -q --create /dev/md{at} --run --level=1 --raid-devices=2 --bitmap=internal "
+            f"--homehost=any {d0}{at + 1} {d1}{at + 1}"
+        )
     dom0.call("create_array", level=1, devices=devices(dom0, "d2", "d3"), name="md2")
     for name in ("/dev/md0", "/dev/md1", "md2"):
         settled(dom0, name)
@@ -115,10 +133,18 @@ def test_paused_when_the_hours_are_over_and_gone_on_with_after_a_reboot(fresh_do
 
 def test_what_is_found_is_told_and_a_rebuild_is_not_slowed_down(fresh_dom0):
     configure(fresh_dom0)
-    fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"), spares=devices(fresh_dom0, "d2"))
+    fresh_dom0.call(
+        "create_array",
+        level=1,
+        devices=devices(fresh_dom0, "d0", "d1"),
+        spares=devices(fresh_dom0, "d2"),
+    )
     settled(fresh_dom0)
     wait_until_watching(fresh_dom0)
-    fresh_dom0.run(f"dd if=/dev/urandom of={fresh_dom0.disk('d1').device} bs=64k seek=1000 count=1 oflag=direct conv=notrunc")
+    fresh_dom0.run(
+        f"dd if=/dev/urandom of={fresh_dom0.disk('d1').device} bs=64k seek=1000 count=1 "
+        "oflag=direct conv=notrunc"
+    )
     set_hours(fresh_dom0, 0, 3)
     look_after_a_month(fresh_dom0)
     delivered(fresh_dom0, "XSRAID_MISMATCHES")
@@ -128,8 +154,15 @@ def test_what_is_found_is_told_and_a_rebuild_is_not_slowed_down(fresh_dom0):
     last_check = arrays(fresh_dom0)["/dev/md0"]["last_check"]
     assert running(fresh_dom0) == ["/dev/md0"]
     assert last_check
-    fresh_dom0.call("fail_disk", array="md0", disk=fresh_dom0.disk("d1").device, confirm=fresh_dom0.disk("d1").serial)
-    fresh_dom0.wait_until(lambda: "system" in fresh_dom0.run("cat /sys/block/md0/md/sync_speed_max").out)
+    fresh_dom0.call(
+        "fail_disk",
+        array="md0",
+        disk=fresh_dom0.disk("d1").device,
+        confirm=fresh_dom0.disk("d1").serial,
+    )
+    fresh_dom0.wait_until(
+        lambda: "system" in fresh_dom0.run("cat /sys/block/md0/md/sync_speed_max").out
+    )
     settled(fresh_dom0)
     look_after(fresh_dom0)
     assert arrays(fresh_dom0)["/dev/md0"]["last_check"] == last_check
@@ -141,12 +174,17 @@ def test_left_to_the_distribution(fresh_dom0):
     set_hours(fresh_dom0, 0, 3, **SLOW)
     look_after(fresh_dom0)
     make_due(fresh_dom0)
-    fresh_dom0.run("echo '0 1 * * Sun root /usr/sbin/raid-check' >/etc/cron.d/raid-check; "
-                   "mkdir -p /etc/sysconfig; echo ENABLED=yes >/etc/sysconfig/raid-check")
+    fresh_dom0.run(
+        "echo '0 1 * * Sun root /usr/sbin/raid-check' >/etc/cron.d/raid-check; "
+        "mkdir -p /etc/sysconfig; echo ENABLED=yes >/etc/sysconfig/raid-check"
+    )
     look_after(fresh_dom0)
     assert running(fresh_dom0) == []
     assert "leaves that to it" in fresh_dom0.run("journalctl -t xsraid -n 20").out
-    assert "/etc/cron.d/raid-check" in fresh_dom0.call("check_array", array="md0", action="start")["schedule"]
+    assert (
+        "/etc/cron.d/raid-check"
+        in fresh_dom0.call("check_array", array="md0", action="start")["schedule"]
+    )
     hurry(fresh_dom0)
     settled(fresh_dom0)
     fresh_dom0.run("rm /etc/cron.d/raid-check")
@@ -155,31 +193,42 @@ def test_left_to_the_distribution(fresh_dom0):
 
 
 def test_a_disk_that_is_about_to_fail(fresh_dom0):
-    """Its SMART verdict or its counts are told of once, before md notices anything; list_arrays shows them without asking the disk."""
+    """Its SMART verdict or its counts are told of once, before md notices anything; list_arrays
+    shows them without asking the disk.
+    """
     configure(fresh_dom0)
     fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"))
     settled(fresh_dom0)
     wait_until_watching(fresh_dom0)
     one, weak = devices(fresh_dom0, "d0", "d1")
     smartctl = fresh_dom0.run("which smartctl").out.strip()
-    fresh_dom0.run("mkdir -p /run/smart; cat >/run/smart/smartctl; chmod +x /run/smart/smartctl; mount --bind /run/smart/smartctl " + smartctl,
-                   stdin="#!/bin/bash\ncat /run/smart/${@: -1:1}\n")
+    fresh_dom0.run(
+        "mkdir -p /run/smart; cat >/run/smart/smartctl; chmod +x /run/smart/smartctl; mount --bind "
+        "/run/smart/smartctl " + smartctl,
+        stdin="#!/bin/bash\ncat /run/smart/${@: -1:1}\n",
+    )
     fresh_dom0.run("mkdir -p /run/smart/dev")
     for pending in (0, 8, 8):
         for device in (one, weak):
-            fresh_dom0.run(f"cat >/run/smart{device}", stdin=HEALTHY + TABLE % (pending if device == weak else 0))
+            fresh_dom0.run(
+                f"cat >/run/smart{device}",
+                stdin=HEALTHY + TABLE % (pending if device == weak else 0),
+            )
         look_after(fresh_dom0)
         if pending:
             delivered(fresh_dom0, "XSRAID_DISK_WEAK")
     fresh_dom0.run("sleep 2")
     assert messages(fresh_dom0) == ["XSRAID_DISK_WEAK"]
     assert subjects(fresh_dom0) == [
-        f"[xsraid] XSRAID_DISK_WEAK: disk {weak} is likely to fail, /dev/md0 on dom0"]
-    mail, = fresh_dom0.mails()
+        f"[xsraid] XSRAID_DISK_WEAK: disk {weak} is likely to fail, /dev/md0 on dom0"
+    ]
+    (mail,) = fresh_dom0.mails()
     assert "pending sectors: 8" in mail.text
     assert "fn=replace_disk" in mail.text
     assert fresh_dom0.disk("d1").serial in mail.text
     fresh_dom0.run(f"umount {smartctl}")
     members = arrays(fresh_dom0)["/dev/md0"]["members"]
-    assert [(member["smart"]["verdict"], member["smart"]["pending_sectors"]) for member in members] == [("PASSED", 0), ("PASSED", 8)]
+    assert [
+        (member["smart"]["verdict"], member["smart"]["pending_sectors"]) for member in members
+    ] == [("PASSED", 0), ("PASSED", 8)]
     assert history(fresh_dom0) == {"XSRAID_DISK_WEAK": {"mail": "accepted", "xapi": "accepted"}}

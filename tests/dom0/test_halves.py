@@ -1,4 +1,7 @@
-"""Where parts of an array ran apart, the fresher one is the data: nothing that was written is written over, whatever comes when."""
+"""Where parts of an array ran apart, the fresher one is the data: nothing that was written is
+written over, whatever comes when.
+"""
+
 import re
 
 import pytest
@@ -7,15 +10,18 @@ from steps import DISK_BYTES, devices, one_of, refusal, settled
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3"), "disk_bytes": DISK_BYTES}
 PREFERRED_PYTHON = "2.7"
-RACES = 4  # of two mdadm: either may start the array, and the other may add its member to that, as one in sync or as a spare
+# Of two mdadm: either may start the array, and the other may add its member to that, as one in sync
+# or as a spare.
+RACES = 4
 UNITS = "systemctl restart xsraid-assemble.service xsraid-attach.service"
-# What mdadm does when it adds to a running array a member that was in sync: the ioctl ADD_NEW_DISK of linux/raid/md_u.h; arguments: member, slot.
+# What mdadm does when it adds to a running array a member that was in sync: the ioctl ADD_NEW_DISK
+# of linux/raid/md_u.h; arguments: member, slot.
 ADD_IN_SYNC = """
 import fcntl, os, struct, sys
 number = os.stat(sys.argv[1]).st_rdev
 slot = int(sys.argv[2])
 fcntl.ioctl(os.open("/dev/md0", os.O_RDWR), 0x40140921, struct.pack("5i", slot, os.major(number), os.minor(number), slot, 0b110))
-"""
+"""  # noqa: E501
 SHOWN = "mdadm --examine {disk} | grep -E 'Events|Array State|active sync|removed'"
 
 
@@ -24,18 +30,31 @@ def attached(dom0):
 
 
 def told(dom0, name="XSRAID_ARRAY_DIVERGED"):
-    """Return the priorities and bodies of XAPI's messages of that name, once there is one; it is delivered in the background."""
-    return dom0.wait_until(lambda: [(int(message["priority"]), message["body"]) for message in dom0.xapi("message.get_all_records").values()
-                                    if message["name"] == name])
+    """Return the priorities and bodies of XAPI's messages of that name, once there is one; it is
+    delivered in the background.
+    """
+    return dom0.wait_until(
+        lambda: [
+            (int(message["priority"]), message["body"])
+            for message in dom0.xapi("message.get_all_records").values()
+            if message["name"] == name
+        ]
+    )
 
 
 def looked_at(dom0):
-    """Return when members that came were looked at last because udev said so, not as all arrays are now and then; 0 if they never were."""
-    return int(dom0.run("systemctl show --value --property ExecMainStartTimestampMonotonic xsraid-late.service").out)
+    """Return when members that came were looked at last because udev said so, not as all arrays are
+    now and then; 0 if they never were.
+    """
+    return int(
+        dom0.run(
+            "systemctl show --value --property ExecMainStartTimestampMonotonic xsraid-late.service"
+        ).out
+    )
 
 
 def array(dom0):
-    found, = dom0.call("list_arrays")["arrays"]
+    (found,) = dom0.call("list_arrays")["arrays"]
     return found
 
 
@@ -46,32 +65,43 @@ def runs_from(dom0):
 
 
 def mirror_in_two_states(dom0):
-    """Make a mirror of d0 and d1 with an SR, which d0 left before `precious` was written; return the SR's uuid."""
+    """Make a mirror of d0 and d1 with an SR, which d0 left before `precious` was written; return
+    the SR's uuid.
+    """
     dom0.call("create_array", level=1, devices=devices(dom0, "d0", "d1"), name="md0")
     sr = dom0.call("create_sr", array="md0")["sr_uuid"]
     settled(dom0)
-    left, = devices(dom0, "d0")
+    (left,) = devices(dom0, "d0")
     group = "VG_XenStorage-" + sr
-    dom0.run(f"lvcreate -q -y -L 8M -n disk {group} && echo old >/dev/{group}/disk && sync && mdadm /dev/md0 --fail {left} && "
-             f"mdadm /dev/md0 --remove {left} && echo precious >/dev/{group}/disk && sync && lvchange -an {group}/disk")
-    dom0.wait_until(lambda: dom0.run("cat /sys/block/md0/md/array_state").out == "clean\n")  # that is one more event
+    dom0.run(
+        f"lvcreate -q -y -L 8M -n disk {group} && echo old >/dev/{group}/disk && sync && mdadm "
+        f"/dev/md0 --fail {left} && "
+        f"mdadm /dev/md0 --remove {left} && echo precious >/dev/{group}/disk && sync && lvchange "
+        f"-an {group}/disk"
+    )
+    # That is one more event.
+    dom0.wait_until(lambda: dom0.run("cat /sys/block/md0/md/array_state").out == "clean\n")
     return sr
 
 
 def content(dom0, sr):
     group = "VG_XenStorage-" + sr
-    return dom0.run(f"lvchange -ay {group}/disk && head -n 1 /dev/{group}/disk && lvchange -an {group}/disk").out.strip()
+    return dom0.run(
+        f"lvchange -ay {group}/disk && head -n 1 /dev/{group}/disk && lvchange -an {group}/disk"
+    ).out.strip()
 
 
 def test_a_fresher_disk_that_comes_late_is_not_written_over(fresh_dom0):
-    """A is started alone, as it must be; B counts more events. Nothing takes B in, and following the alert brings back what only B has."""
+    """A is started alone, as it must be; B counts more events. Nothing takes B in, and following
+    the alert brings back what only B has.
+    """
     fresh_dom0.run("printf '[boot]\\nwait_s = 1\\n' >/etc/xsraid.conf")
     sr = mirror_in_two_states(fresh_dom0)
     fresh = fresh_dom0.disk("d1")
     before = fresh_dom0.run(SHOWN.format(disk=fresh.device)).out
     fresh_dom0.reboot(late={"d1": 7})
     fresh_dom0.wait_until(lambda: "d1" in fresh_dom0.disks())
-    (priority, body), = told(fresh_dom0)
+    ((priority, body),) = told(fresh_dom0)
     fresh = fresh_dom0.disk("d1")
     assert priority == 1
     assert fresh.by_id in body
@@ -80,34 +110,52 @@ def test_a_fresher_disk_that_comes_late_is_not_written_over(fresh_dom0):
     assert runs_from(fresh_dom0) == ["d0"]
     for _ in range(2):
         fresh_dom0.run(UNITS)
-        assert "d1" not in runs_from(fresh_dom0) if array(fresh_dom0)["health"] != "missing" else True
+        assert (
+            "d1" not in runs_from(fresh_dom0) if array(fresh_dom0)["health"] != "missing" else True
+        )
     assert fresh_dom0.run(SHOWN.format(disk=fresh.device)).out == before
-    code, device, *_, sentence = refusal(fresh_dom0, "add_disk", array="md0", disk=fresh.serial) if array(fresh_dom0)["members"] else (
-        "XSRAID_STALE_DATA", fresh.device, "split")
+    code, device, *_, sentence = (
+        refusal(fresh_dom0, "add_disk", array="md0", disk=fresh.serial)
+        if array(fresh_dom0)["members"]
+        else ("XSRAID_STALE_DATA", fresh.device, "split")
+    )
     assert (code, device) == ("XSRAID_STALE_DATA", fresh.device)
     assert "split" in sentence
     fresh_dom0.reboot()
     fresh_dom0.wait_until_xapi()
     fresh_dom0.run("systemctl start xsraid-attach.service")
     assert attached(fresh_dom0) == "false", "parts that were both written to: neither is started"
-    assert array(fresh_dom0)["health"] == "missing", "parts that were both written to: neither is started"
+    assert array(fresh_dom0)["health"] == "missing", (
+        "parts that were both written to: neither is started"
+    )
     fresh, stale = fresh_dom0.disk("d1"), fresh_dom0.disk("d0")
     for _ in range(RACES):
-        fresh_dom0.run(f"mdadm --incremental {stale.device} & mdadm --incremental {fresh.device} & wait; udevadm settle")
+        fresh_dom0.run(
+            f"mdadm --incremental {stale.device} & mdadm --incremental {fresh.device} & wait; "
+            "udevadm settle"
+        )
         fresh_dom0.run(UNITS)
         assert attached(fresh_dom0) == "false", "both at once, as udev finds them"
         assert array(fresh_dom0)["health"] == "missing", "both at once, as udev finds them"
     assert fresh_dom0.run(SHOWN.format(disk=fresh.device)).out == before
-    fresh_dom0.run(f"mdadm --assemble --run /dev/md0 {fresh.by_id} && udevadm settle && xe pbd-plug uuid=$(xe pbd-list --minimal)")
+    fresh_dom0.run(
+        f"mdadm --assemble --run /dev/md0 {fresh.by_id} && udevadm settle && xe pbd-plug uuid=$(xe "
+        "pbd-list --minimal)"
+    )
     assert content(fresh_dom0, sr) == "precious"
-    assert refusal(fresh_dom0, "add_disk", array="md0", disk=stale.serial)[:2] == ["XSRAID_STALE_DATA", stale.device]
+    assert refusal(fresh_dom0, "add_disk", array="md0", disk=stale.serial)[:2] == [
+        "XSRAID_STALE_DATA",
+        stale.device,
+    ]
     fresh_dom0.call("add_disk", array="md0", disk=stale.serial, wipe=True)
     assert settled(fresh_dom0)["health"] == "optimal"
     assert content(fresh_dom0, sr) == "precious"
 
 
 def test_the_fresher_disk_is_started_where_both_are_seen_in_time(fresh_dom0):
-    """Late, but within the wait; then with the older one started by somebody, not yet written to, and the fresher one added to it, as udev's may."""
+    """Late, but within the wait; then with the older one started by somebody, not yet written to,
+    and the fresher one added to it, as udev's may.
+    """
     fresh_dom0.run("printf '[boot]\\nwait_s = 8\\n' >/etc/xsraid.conf")
     sr = mirror_in_two_states(fresh_dom0)
     fresh_dom0.reboot(late={"d1": 2})
@@ -116,10 +164,16 @@ def test_the_fresher_disk_is_started_where_both_are_seen_in_time(fresh_dom0):
     assert runs_from(fresh_dom0) == ["d1"]
     assert attached(fresh_dom0) == "true"
     assert content(fresh_dom0, sr) == "precious"
-    stale, = devices(fresh_dom0, "d0")
-    fresh, = devices(fresh_dom0, "d1")
-    for command, running in ((["true"], ["d0"]), ([fresh_dom0.python.command, "-c", ADD_IN_SYNC, fresh, "1"], ["d0", "d1"])):
-        fresh_dom0.run(f"xe pbd-unplug uuid=$(xe pbd-list --minimal) && mdadm --stop /dev/md0 && {alone([stale])}")
+    (stale,) = devices(fresh_dom0, "d0")
+    (fresh,) = devices(fresh_dom0, "d1")
+    for command, running in (
+        (["true"], ["d0"]),
+        ([fresh_dom0.python.command, "-c", ADD_IN_SYNC, fresh, "1"], ["d0", "d1"]),
+    ):
+        fresh_dom0.run(
+            "xe pbd-unplug uuid=$(xe pbd-list --minimal) && mdadm --stop /dev/md0 && "
+            f"{alone([stale])}"
+        )
         fresh_dom0.run(command)
         assert runs_from(fresh_dom0) == running
         assert fresh_dom0.run("cat /sys/block/md0/md/array_state").out == "read-auto\n"
@@ -127,7 +181,11 @@ def test_the_fresher_disk_is_started_where_both_are_seen_in_time(fresh_dom0):
         assert runs_from(fresh_dom0) == ["d1"]
         assert attached(fresh_dom0) == "true"
         assert content(fresh_dom0, sr) == "precious"
-    assert [message for message in fresh_dom0.xapi("message.get_all_records").values() if message["name"] == "XSRAID_ARRAY_DIVERGED"] == []
+    assert [
+        message
+        for message in fresh_dom0.xapi("message.get_all_records").values()
+        if message["name"] == "XSRAID_ARRAY_DIVERGED"
+    ] == []
 
 
 # How it is made, which disks are away at a start, and those that are there and are written to.
@@ -141,28 +199,43 @@ KINDS = {
 
 @pytest.fixture
 def apart(fresh_dom0, request):
-    """An array whose parts went apart, stopped and configured; give (dom0, older disks, fresher ones)."""
+    """An array whose parts went apart, stopped and configured; give (dom0, older disks, fresher
+    ones).
+    """
     how, older, fresher = KINDS[request.param]
     disks = {name: disk.device for name, disk in fresh_dom0.disks().items()}
     older, fresher = [disks[name] for name in older], [disks[name] for name in fresher]
-    fresh_dom0.run(f"modprobe -a raid456; yes | mdadm --create /dev/md0 --run {how.format(**disks)} && udevadm settle && "
-                   "(mdadm --wait /dev/md0 || true) && mdadm --detail --brief /dev/md0 >/etc/mdadm.conf && "
-                   f"dd if=/dev/zero of=/dev/md0 bs=64k count=16 conv=fsync && mdadm --stop /dev/md0 && {alone(fresher)} && "
-                   "yes precious | dd of=/dev/md0 bs=64k count=16 iflag=fullblock conv=fsync; sync; mdadm --stop /dev/md0; udevadm settle")
+    fresh_dom0.run(
+        f"modprobe -a raid456; yes | mdadm --create /dev/md0 --run {how.format(**disks)} && "
+        "udevadm settle && "
+        "(mdadm --wait /dev/md0 || true) && mdadm --detail --brief /dev/md0 >/etc/mdadm.conf && "
+        "dd if=/dev/zero of=/dev/md0 bs=64k count=16 conv=fsync && mdadm --stop /dev/md0 && "
+        f"{alone(fresher)} && "
+        "yes precious | dd of=/dev/md0 bs=64k count=16 iflag=fullblock conv=fsync; sync; mdadm "
+        "--stop /dev/md0; udevadm settle"
+    )
     return fresh_dom0, older, fresher
 
 
 def alone(disks):
-    return f"mdadm --assemble --run /dev/md0 {' '.join(disks)} && udevadm settle && grep -q 'md0 : active' /proc/mdstat"
+    return (
+        f"mdadm --assemble --run /dev/md0 {' '.join(disks)} && udevadm settle && grep "
+        "-q 'md0 : "
+        "active' /proc/mdstat"
+    )
 
 
 @pytest.mark.parametrize("apart", one_of("1.0", "0.90", "RAID10", "RAID6"), indirect=True)
 def test_each_kind_of_halves(apart):
-    """The older part is started alone, not written to: the fresher one is started. Then written to: none is, and nothing is written over."""
+    """The older part is started alone, not written to: the fresher one is started. Then written to:
+    none is, and nothing is written over.
+    """
     dom0, older, fresher = apart
     dom0.run(alone(older))
     dom0.run("systemctl restart xsraid-assemble.service")
-    assert sorted(member["device"] for member in array(dom0)["members"] if member["device"]) == fresher
+    assert (
+        sorted(member["device"] for member in array(dom0)["members"] if member["device"]) == fresher
+    )
     assert dom0.run("head -c 9 /dev/md0").out == "precious\n"
     dom0.run("mdadm --stop /dev/md0; udevadm settle")
     shown = [dom0.run(SHOWN.format(disk=disk)).out for disk in fresher]
@@ -176,8 +249,12 @@ def test_each_kind_of_halves(apart):
 def test_an_older_part_in_use_goes_on_and_gets_nothing_added(fresh_dom0):
     sr = mirror_in_two_states(fresh_dom0)
     stale, fresh = fresh_dom0.disk("d0").device, fresh_dom0.disk("d1").device
-    fresh_dom0.run(f"xe pbd-unplug uuid=$(xe pbd-list --minimal) && mdadm --stop /dev/md0 && {alone([stale])} && vgchange -ay VG_XenStorage-{sr} && "
-                   f"exec 9<>/dev/VG_XenStorage-{sr}/disk; sleep 1000 <&9 >/dev/null 2>&1 & echo $! >/run/sleeper; sleep 0.5")
+    fresh_dom0.run(
+        f"xe pbd-unplug uuid=$(xe pbd-list --minimal) && mdadm --stop /dev/md0 && {alone([stale])} "
+        f"&& vgchange -ay VG_XenStorage-{sr} && "
+        f"exec 9<>/dev/VG_XenStorage-{sr}/disk; sleep 1000 <&9 >/dev/null 2>&1 & echo $! "
+        ">/run/sleeper; sleep 0.5"
+    )
     shown = fresh_dom0.run(SHOWN.format(disk=fresh)).out
     fresh_dom0.run(UNITS)
     assert runs_from(fresh_dom0) == ["d0"]
@@ -188,51 +265,82 @@ def test_an_older_part_in_use_goes_on_and_gets_nothing_added(fresh_dom0):
 
 
 def test_an_array_that_hangs_keeps_no_other_from_its_work(fresh_dom0):
-    """A member of md1 answers no more: md1 is started without it, md0 and its SR are there, and calls are served."""
+    """A member of md1 answers no more: md1 is started without it, md0 and its SR are there, and
+    calls are served.
+    """
     fresh_dom0.run("printf '[boot]\\nwait_s = 1\\n[mdadm]\\ntimeout_s = 5\\n' >/etc/xsraid.conf")
     first, second, slow, last = devices(fresh_dom0, "d0", "d1", "d2", "d3")
     fresh_dom0.call("create_array", level=1, devices=[first, second], name="md0")
     sr = fresh_dom0.call("create_sr", array="md0")["sr_uuid"]
     settled(fresh_dom0)
-    fresh_dom0.run(f"dmsetup create slow --table \"0 $(blockdev --getsz {slow}) linear {slow} 0\" && yes | mdadm --create /dev/md1 --run --level=1 "
-                   f"--raid-devices=2 /dev/mapper/slow {last} && mdadm --wait /dev/md1; mdadm --detail --brief /dev/md1 >>/etc/mdadm.conf; "
-                   "xe pbd-unplug uuid=$(xe pbd-list --minimal); udevadm trigger --settle /dev/mapper/slow; "
-                   "mdadm --stop /dev/md0 /dev/md1; udevadm settle; dmsetup suspend slow; "
-                   "echo 'devices { ignore_suspended_devices = 1 }' >/etc/lvm/lvmlocal.conf")
+    fresh_dom0.run(
+        f'dmsetup create slow --table "0 $(blockdev --getsz {slow}) linear {slow} 0" && yes | '
+        "mdadm --create /dev/md1 --run --level=1 "
+        f"--raid-devices=2 /dev/mapper/slow {last} && mdadm --wait /dev/md1; mdadm --detail "
+        "--brief /dev/md1 >>/etc/mdadm.conf; "
+        "xe pbd-unplug uuid=$(xe pbd-list --minimal); udevadm trigger --settle /dev/mapper/slow; "
+        "mdadm --stop /dev/md0 /dev/md1; udevadm settle; dmsetup suspend slow; "
+        "echo 'devices { ignore_suspended_devices = 1 }' >/etc/lvm/lvmlocal.conf"
+    )
     try:
         fresh_dom0.run("timeout 100 " + UNITS)
-        health = {record["device"]: record["health"] for record in fresh_dom0.call("list_arrays")["arrays"]}
+        health = {
+            record["device"]: record["health"]
+            for record in fresh_dom0.call("list_arrays")["arrays"]
+        }
         assert health == {"/dev/md0": "optimal", "/dev/md1": "degraded"}
         assert attached(fresh_dom0) == "true"
-        hung = fresh_dom0.run("ps -eo stat=,args=").out  # whichever tool came first to the slow member: mdadm, or one that looks at what is there
-        assert re.search(r"^D[^\[]*$", hung, re.MULTILINE), f"nothing hung: the test shows nothing\n{hung}"
+        # Whichever tool came first to the slow member: mdadm, or one that looks at what is there.
+        hung = fresh_dom0.run("ps -eo stat=,args=").out
+        assert re.search(r"^D[^\[]*$", hung, re.MULTILINE), (
+            f"nothing hung: the test shows nothing\n{hung}"
+        )
         assert fresh_dom0.call("create_sr", array="md0")["sr_uuid"] == sr
     finally:
-        fresh_dom0.run("dmsetup resume slow; sleep 1; mdadm --stop /dev/md1; dmsetup remove slow; rm /etc/lvm/lvmlocal.conf", check=False)
+        fresh_dom0.run(
+            "dmsetup resume slow; sleep 1; mdadm --stop /dev/md1; dmsetup remove slow; rm "
+            "/etc/lvm/lvmlocal.conf",
+            check=False,
+        )
 
 
 def test_a_newer_part_is_known_when_what_runs_has_counted_past_it(fresh_dom0):
-    """The disk that was replaced is in the box still, and comes alone. Its place was another's: the newer part says of no slot that it is gone."""
+    """The disk that was replaced is in the box still, and comes alone. Its place was another's: the
+    newer part says of no slot that it is gone.
+    """
     sr = mirror_in_two_states(fresh_dom0)
     fresh_dom0.run("printf '[boot]\\nwait_s = 1\\n' >/etc/xsraid.conf")
     fresh_dom0.call("add_disk", array="md0", disk=fresh_dom0.disk("d2").by_id)
     settled(fresh_dom0)
     group = "VG_XenStorage-" + sr
-    fresh_dom0.run(f"lvcreate -q -y -L 4M -n more {group}; lvchange -an {group}/more; echo 0.01 >/sys/block/md0/md/safe_mode_delay; sync")
+    fresh_dom0.run(
+        f"lvcreate -q -y -L 4M -n more {group}; lvchange -an {group}/more; echo 0.01 "
+        ">/sys/block/md0/md/safe_mode_delay; sync"
+    )
     fresh_dom0.reboot(disks=("d0",))
     assert runs_from(fresh_dom0) == ["d0"]
-    fresh_dom0.run("echo 0.01 >/sys/block/md0/md/safe_mode_delay; for i in {1..80}; do "
-                   f"vgchange -q --addtag t$i {group} >/dev/null; sleep 0.1; done; sync")
+    fresh_dom0.run(
+        "echo 0.01 >/sys/block/md0/md/safe_mode_delay; for i in {1..80}; do "
+        f"vgchange -q --addtag t$i {group} >/dev/null; sleep 0.1; done; sync"
+    )
     before = looked_at(fresh_dom0)
     fresh_dom0.plug_in("d1")
     fresh_dom0.plug_in("d2")
     fresh_dom0.wait_until(lambda: looked_at(fresh_dom0) > before)
-    counts = {name: int(fresh_dom0.run(f"mdadm --examine --export {disk.device} | sed -n s/^MD_EVENTS=//p").out)
-              for name, disk in fresh_dom0.disks().items() if name in ("d0", "d1", "d2")}
+    counts = {
+        name: int(
+            fresh_dom0.run(f"mdadm --examine --export {disk.device} | sed -n s/^MD_EVENTS=//p").out
+        )
+        for name, disk in fresh_dom0.disks().items()
+        if name in ("d0", "d1", "d2")
+    }
     assert counts["d0"] > counts["d1"] + 1, counts
-    (priority, body), = told(fresh_dom0)
+    ((priority, body),) = told(fresh_dom0)
     assert priority == 1
     assert fresh_dom0.disk("d1").by_id in body
-    assert refusal(fresh_dom0, "add_disk", array="md0", disk=fresh_dom0.disk("d1").by_id)[0] == "XSRAID_STALE_DATA"
+    assert (
+        refusal(fresh_dom0, "add_disk", array="md0", disk=fresh_dom0.disk("d1").by_id)[0]
+        == "XSRAID_STALE_DATA"
+    )
     fresh_dom0.run(UNITS)
     assert "d1" not in (runs_from(fresh_dom0) if array(fresh_dom0)["health"] != "missing" else [])

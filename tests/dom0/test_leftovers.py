@@ -1,4 +1,5 @@
 """What a miniature dom0 leaves on the machine that it ran on: nothing, however its owner ended."""
+
 import glob
 import os
 import signal
@@ -18,7 +19,7 @@ from dom0 import Dom0
 with Dom0("system", rpm="", disks=("d0",)) as dom0:
     print(dom0.work, dom0.guest.process.pid, flush=True)
     time.sleep(600)
-"""
+"""  # noqa: E501
 
 
 def processes_of(work):
@@ -36,7 +37,9 @@ def processes_of(work):
 
 
 def members_of(namespace):
-    """Return the ids of all processes in a pid namespace; one that has ended and only waits for init to take note does not count."""
+    """Return the ids of all processes in a pid namespace; one that has ended and only waits for
+    init to take note does not count.
+    """
     found = []
     for path in glob.glob("/proc/[0-9]*"):
         try:
@@ -81,7 +84,12 @@ def test_nothing_after_a_test_that_failed():
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_nothing_after_its_owner_was_killed(number):
-    owner = subprocess.Popen([sys.executable, "-c", OWNER, HERE], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True)
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, HERE],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
     try:
         work, guest = owner.stdout.readline().split()
         namespace = os.readlink(f"/proc/{guest}/ns/pid_for_children")

@@ -1,4 +1,7 @@
-"""The life of an array after its birth: the drill, the repair, the check, the end; on every level, while somebody writes."""
+"""The life of an array after its birth: the drill, the repair, the check, the end; on every level,
+while somebody writes.
+"""
+
 import re
 
 import pytest
@@ -9,7 +12,12 @@ from watching import history, subjects, wait_until_watching
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3", "d4", "d5"), "disk_bytes": DISK_BYTES}
 PREFERRED_PYTHON = "2.7"
-MEMBERS = {"1": ("d0", "d1"), "5": ("d0", "d1", "d2"), "6": ("d0", "d1", "d2", "d3"), "10": ("d0", "d1", "d2", "d3")}
+MEMBERS = {
+    "1": ("d0", "d1"),
+    "5": ("d0", "d1", "d2"),
+    "6": ("d0", "d1", "d2", "d3"),
+    "10": ("d0", "d1", "d2", "d3"),
+}
 
 
 def make(dom0, level, **more):
@@ -28,7 +36,9 @@ def array(dom0):
 
 @pytest.mark.parametrize("level", one_of("1", "5", "6", "10"))
 def test_drill_and_repair_while_somebody_writes(fresh_dom0, level):
-    """Fail, remove, add again; replace while the old disk serves; replace a dead one. Not one byte is wrong at the end."""
+    """Fail, remove, add again; replace while the old disk serves; replace a dead one. Not one byte
+    is wrong at the end.
+    """
     make(fresh_dom0, level)
     disks = fresh_dom0.disks()
     volume = Volume(fresh_dom0, fresh_dom0.call("create_sr", array="md0")["sr_uuid"])
@@ -39,8 +49,16 @@ def test_drill_and_repair_while_somebody_writes(fresh_dom0, level):
     assert "faulty" in states(failed["array"])
     assert "remove_disk" in failed["next"]
     if level in ("1", "5"):  # nothing is left that could be failed
-        assert refusal(fresh_dom0, "fail_disk", array="md0", disk=other.device, confirm=other.serial)[0] == "XSRAID_WOULD_LOSE_DATA"
-        assert refusal(fresh_dom0, "remove_disk", array="md0", disk=other.device)[0] == "XSRAID_WOULD_LOSE_DATA"
+        assert (
+            refusal(fresh_dom0, "fail_disk", array="md0", disk=other.device, confirm=other.serial)[
+                0
+            ]
+            == "XSRAID_WOULD_LOSE_DATA"
+        )
+        assert (
+            refusal(fresh_dom0, "remove_disk", array="md0", disk=other.device)[0]
+            == "XSRAID_WOULD_LOSE_DATA"
+        )
     removed = fresh_dom0.call("remove_disk", array="md0", disk=one.by_id)
     assert "faulty" not in states(removed["array"])
     assert "add_disk" in removed["next"]
@@ -51,7 +69,9 @@ def test_drill_and_repair_while_somebody_writes(fresh_dom0, level):
     assert f"disk={one.serial}" in replaced["next"]
     record = settled(fresh_dom0)
     assert record["health"] == "optimal"
-    assert new.device in [member["device"] for member in record["members"] if member["state"] == "active"]
+    assert new.device in [
+        member["device"] for member in record["members"] if member["state"] == "active"
+    ]
     fresh_dom0.call("remove_disk", array="md0", disk=one.serial, wipe_old=True)
     assert fresh_dom0.run(f"wipefs -n {one.device}").out == ""
     assert len(array(fresh_dom0)["members"]) == len(MEMBERS[level])
@@ -68,29 +88,61 @@ def test_bad_input_leaves_the_array_as_it_is(fresh_dom0):
     d0, d1, d2 = (fresh_dom0.disk(name) for name in ("d0", "d1", "d2"))
     small = fresh_dom0.add_disk("small", DISK_BYTES // 2)
     mounted = fresh_dom0.disk("d3").device
-    fresh_dom0.run(f"mkfs.ext4 -q {d2.device}; mkfs.ext4 -q {mounted}; mkdir -p /srv/x; mount {mounted} /srv/x")
+    fresh_dom0.run(
+        f"mkfs.ext4 -q {d2.device}; mkfs.ext4 -q {mounted}; mkdir -p /srv/x; mount {mounted} /srv/x"
+    )
     before = array(fresh_dom0)
     for function, arguments, code, words in (
-            ("fail_disk", {"disk": d1.device, "confirm": d0.serial}, "XSRAID_BAD_ARGUMENT", d1.serial),
-            ("fail_disk", {"disk": d2.device, "confirm": d2.serial}, "XSRAID_UNKNOWN_DISK", "no member"),
-            ("remove_disk", {"disk": d1.device}, "XSRAID_BAD_ARGUMENT", "replace_disk"),
-            ("add_disk", {"disk": d1.device}, "XSRAID_DISK_IN_USE", "member of /dev/md0 already"),
-            ("add_disk", {"disk": d2.device}, "XSRAID_STALE_DATA", "ext4"),
-            ("add_disk", {"disk": mounted, "wipe": True}, "XSRAID_DISK_IN_USE", "/srv/x"),
-            ("add_disk", {"disk": small.device}, "XSRAID_DISK_IN_USE", "too few"),
-            ("replace_disk", {"disk": d1.device, "new_disk": small.device}, "XSRAID_DISK_IN_USE", "too few"),
-            ("replace_disk", {"disk": d1.device, "new_disk": d0.device}, "XSRAID_DISK_IN_USE", "member"),
-            ("replace_disk", {"disk": "/dev/sdzz", "new_disk": d2.device}, "XSRAID_UNKNOWN_DISK", "add_disk"),
-            ("check_array", {"action": "pause"}, "XSRAID_BAD_ARGUMENT", "start"),
-            ("delete_array", {"confirm": "md1"}, "XSRAID_BAD_ARGUMENT", "confirm=md0")):
+        ("fail_disk", {"disk": d1.device, "confirm": d0.serial}, "XSRAID_BAD_ARGUMENT", d1.serial),
+        (
+            "fail_disk",
+            {"disk": d2.device, "confirm": d2.serial},
+            "XSRAID_UNKNOWN_DISK",
+            "no member",
+        ),
+        ("remove_disk", {"disk": d1.device}, "XSRAID_BAD_ARGUMENT", "replace_disk"),
+        ("add_disk", {"disk": d1.device}, "XSRAID_DISK_IN_USE", "member of /dev/md0 already"),
+        ("add_disk", {"disk": d2.device}, "XSRAID_STALE_DATA", "ext4"),
+        ("add_disk", {"disk": mounted, "wipe": True}, "XSRAID_DISK_IN_USE", "/srv/x"),
+        ("add_disk", {"disk": small.device}, "XSRAID_DISK_IN_USE", "too few"),
+        (
+            "replace_disk",
+            {"disk": d1.device, "new_disk": small.device},
+            "XSRAID_DISK_IN_USE",
+            "too few",
+        ),
+        (
+            "replace_disk",
+            {"disk": d1.device, "new_disk": d0.device},
+            "XSRAID_DISK_IN_USE",
+            "member",
+        ),
+        (
+            "replace_disk",
+            {"disk": "/dev/sdzz", "new_disk": d2.device},
+            "XSRAID_UNKNOWN_DISK",
+            "add_disk",
+        ),
+        ("check_array", {"action": "pause"}, "XSRAID_BAD_ARGUMENT", "start"),
+        ("delete_array", {"confirm": "md1"}, "XSRAID_BAD_ARGUMENT", "confirm=md0"),
+    ):
         details = refusal(fresh_dom0, function, array="md0", **arguments)
         assert details[0] == code, (function, arguments, details)
         assert words in details[-1], (function, arguments, details)
     assert array(fresh_dom0) == before
-    assert fresh_dom0.call("add_disk", array="md0", disk=d2.device, wipe=True)["array"]["members"][-1]["state"] == "spare"
+    assert (
+        fresh_dom0.call("add_disk", array="md0", disk=d2.device, wipe=True)["array"]["members"][-1][
+            "state"
+        ]
+        == "spare"
+    )
     fresh_dom0.call("fail_disk", array="md0", disk=d1.device, confirm=d1.serial)
     record = settled(fresh_dom0)  # the hot spare has taken over
-    assert (record["health"], d2.device in [member["device"] for member in record["members"] if member["state"] == "active"]) == ("optimal", True)
+    assert (
+        record["health"],
+        d2.device
+        in [member["device"] for member in record["members"] if member["state"] == "active"],
+    ) == ("optimal", True)
 
 
 def test_the_spares_that_are_asked_for_follow_what_is_added_and_removed(fresh_dom0):
@@ -108,13 +160,19 @@ def test_the_spares_that_are_asked_for_follow_what_is_added_and_removed(fresh_do
 
 
 def test_a_spare_takes_the_place_of_a_member(fresh_dom0):
-    """What a replacement that was killed in the middle leaves: the new disk is a spare, and the same call again goes on."""
+    """What a replacement that was killed in the middle leaves: the new disk is a spare, and the
+    same call again goes on.
+    """
     make(fresh_dom0, "10")
     old, new = fresh_dom0.disk("d1"), fresh_dom0.disk("d5")
     fresh_dom0.call("add_disk", array="md0", disk=new.device)
     fresh_dom0.call("replace_disk", array="md0", disk=old.device, new_disk=new.device)
     record = settled(fresh_dom0)
-    assert (record["health"], new.device in [member["device"] for member in record["members"] if member["state"] == "active"]) == ("optimal", True)
+    assert (
+        record["health"],
+        new.device
+        in [member["device"] for member in record["members"] if member["state"] == "active"],
+    ) == ("optimal", True)
 
 
 def test_a_serving_member_is_not_replaced_while_another_is_missing(fresh_dom0):
@@ -134,7 +192,12 @@ def test_a_planned_replacement_alarms_nobody(fresh_dom0):
     make(fresh_dom0, "1")
     wait_until_watching(fresh_dom0)
     limit_sync(fresh_dom0, 20000)
-    fresh_dom0.call("replace_disk", array="md0", disk=fresh_dom0.disk("d1").device, new_disk=fresh_dom0.disk("d2").device)
+    fresh_dom0.call(
+        "replace_disk",
+        array="md0",
+        disk=fresh_dom0.disk("d1").device,
+        new_disk=fresh_dom0.disk("d2").device,
+    )
     assert settled(fresh_dom0)["health"] == "optimal"
     fresh_dom0.run("sleep 3")
     assert history(fresh_dom0) == {}
@@ -146,10 +209,14 @@ def test_a_replacement_that_takes_a_second_alarms_nobody(fresh_dom0):
     make(fresh_dom0, "1")
     wait_until_watching(fresh_dom0)
     one, other = fresh_dom0.disk("d1").device, fresh_dom0.disk("d2").device
-    fresh_dom0.run("systemctl mask --runtime --now xsraid-deliver.timer xsraid-deliver.service")  # nobody looks while it goes on
+    # Nobody looks while it goes on.
+    fresh_dom0.run("systemctl mask --runtime --now xsraid-deliver.timer xsraid-deliver.service")
     fresh_dom0.call("replace_disk", array="md0", disk=one, new_disk=other)
     assert settled(fresh_dom0)["health"] == "optimal"
-    fresh_dom0.run("sleep 1; systemctl unmask --runtime xsraid-deliver.timer xsraid-deliver.service; systemctl start xsraid-deliver.service; sleep 2")
+    fresh_dom0.run(
+        "sleep 1; systemctl unmask --runtime xsraid-deliver.timer xsraid-deliver.service; "
+        "systemctl start xsraid-deliver.service; sleep 2"
+    )
     assert history(fresh_dom0) == {}
     assert subjects(fresh_dom0) == []
 
@@ -160,13 +227,21 @@ def test_a_replacement_goes_on_after_a_reboot_and_alarms_nobody(fresh_dom0):
     make(fresh_dom0, "1")
     wait_until_watching(fresh_dom0)
     limit_sync(fresh_dom0, 2000)
-    fresh_dom0.run("mkdir /etc/systemd/system/xsraid-assemble.service.d && cat >/etc/systemd/system/xsraid-assemble.service.d/slow.conf",
-                   stdin="[Service]\nExecStartPre=/bin/sh -c 'cd /proc/sys/dev/raid && echo 2000 | tee speed_limit_min speed_limit_max'\n")
+    fresh_dom0.run(
+        "mkdir /etc/systemd/system/xsraid-assemble.service.d && cat "
+        ">/etc/systemd/system/xsraid-assemble.service.d/slow.conf",
+        stdin="[Service]\nExecStartPre=/bin/sh -c 'cd /proc/sys/dev/raid && echo 2000 | tee "
+        "speed_limit_min speed_limit_max'\n",
+    )
     old = fresh_dom0.disk("d1")
-    fresh_dom0.call("replace_disk", array="md0", disk=old.device, new_disk=fresh_dom0.disk("d2").device)
+    fresh_dom0.call(
+        "replace_disk", array="md0", disk=old.device, new_disk=fresh_dom0.disk("d2").device
+    )
     fresh_dom0.reboot(("d5", "d2", "d0", "d4", "d3", "d1"))
     wait_until_brought_up(fresh_dom0)
-    replaced, = [member["serial"] for member in array(fresh_dom0)["members"] if member["being_replaced"]]
+    (replaced,) = [
+        member["serial"] for member in array(fresh_dom0)["members"] if member["being_replaced"]
+    ]
     assert replaced == old.serial
     assert fresh_dom0.disk("d1").device != old.device
     limit_sync(fresh_dom0, 20000)
@@ -183,22 +258,38 @@ def test_a_disk_that_was_pulled_comes_back(fresh_dom0):
     fresh_dom0.push_disks()
     back = fresh_dom0.disk("d1")
     assert back.serial == pulled.serial
-    if back.device not in [member["device"] for member in array(fresh_dom0)["members"]]:  # udev may have put it back already
+    # Udev may have put it back already.
+    if back.device not in [member["device"] for member in array(fresh_dom0)["members"]]:
         fresh_dom0.call("add_disk", array="md0", disk=back.serial)
     assert settled(fresh_dom0)["health"] == "optimal"
 
 
 def test_check_finds_what_was_planted(fresh_dom0):
     make(fresh_dom0, "1")
-    fresh_dom0.run(f"dd if=/dev/urandom of={fresh_dom0.disk('d1').device} bs=64k seek=1000 count=1 oflag=direct conv=notrunc")
+    fresh_dom0.run(
+        f"dd if=/dev/urandom of={fresh_dom0.disk('d1').device} bs=64k seek=1000 count=1 "
+        "oflag=direct conv=notrunc"
+    )
     limit_sync(fresh_dom0, 5000)
-    assert fresh_dom0.call("check_array", array="md0", action="start")["array"]["health"] == "checking"
-    assert fresh_dom0.call("check_array", array="md0", action="start")["array"]["sync"]["action"] == "check"
-    assert fresh_dom0.call("check_array", array="md0", action="stop")["array"]["health"] == "optimal"
+    assert (
+        fresh_dom0.call("check_array", array="md0", action="start")["array"]["health"] == "checking"
+    )
+    assert (
+        fresh_dom0.call("check_array", array="md0", action="start")["array"]["sync"]["action"]
+        == "check"
+    )
+    assert (
+        fresh_dom0.call("check_array", array="md0", action="stop")["array"]["health"] == "optimal"
+    )
     limit_sync(fresh_dom0, 200000)
     fresh_dom0.call("check_array", array="md0", action="start")
     assert settled(fresh_dom0)["mismatch_count"] >= 128
-    fresh_dom0.call("fail_disk", array="md0", disk=fresh_dom0.disk("d1").device, confirm=fresh_dom0.disk("d1").serial)
+    fresh_dom0.call(
+        "fail_disk",
+        array="md0",
+        disk=fresh_dom0.disk("d1").device,
+        confirm=fresh_dom0.disk("d1").serial,
+    )
     assert "degraded" in refusal(fresh_dom0, "check_array", array="md0", action="start")[-1]
 
 
@@ -206,29 +297,48 @@ def test_deleted_when_nothing_is_on_it_any_more(fresh_dom0):
     make(fresh_dom0, "5")
     sr = fresh_dom0.call("create_sr", array="md0")["sr_uuid"]
     details = refusal(fresh_dom0, "delete_array", array="md0", confirm="md0")
-    pbd, = fresh_dom0.xapi("PBD.get_all_records").values()
+    (pbd,) = fresh_dom0.xapi("PBD.get_all_records").values()
     assert details[0] == "XSRAID_ARRAY_IN_USE"
     assert f"xe pbd-unplug uuid={pbd['uuid']}" in details[-1]
     assert f"xe sr-destroy uuid={sr}" in details[-1]
     fresh_dom0.xe(f"pbd-unplug uuid={pbd['uuid']}")
     fresh_dom0.xe(f"sr-destroy uuid={sr}")
     for use, end, words in (
-            ("mkfs.ext4 -q /dev/md0 && mkdir -p /srv/y && mount /dev/md0 /srv/y", "umount /srv/y", "/srv/y"),
-            ("wipefs -qa /dev/md0; pvcreate -q /dev/md0 && vgcreate -q data /dev/md0", "vgremove -q data && pvremove -q /dev/md0", "data")):
+        (
+            "mkfs.ext4 -q /dev/md0 && mkdir -p /srv/y && mount /dev/md0 /srv/y",
+            "umount /srv/y",
+            "/srv/y",
+        ),
+        (
+            "wipefs -qa /dev/md0; pvcreate -q /dev/md0 && vgcreate -q data /dev/md0",
+            "vgremove -q data && pvremove -q /dev/md0",
+            "data",
+        ),
+    ):
         fresh_dom0.run(use)
         assert words in refusal(fresh_dom0, "delete_array", array="md0", confirm="md0")[2]
         fresh_dom0.run(end)
-    fresh_dom0.run(f"exec 9</dev/md0; sleep 1000 {ALONE} echo $! >/run/holder")  # not built on it, but it cannot be stopped
+    # Not built on it, but it cannot be stopped.
+    fresh_dom0.run(f"exec 9</dev/md0; sleep 1000 {ALONE} echo $! >/run/holder")
     before = fresh_dom0.run("cat /etc/mdadm.conf").out
-    assert refusal(fresh_dom0, "delete_array", array="md0", confirm="md0")[:2] == ["XSRAID_COMMAND_FAILED", "mdadm --readonly /dev/md0"]
+    assert refusal(fresh_dom0, "delete_array", array="md0", confirm="md0")[:2] == [
+        "XSRAID_COMMAND_FAILED",
+        "mdadm --readonly /dev/md0",
+    ]
     fresh_dom0.run("kill $(cat /run/holder)")
-    assert (array(fresh_dom0)["health"], fresh_dom0.run("cat /etc/mdadm.conf").out) == ("optimal", before)
+    assert (array(fresh_dom0)["health"], fresh_dom0.run("cat /etc/mdadm.conf").out) == (
+        "optimal",
+        before,
+    )
     reply = fresh_dom0.call("delete_array", array="md0", confirm="md0")
     assert reply["deleted"] == "/dev/md0"
     assert reply["disks"] == devices(fresh_dom0, "d0", "d1", "d2")
     assert fresh_dom0.call("list_arrays") == {"arrays": []}
     assert "ARRAY" not in fresh_dom0.run("cat /etc/mdadm.conf").out
-    left = {disk["device"]: (disk["refusals"], disk["stale"]) for disk in fresh_dom0.call("list_disks")["disks"]}
+    left = {
+        disk["device"]: (disk["refusals"], disk["stale"])
+        for disk in fresh_dom0.call("list_disks")["disks"]
+    }
     assert [left[device] for device in reply["disks"]] == [([], [])] * 3
     make(fresh_dom0, "5")
 
@@ -246,7 +356,9 @@ def test_deleted_while_something_is_under_way(fresh_dom0, action):
     if action == "check":
         fresh_dom0.call("check_array", array="md0", action="start")
     elif action == "recover":
-        fresh_dom0.call("replace_disk", array="md0", disk=fresh_dom0.disk("d0").device, new_disk=new)
+        fresh_dom0.call(
+            "replace_disk", array="md0", disk=fresh_dom0.disk("d0").device, new_disk=new
+        )
     elif action == "reshape":
         fresh_dom0.call("grow_array", array="md0", devices=new)
     record = array(fresh_dom0)
@@ -254,14 +366,21 @@ def test_deleted_while_something_is_under_way(fresh_dom0, action):
     deleted = fresh_dom0.call("delete_array", array="md0", confirm="md0")
     assert sorted(deleted["disks"]) == sorted(member["device"] for member in record["members"])
     assert deleted["warnings"] == []
-    assert all(disk["stale"] == [] for disk in fresh_dom0.call("list_disks")["disks"] if disk["usable"])
+    assert all(
+        disk["stale"] == [] for disk in fresh_dom0.call("list_disks")["disks"] if disk["usable"]
+    )
 
 
 def test_a_deletion_that_was_cut_off_is_finished(fresh_dom0):
-    """By the next call that changes anything; but not if somebody has begun to use the array since."""
+    """By the next call that changes anything; but not if somebody has begun to use the array
+    since.
+    """
     record = make(fresh_dom0, "1")
     note = f"/var/lib/xsraid/deleting-{record['uuid'].replace(':', '')}"
-    fresh_dom0.run(f"echo '{{\"request\": {{}}}}' >{note}; mkfs.ext4 -q /dev/md0; mkdir -p /srv/z; mount /dev/md0 /srv/z; sync")
+    fresh_dom0.run(
+        f"echo '{{\"request\": {{}}}}' >{note}; mkfs.ext4 -q /dev/md0; mkdir -p /srv/z; mount "
+        "/dev/md0 /srv/z; sync"
+    )
     fresh_dom0.call("create_array", level="1", devices=devices(fresh_dom0, "d2", "d3"))
     assert len(fresh_dom0.call("list_arrays")["arrays"]) == 2
     assert fresh_dom0.run(f"[ -e {note} ]", check=False).status == 1
@@ -270,4 +389,6 @@ def test_a_deletion_that_was_cut_off_is_finished(fresh_dom0):
     fresh_dom0.boot()
     wait_until_brought_up(fresh_dom0)
     assert [one["device"] for one in fresh_dom0.call("list_arrays")["arrays"]] == ["/dev/md1"]
-    assert fresh_dom0.run(f"mdadm --examine {fresh_dom0.disk('d0').device}", check=False).status != 0
+    assert (
+        fresh_dom0.run(f"mdadm --examine {fresh_dom0.disk('d0').device}", check=False).status != 0
+    )

@@ -1,4 +1,7 @@
-"""Three miniature dom0s as one pool: any member answers for any other, alert settings reach all, and one that cannot be reached holds up none."""
+"""Three miniature dom0s as one pool: any member answers for any other, alert settings reach all,
+and one that cannot be reached holds up none.
+"""
+
 import concurrent.futures
 import json
 import socket
@@ -15,7 +18,8 @@ from uml import HERE
 
 PREFERRED_PYTHON = "3.6"
 CUT_OFF = "Cannot forward messages because the server cannot be contacted."
-# One attempt to connect, of ten seconds at most. Real xapi makes ten, with ten seconds between them.
+# One attempt to connect, of ten seconds at most. Real xapi makes ten, with ten seconds between
+# them.
 CONTACT_LIMIT_S = 30
 START_SWITCH = """
 import sys
@@ -29,7 +33,9 @@ input()
 def asked(caller, host, function, **arguments):
     """Return what a function of the plugin replies on host, called with xe in the dom0 caller."""
     words = "".join(f" args:{key}={value}" for key, value in arguments.items())
-    return json.loads(caller.xe(f"host-call-plugin host-uuid={host.host_uuid} plugin=xsraid fn={function}{words}"))
+    return json.loads(
+        caller.xe(f"host-call-plugin host-uuid={host.host_uuid} plugin=xsraid fn={function}{words}")
+    )
 
 
 def arrays(caller, host):
@@ -37,7 +43,9 @@ def arrays(caller, host):
 
 
 def mail_to(dom0):
-    """Return where a dom0 mails to, as it says itself, and None where nothing is configured or it cannot say."""
+    """Return where a dom0 mails to, as it says itself, and None where nothing is configured or it
+    cannot say.
+    """
     try:
         return dom0.call("get_alerts")["settings"]["mail_to"]
     except (CommandFailed, XapiFailure, KeyError, TypeError):
@@ -61,26 +69,37 @@ def is_served(path):
 def test_member_calls_for_a_member(dom0s):
     for caller in dom0s.all:
         serials = {disk["serial"] for disk in asked(caller, dom0s.b, "list_disks")["disks"]}
-        assert serials - {None} == {disk.serial for disk in dom0s.b.disks().values()}  # the boot disk has none
+        # The boot disk has none.
+        assert serials - {None} == {disk.serial for disk in dom0s.b.disks().values()}
     name = array_on_b(dom0s)
     assert name in dom0s.b.run("cat /proc/mdstat").out
     assert [arrays(dom0s.a, host) for host in dom0s.all] == [[], [], [name]]
-    assert not any("md0" in host.run("cat /proc/mdstat", check=False).out for host in (dom0s.master, dom0s.a))
+    assert not any(
+        "md0" in host.run("cat /proc/mdstat", check=False).out for host in (dom0s.master, dom0s.a)
+    )
 
 
 def test_member_does_not_answer_over_the_network(dom0s):
-    """Its own xe hands the command on to the master; who asks from elsewhere is told who the master is."""
+    """Its own xe hands the command on to the master; who asks from elsewhere is told who the master
+    is.
+    """
     login = f"-u root -pw {dom0s.a.run('cat /etc/xapi-password').out.strip()}"
     refused = dom0s.a.xe(f"host-list -s 10.0.0.3 {login}", check=False)
     assert "You cannot make regular API calls directly on a pool member" in refused
     assert MASTER_ADDRESS in refused
-    assert set(dom0s.a.xe(f"host-list -s {MASTER_ADDRESS} {login} --minimal").strip().split(",")) == {dom0.host_uuid for dom0 in dom0s.all}
+    assert set(
+        dom0s.a.xe(f"host-list -s {MASTER_ADDRESS} {login} --minimal").strip().split(",")
+    ) == {dom0.host_uuid for dom0 in dom0s.all}
 
 
 def test_alert_settings_reach_every_host(dom0s):
     array_on_b(dom0s)
     hosts = configure(dom0s.a, scope="pool", mail_to="first@example.com")["hosts"]
-    assert {(host["name_label"], host["applied"]) for host in hosts} == {("master", True), ("a", True), ("b", True)}
+    assert {(host["name_label"], host["applied"]) for host in hosts} == {
+        ("master", True),
+        ("a", True),
+        ("b", True),
+    }
     assert [mail_to(dom0) for dom0 in dom0s.all] == ["first@example.com"] * 3
     asked(dom0s.a, dom0s.b, "test_alert")
     assert dom0s.b.wait_for_mail().recipients == ["first@example.com"]
@@ -88,7 +107,9 @@ def test_alert_settings_reach_every_host(dom0s):
 
 
 def test_host_that_is_cut_off_and_comes_back(dom0s):
-    """A call for it fails in time, it holds up none of the others, and it takes over what it has missed."""
+    """A call for it fails in time, it holds up none of the others, and it takes over what it has
+    missed.
+    """
     name = array_on_b(dom0s)
     dom0s.b.run("ip link set eth0 down")
     with concurrent.futures.ThreadPoolExecutor() as threads:
@@ -101,11 +122,16 @@ def test_host_that_is_cut_off_and_comes_back(dom0s):
         assert dom0s.b.host_uuid in failed.value.completed.err
         assert arrays(dom0s.a, dom0s.master) == arrays(dom0s.master, dom0s.a) == []
         hosts = {host["name_label"]: host for host in configured.result()["hosts"]}
-    assert {name: host["applied"] for name, host in hosts.items()} == {"master": True, "a": True, "b": False}
+    assert {name: host["applied"] for name, host in hosts.items()} == {
+        "master": True,
+        "a": True,
+        "b": False,
+    }
     assert "CANNOT_CONTACT_HOST" in hosts["b"]["answer"]
     assert [mail_to(dom0) for dom0 in (dom0s.master, dom0s.a)] == ["second@example.com"] * 2
 
-    dom0s.b.run("systemctl restart --no-block xapi.service")  # as a member's xapi does by itself when it has lost its master
+    # As a member's xapi does by itself when it has lost its master.
+    dom0s.b.run("systemctl restart --no-block xapi.service")
     dom0s.b.run("ip link set eth0 up")
     dom0s.b.wait_until(lambda: mail_to(dom0s.b) == "second@example.com", interval_s=0.5)
     assert arrays(dom0s.a, dom0s.b) == [name]
@@ -113,7 +139,13 @@ def test_host_that_is_cut_off_and_comes_back(dom0s):
 
 def test_switch_ends_with_whom_it_serves(tmp_path):
     path = str(tmp_path / "switch")
-    starter = subprocess.Popen([sys.executable, "-c", START_SWITCH, path], cwd=HERE, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    starter = subprocess.Popen(
+        [sys.executable, "-c", START_SWITCH, path],
+        cwd=HERE,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+    )
     assert starter.stdout.readline() == "started\n"
     assert is_served(path)
     starter.kill()

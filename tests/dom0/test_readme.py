@@ -1,4 +1,7 @@
-"""The README holds what happens: its functions, its commands as pasted, and the script for a workstation."""
+"""The README holds what happens: its functions, its commands as pasted, and the script for a
+workstation.
+"""
+
 import json
 import re
 
@@ -15,12 +18,20 @@ XAPI_PASSWORD = "of-the-simulated-host"  # root's, over TCP
 def shape(value):
     """Return what of a reply is the same each time: its keys, in their order, and types.
 
-    What has just begun has no time left yet; of words there may be more, as of events that one alert tells of.
+    What has just begun has no time left yet; of words there may be more, as of events that one
+    alert tells of.
     """
     if isinstance(value, dict):
-        return [(key, list(part) if key == "sync" and part else shape(part)) for key, part in value.items()]
+        return [
+            (key, list(part) if key == "sync" and part else shape(part))
+            for key, part in value.items()
+        ]
     if isinstance(value, list):
-        return sorted({type(part).__name__ for part in value}) if all(isinstance(part, str) for part in value) else list(map(shape, value))
+        return (
+            sorted({type(part).__name__ for part in value})
+            if all(isinstance(part, str) for part in value)
+            else list(map(shape, value))
+        )
     return type(value).__name__
 
 
@@ -38,7 +49,9 @@ def test_the_replies_look_as_recorded(fresh_dom0):
 
 def test_the_commands_can_be_pasted(fresh_dom0):
     section = readme.README.read_text().split("## From bare disks")[1].split("\n## ")[0]
-    commands = "\n".join(re.findall("^    (.*)$", section, re.MULTILINE)).replace("name-label=dom0", "name-label=" + fresh_dom0.name)
+    commands = "\n".join(re.findall("^    (.*)$", section, re.MULTILINE)).replace(
+        "name-label=dom0", "name-label=" + fresh_dom0.name
+    )
     assert commands.count("xe host-call-plugin") == 5
     done = fresh_dom0.run(["/bin/bash", "-e", "-c", commands], stdin=SMTP_PASSWORD + "\n")
     replies = [json.loads(line) for line in done.out.splitlines() if line.startswith("{")]
@@ -50,15 +63,37 @@ def test_the_commands_can_be_pasted(fresh_dom0):
 
 
 def test_the_same_from_a_workstation(fresh_dom0):
-    """As a member of the pool's network would: over TCP, with root's password. The script is the one that the RPM laid down."""
-    arguments = ["http://127.0.0.1", fresh_dom0.name, "10", "/dev/sda,/dev/sdb,/dev/sdc,/dev/sdd", "--mail-to", "admin@example.com",
-        "--mail-from", SMTP_USER,
-                 "--smtp-host", SMTP_HOST, "--smtp-user", SMTP_USER]
-    done = fresh_dom0.run(["setsid", "--wait", "python3.11", SCRIPT, *arguments], stdin=f"{XAPI_PASSWORD}\n{SMTP_PASSWORD}\n")
+    """As a member of the pool's network would: over TCP, with root's password. The script is the
+    one that the RPM laid down.
+    """
+    arguments = [
+        "http://127.0.0.1",
+        fresh_dom0.name,
+        "10",
+        "/dev/sda,/dev/sdb,/dev/sdc,/dev/sdd",
+        "--mail-to",
+        "admin@example.com",
+        "--mail-from",
+        SMTP_USER,
+        "--smtp-host",
+        SMTP_HOST,
+        "--smtp-user",
+        SMTP_USER,
+    ]
+    done = fresh_dom0.run(
+        ["setsid", "--wait", "python3.11", SCRIPT, *arguments],
+        stdin=f"{XAPI_PASSWORD}\n{SMTP_PASSWORD}\n",
+    )
     assert "Test alert by mail: 250" in done.out
     assert "Storage repository" in done.out
     assert "1 more failures survived" in done.out
     assert SMTP_PASSWORD not in done.out + done.err
-    again = fresh_dom0.run(["setsid", "--wait", "python3.11", SCRIPT, *arguments], stdin=f"{XAPI_PASSWORD}\n", check=False)
+    again = fresh_dom0.run(
+        ["setsid", "--wait", "python3.11", SCRIPT, *arguments],
+        stdin=f"{XAPI_PASSWORD}\n",
+        check=False,
+    )
     assert again.status == 1
-    assert again.err.strip().splitlines()[-1].startswith("XSRAID_DISK_IN_USE: /dev/sda cannot be used")
+    assert (
+        again.err.strip().splitlines()[-1].startswith("XSRAID_DISK_IN_USE: /dev/sda cannot be used")
+    )

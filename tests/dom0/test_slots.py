@@ -1,4 +1,7 @@
-"""Places for guests: one each, and for a pool's guests one or two together, so that two pools never wait for each other."""
+"""Places for guests: one each, and for a pool's guests one or two together, so that two pools never
+wait for each other.
+"""
+
 import os
 import threading
 import time
@@ -42,7 +45,8 @@ def test_guests_of_a_pool_have_two_processors_where_two_are_free(tmp_path):
     assert free_places(str(tmp_path)) == PLACES - min(2, PLACES)
     for slot in taken[:-1]:
         slot.release()
-    assert free_places(str(tmp_path)) == PLACES - 1  # the last of them holds the processor that it shared
+    # The last of them holds the processor that it shared.
+    assert free_places(str(tmp_path)) == PLACES - 1
     taken[-1].release()
     assert free_places(str(tmp_path)) == PLACES
     assert not any(os.path.exists(slot.folder) for slot in taken)

@@ -1,4 +1,5 @@
 """One minute of the soak (`make soak` does it for as long as wanted), each time the same."""
+
 import pytest
 
 from soak import DISKS, KEPT, soak

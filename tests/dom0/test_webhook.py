@@ -1,4 +1,7 @@
-"""Alerts by webhook, to a real https server: as JSON, with the token and nobody else's business, and independent of mail and xapi."""
+"""Alerts by webhook, to a real https server: as JSON, with the token and nobody else's business,
+and independent of mail and xapi.
+"""
+
 import json
 import os
 
@@ -16,10 +19,15 @@ URL = "https://smtp.example.com:8443/hooks/{token}"
 
 @pytest.fixture
 def hooked(fresh_dom0):
-    """A dom0 with a whole mirror md0 that alerts by mail, XAPI and webhook; the server's log is empty."""
+    """A dom0 with a whole mirror md0 that alerts by mail, XAPI and webhook; the server's log is
+    empty.
+    """
     if os.path.exists(fresh_dom0.share + "/webhook.log"):
         os.unlink(fresh_dom0.share + "/webhook.log")
-    fresh_dom0.run(f"/usr/bin/python3.11 /bed/dom0/guest/webhook_server.py {ALONE} echo $! >/run/webhook.pid; sleep 1")
+    fresh_dom0.run(
+        f"/usr/bin/python3.11 /bed/dom0/guest/webhook_server.py {ALONE} echo $! "
+        ">/run/webhook.pid; sleep 1"
+    )
     configure(fresh_dom0)
     fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"), name="md0")
     wait_until_watching(fresh_dom0)
@@ -29,7 +37,17 @@ def hooked(fresh_dom0):
 
 def configure(dom0, urls=URL, **more):
     secret = dom0.xe("secret-create value=" + TOKEN).strip()
-    return dom0.call("configure_alerts", **dict(ALERTS, smtp_security="none", smtp_port=25, webhook_urls=urls, webhook_token_secret=secret, **more))
+    return dom0.call(
+        "configure_alerts",
+        **dict(
+            ALERTS,
+            smtp_security="none",
+            smtp_port=25,
+            webhook_urls=urls,
+            webhook_token_secret=secret,
+            **more,
+        ),
+    )
 
 
 def posted(dom0):
@@ -52,7 +70,7 @@ def test_an_alert_is_posted_once_with_all_that_is_known(hooked):
     configure(hooked, webhook_header="X-Token: Bearer {token}")
     disk = hooked.disk("d1")
     fails(hooked)
-    body, = hooked.wait_until(lambda: told(hooked))
+    (body,) = hooked.wait_until(lambda: told(hooked))
     assert body["disk"] == disk.device
     assert body["array"] == "/dev/md0"
     assert body["priority"] == 2
@@ -60,13 +78,24 @@ def test_an_alert_is_posted_once_with_all_that_is_known(hooked):
     assert body["host"] == "dom0"
     assert body["host_uuid"] == hooked.host_uuid
     assert disk.serial in body["body"]
-    request, = [one for one in posted(hooked) if one["body"]["name"] == "XSRAID_DISK_FAILED"]
+    (request,) = [one for one in posted(hooked) if one["body"]["name"] == "XSRAID_DISK_FAILED"]
     assert request["path"] == "/hooks/" + TOKEN
     assert request["headers"]["X-Token"] == "Bearer " + TOKEN
     wanted = dict.fromkeys(("mail", "xapi", "webhook"), "accepted")
-    hooked.wait_until(lambda: wanted in [{one["channel"]: one["state"] for one in alert["deliveries"]}
-                                         for alert in hooked.call("alert_history")["alerts"]])
-    said = json.dumps(hooked.call("get_alerts")) + json.dumps(hooked.call("alert_history")) + hooked.run("journalctl --no-pager -t xsraid -b").out
+    hooked.wait_until(
+        lambda: (
+            wanted
+            in [
+                {one["channel"]: one["state"] for one in alert["deliveries"]}
+                for alert in hooked.call("alert_history")["alerts"]
+            ]
+        )
+    )
+    said = (
+        json.dumps(hooked.call("get_alerts"))
+        + json.dumps(hooked.call("alert_history"))
+        + hooked.run("journalctl --no-pager -t xsraid -b").out
+    )
     assert TOKEN not in said
     assert "webhook_token_set" in said
 
@@ -76,10 +105,21 @@ def test_what_is_not_taken_is_posted_again_and_keeps_no_other_channel_waiting(ho
     hooked.run(f"echo {status} >/run/webhook-status")
     fails(hooked)
     hooked.wait_for_mail()
-    hooked.wait_until(lambda: "XSRAID_DISK_FAILED" in [one["name"] for one in hooked.xapi("message.get_all_records").values()])
+    hooked.wait_until(
+        lambda: (
+            "XSRAID_DISK_FAILED"
+            in [one["name"] for one in hooked.xapi("message.get_all_records").values()]
+        )
+    )
     hooked.wait_until(lambda: told(hooked))
-    waiting = hooked.wait_until(lambda: [one for alert in hooked.call("alert_history")["alerts"] for one in alert["deliveries"]
-                                         if one["channel"] == "webhook" and one["tries"]])[0]
+    waiting = hooked.wait_until(
+        lambda: [
+            one
+            for alert in hooked.call("alert_history")["alerts"]
+            for one in alert["deliveries"]
+            if one["channel"] == "webhook" and one["tries"]
+        ]
+    )[0]
     assert waiting["state"] == "waiting"
     assert waiting["response"]
     assert TOKEN not in json.dumps(waiting)
@@ -90,7 +130,12 @@ def test_what_is_not_taken_is_posted_again_and_keeps_no_other_channel_waiting(ho
 
 
 def test_a_refusal_for_good_says_what_to_do(hooked):
-    for status, advice in (("302", "redirects"), ("401", "token"), ("404", "no webhook at this address"), ("500", "tried again")):
+    for status, advice in (
+        ("302", "redirects"),
+        ("401", "token"),
+        ("404", "no webhook at this address"),
+        ("500", "tried again"),
+    ):
         hooked.run(f"echo {status} >/run/webhook-status")
         deliveries = {one["channel"]: one for one in hooked.call("test_alert")["deliveries"]}
         assert not deliveries["webhook"]["accepted"]
@@ -111,6 +156,11 @@ def test_a_certificate_of_another_name_gets_no_token(hooked):
 def test_each_address_has_a_state_of_its_own(hooked):
     nobody = "https://smtp.example.com:8444/{token}"
     configure(hooked, urls=URL + "," + nobody)
-    delivery, = [one for one in hooked.call("test_alert")["deliveries"] if one["channel"] == "webhook"]
+    (delivery,) = [
+        one for one in hooked.call("test_alert")["deliveries"] if one["channel"] == "webhook"
+    ]
     assert not delivery["accepted"]
-    assert [(one["address"], one["state"]) for one in delivery["recipients"]] == [(URL, "accepted"), (nobody, "later")]
+    assert [(one["address"], one["state"]) for one in delivery["recipients"]] == [
+        (URL, "accepted"),
+        (nobody, "later"),
+    ]

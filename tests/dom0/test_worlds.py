@@ -1,4 +1,5 @@
 """One host of the soak of worlds (`make worlds` makes as many as wanted), always the same."""
+
 import pytest
 
 from soak_worlds import DISK_BYTES, DISKS, soak

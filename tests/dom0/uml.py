@@ -1,4 +1,7 @@
-"""Starts, drives and cuts the power of a User-Mode Linux guest on a root made by make-root. What a dom0 is made of stands in dom0.py."""
+"""Starts, drives and cuts the power of a User-Mode Linux guest on a root made by make-root. What a
+dom0 is made of stands in dom0.py.
+"""
+
 import base64
 import itertools
 import json
@@ -12,11 +15,20 @@ from typing import NamedTuple, Union
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 XSTATE = os.path.join(os.path.dirname(os.path.dirname(HERE)), "build/xstate.so")
-# Of make-root: each as the words of `jail` that start it. seccomp=auto: ptrace where the machine has none.
-KERNELS = {"old": ("", XSTATE, "{root}/usr/bin/linux.uml"),
-           "young": ("{root}/usr/lib/uml/young", XSTATE, "{root}/usr/lib/uml/young/linux.uml", "seccomp=auto")}
+# Of make-root: each as the words of `jail` that start it. seccomp=auto: ptrace where the machine
+# has none.
+KERNELS = {
+    "old": ("", XSTATE, "{root}/usr/bin/linux.uml"),
+    "young": (
+        "{root}/usr/lib/uml/young",
+        XSTATE,
+        "{root}/usr/lib/uml/young/linux.uml",
+        "seccomp=auto",
+    ),
+}
 _numbers = itertools.count(1)
-# How long whatever is expected of a guest is waited for: ten times what it takes on a slow day. Upper bounds on speed are the bench's.
+# How long whatever is expected of a guest is waited for: ten times what it takes on a slow day.
+# Upper bounds on speed are the bench's.
 PATIENCE_S = 300
 
 
@@ -33,7 +45,9 @@ class CommandFailed(Exception):
 
 
 class Completed(NamedTuple):
-    """What became of a command: its exit status (or "timeout", or "error" if it could not be started) and what it wrote."""
+    """What became of a command: its exit status (or "timeout", or "error" if it could not be
+    started) and what it wrote.
+    """
 
     status: Union[int, str]
     out: str
@@ -43,9 +57,10 @@ class Completed(NamedTuple):
 class Guest:
     """One start of a guest, from power on to power off.
 
-    root: of make-root; kernel: one of KERNELS; work: the only folder of the host that it may write, with work/share and the boot disk
-    work/boot.img in it; cpu: the processor it is pinned to (three times as fast as without); settings: words for guest/init; keep_fds: open
-    files that it inherits.
+    root: of make-root; kernel: one of KERNELS; work: the only folder of the host that it may write,
+    with work/share and the boot disk work/boot.img in it; cpu: the processor it is pinned to (three
+    times as fast as without); settings: words for guest/init; keep_fds: open files that it
+    inherits.
     The guest ends with the thread that made it: make it in the main thread.
     """
 
@@ -60,8 +75,13 @@ class Guest:
         self._started_s = time.monotonic()
         with open(work + "/console.log", "ab") as console:
             self.process = subprocess.Popen(
-                _command(root, kernel, work, cpu, settings, memory, guest_end.fileno()), stdin=subprocess.DEVNULL, stdout=console, stderr=console,
-                pass_fds=[guest_end.fileno(), *keep_fds], start_new_session=True)
+                _command(root, kernel, work, cpu, settings, memory, guest_end.fileno()),
+                stdin=subprocess.DEVNULL,
+                stdout=console,
+                stderr=console,
+                pass_fds=[guest_end.fileno(), *keep_fds],
+                start_new_session=True,
+            )
         guest_end.close()
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
@@ -76,14 +96,22 @@ class Guest:
     def run(self, argv, timeout_s=PATIENCE_S, stdin="", check=True, **more):
         """Run argv (a string: bash) in the guest and return Completed.
 
-        stdin: text; more: env, cwd. Raises CommandFailed with check and a status other than 0, GuestDied if the guest ends meanwhile.
+        stdin: text; more: env, cwd. Raises CommandFailed with check and a status other than 0,
+        GuestDied if the guest ends meanwhile.
         """
-        request = {"argv": ["/bin/bash", "-c", argv] if isinstance(argv, str) else list(argv), "stdin": base64.b64encode(stdin.encode()).decode()}
+        request = {
+            "argv": ["/bin/bash", "-c", argv] if isinstance(argv, str) else list(argv),
+            "stdin": base64.b64encode(stdin.encode()).decode(),
+        }
         return self._request(argv, {**request, **more}, timeout_s, check)
 
     def ask(self, what, given, timeout_s=PATIENCE_S):
-        """Return what the agent itself answers, parsed: what is one of its ASKED, given a value for it. Raises as run does."""
-        return json.loads(self._request(f"ask {what}", {"ask": what, "given": given}, timeout_s, check=True).out)
+        """Return what the agent itself answers, parsed: what is one of its ASKED, given a value for
+        it. Raises as run does.
+        """
+        return json.loads(
+            self._request(f"ask {what}", {"ask": what, "given": given}, timeout_s, check=True).out
+        )
 
     def _request(self, argv, request, timeout_s, check):
         number = next(self._ids)
@@ -104,9 +132,11 @@ class Guest:
         return completed
 
     def cut_power(self):
-        """Kill the guest between two instructions. The signal goes to unshare, which takes the whole pid namespace with it (see jail).
+        """Kill the guest between two instructions. The signal goes to unshare, which takes the
+        whole pid namespace with it (see jail).
 
-        Each process of the guest holds its end of the serial line: when that is closed, the last of them has ended and writes no more.
+        Each process of the guest holds its end of the serial line: when that is closed, the last of
+        them has ended and writes no more.
         """
         self.process.kill()
         self.process.wait(10)
@@ -130,7 +160,9 @@ class Guest:
         return entry
 
     def _read(self):
-        """Hand each answer to the one who waits for it; at the end of the line everyone who still waits learns that there is none."""
+        """Hand each answer to the one who waits for it; at the end of the line everyone who still
+        waits learns that there is none.
+        """
         try:
             for line in self._line.makefile("rb"):
                 try:
@@ -149,13 +181,44 @@ class Guest:
 
 def _command(root, kernel, work, cpu, settings, memory, line_fd):
     """Return the argument list that starts a guest; its serial line is the open file line_fd."""
-    umid = f"dom0-{os.getpid()}-{next(_numbers)}"  # unique: a dead guest's id counts as in use for a while
-    return ["setpriv", "--pdeathsig", "KILL", "unshare", "--mount", "--pid", "--fork", "--kill-child", "--propagation", "private",
-            "taskset", "-c", str(cpu), HERE + "/jail", work, *(word.format(root=root) for word in KERNELS[kernel]), "mem=" + memory,
-            "rootfstype=hostfs", "rootflags=" + root, "ro", "init=/init", "ubda=" + work + "/boot.img",
-            *(f"{name}={value}" for name, value in settings.items()),
-            "con=null", "con0=null,fd:1", "ssl=null", f"ssl0=fd:{line_fd}", "quiet", "noreboot", "pty.legacy_count=0", "selinux=0", "apparmor=0",
-            f"uml_dir={work}/umid", "umid=" + umid]
+    # Unique: a dead guest's id counts as in use for a while.
+    umid = f"dom0-{os.getpid()}-{next(_numbers)}"
+    return [
+        "setpriv",
+        "--pdeathsig",
+        "KILL",
+        "unshare",
+        "--mount",
+        "--pid",
+        "--fork",
+        "--kill-child",
+        "--propagation",
+        "private",
+        "taskset",
+        "-c",
+        str(cpu),
+        HERE + "/jail",
+        work,
+        *(word.format(root=root) for word in KERNELS[kernel]),
+        "mem=" + memory,
+        "rootfstype=hostfs",
+        "rootflags=" + root,
+        "ro",
+        "init=/init",
+        "ubda=" + work + "/boot.img",
+        *(f"{name}={value}" for name, value in settings.items()),
+        "con=null",
+        "con0=null,fd:1",
+        "ssl=null",
+        f"ssl0=fd:{line_fd}",
+        "quiet",
+        "noreboot",
+        "pty.legacy_count=0",
+        "selinux=0",
+        "apparmor=0",
+        f"uml_dir={work}/umid",
+        "umid=" + umid,
+    ]
 
 
 def _text(encoded):

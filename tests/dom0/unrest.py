@@ -1,4 +1,7 @@
-"""A busy machine, for `make steady`: each processor has something else to do all the while, and guests stand still for seconds now and then."""
+"""A busy machine, for `make steady`: each processor has something else to do all the while, and
+guests stand still for seconds now and then.
+"""
+
 import contextlib
 import os
 import random
@@ -14,14 +17,30 @@ BUSY = "while True: pass"
 
 def keep_busy():
     """Return processes that keep each processor busy, as long as this one lives."""
-    return [subprocess.Popen(["setpriv", "--pdeathsig", "KILL", "taskset", "-c", str(cpu), sys.executable, "-c", BUSY])
-            for cpu in sorted(os.sched_getaffinity(0))]
+    return [
+        subprocess.Popen(
+            [
+                "setpriv",
+                "--pdeathsig",
+                "KILL",
+                "taskset",
+                "-c",
+                str(cpu),
+                sys.executable,
+                "-c",
+                BUSY,
+            ]
+        )
+        for cpu in sorted(os.sched_getaffinity(0))
+    ]
 
 
 class Stopper:
-    """Stops, at random by a seed, the guests of those Dom0s that are in the list `machines`, one at a time, and lets them go on.
+    """Stops, at random by a seed, the guests of those Dom0s that are in the list `machines`, one at
+    a time, and lets them go on.
 
-    Only a guest's kernel is stopped: it traces all of the guest's processes, so that none of them runs meanwhile; the clocks go on.
+    Only a guest's kernel is stopped: it traces all of the guest's processes, so that none of them
+    runs meanwhile; the clocks go on.
     """
 
     def __init__(self, seed):
@@ -38,7 +57,12 @@ class Stopper:
 
     def _run(self):
         while not self._end.wait(self._random.uniform(*BETWEEN_S)):
-            kernels = [kernel for machine in list(self.machines) if machine.guest for kernel in _kernels(machine.guest.process.pid)]
+            kernels = [
+                kernel
+                for machine in list(self.machines)
+                if machine.guest
+                for kernel in _kernels(machine.guest.process.pid)
+            ]
             if kernels:
                 self._stop(self._random.choice(kernels), self._random.uniform(*STOPPED_S))
 

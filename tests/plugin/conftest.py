@@ -1,5 +1,6 @@
-"""A machine for the plugin: folders that stand for /etc, /var/lib, /run, /sys/block and /usr/sbin in a mount namespace of its own, the simulated XAPI
-in it, and the real executable under the Python that runs these tests. The host that runs them is not touched; real md is for tests/dom0.
+"""A machine for the plugin: folders that stand for /etc, /var/lib, /run, /sys/block and /usr/sbin
+in a mount namespace of its own, the simulated XAPI in it, and the real executable under the Python
+that runs these tests. The host that runs them is not touched; real md is for tests/dom0.
 """
 
 import io
@@ -17,8 +18,15 @@ PROJECT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file
 UUID = "6bd4d5e1:0b5d4f4c:a1f0c6f3:8d8f7a31"  # of the array that Sysfs.array makes
 HOST_UUID = "5e3a8a2e-9a3c-4f51-8d1a-0c6f4e1d2b3a"
 PASSWORD = "of the simulated pool"
-# Mounted over the real ones, for this machine alone. Nothing in /usr/sbin is left that could touch the host.
-PLACES = [("etc", "/etc"), ("lib", "/var/lib"), ("run", "/run"), ("block", "/sys/block"), ("tools", "/usr/sbin")]
+# Mounted over the real ones, for this machine alone. Nothing in /usr/sbin is left that could touch
+# the host.
+PLACES = [
+    ("etc", "/etc"),
+    ("lib", "/var/lib"),
+    ("run", "/run"),
+    ("block", "/sys/block"),
+    ("tools", "/usr/sbin"),
+]
 QUIET_TOOLS = {
     "systemctl": 'echo "$*" >>/run/systemctl.log; [ "$1" != is-active ] || echo active',
     "udevadm": "exit 0",
@@ -30,7 +38,9 @@ INVENTORY = "INSTALLATION_UUID='%s'\nPRODUCT_VERSION='%s'\n"
 
 
 class Machine(object):
-    """folder: where its places are; session: a XenAPI session of root on its XAPI or its pool's master; address: where others reach it."""
+    """folder: where its places are; session: a XenAPI session of root on its XAPI or its pool's
+    master; address: where others reach it.
+    """
 
     def __init__(self, folder, host_uuid=HOST_UUID, version="8.2.1"):
         self.folder, self.host_uuid = folder, host_uuid
@@ -69,12 +79,17 @@ class Machine(object):
             text = source.read()
         assert "#!/usr/bin/python3\n" in text
         assert '"/usr/share/xsraid"' in text
-        self.write("plugins/xsraid", text.replace("/usr/bin/python3", sys.executable).replace("/usr/share/xsraid", PROJECT))
+        self.write(
+            "plugins/xsraid",
+            text.replace("/usr/bin/python3", sys.executable).replace("/usr/share/xsraid", PROJECT),
+        )
         os.chmod(self.path("plugins/xsraid"), 0o755)
 
     def start(self, master=None, name="dom0"):
         """Start its XAPI: of a pool of its own, or as a member of the machine master's pool."""
-        mounts = ["mount --bind %s/%s %s" % (self.folder, source, place) for source, place in PLACES]
+        mounts = [
+            "mount --bind %s/%s %s" % (self.folder, source, place) for source, place in PLACES
+        ]
         server = [
             "/usr/bin/python3",
             "-m",
@@ -94,11 +109,19 @@ class Machine(object):
             "--log",
             self.path("xapi.log"),
         ] + (["--master", master.address] if master else [])
-        unshare = ["unshare", "--mount"] if os.geteuid() == 0 else ["unshare", "--user", "--map-root-user", "--mount"]
+        unshare = (
+            ["unshare", "--mount"]
+            if os.geteuid() == 0
+            else ["unshare", "--user", "--map-root-user", "--mount"]
+        )
         argv = unshare + ["/bin/sh", "-ec", "\n".join(mounts) + '\nexec "$@"', "sh"] + server
         with open(os.devnull) as nothing, open(self.path("server.out"), "w") as out:
             self.process = subprocess.Popen(
-                argv, stdin=nothing, stdout=out, stderr=out, env=dict(os.environ, PYTHONPATH=os.path.join(PROJECT, "tests"))
+                argv,
+                stdin=nothing,
+                stdout=out,
+                stderr=out,
+                env=dict(os.environ, PYTHONPATH=os.path.join(PROJECT, "tests")),
             )
         deadline = time.time() + 30
         while not os.path.exists(self.path("ready")):
@@ -109,7 +132,9 @@ class Machine(object):
         self.session = master.session if master else XenAPI.Session("http://%s" % self.address)
         if not master:
             self.session.login_with_password("root", PASSWORD, "1.0", "tests")
-        while self.host_uuid not in [record["uuid"] for record in self.session.xenapi.host.get_all_records().values()]:
+        while self.host_uuid not in [
+            record["uuid"] for record in self.session.xenapi.host.get_all_records().values()
+        ]:
             assert time.time() < deadline, "it has not joined the pool"
             time.sleep(0.02)
         return self
@@ -120,9 +145,15 @@ class Machine(object):
             self.process.wait()
 
     def call(self, fn, **arguments):
-        """Call a function of the plugin as a script does and return its reply, parsed. Raises XenAPI.Failure."""
+        """Call a function of the plugin as a script does and return its reply, parsed. Raises
+        XenAPI.Failure.
+        """
         xenapi = self.session.xenapi
-        return json.loads(xenapi.host.call_plugin(xenapi.host.get_by_uuid(self.host_uuid), "xsraid", fn, arguments))
+        return json.loads(
+            xenapi.host.call_plugin(
+                xenapi.host.get_by_uuid(self.host_uuid), "xsraid", fn, arguments
+            )
+        )
 
     def refusal(self, fn, **arguments):
         """Return [code, parameters ...] of a call that must fail."""
@@ -144,7 +175,14 @@ def running_machine(tmpdir_factory):
 @pytest.fixture
 def machine(running_machine):
     """The machine with the files of a fresh one."""
-    for name in ("etc/mdadm.conf", "etc/xsraid.conf", "etc/ssmtp/ssmtp.conf", "etc/ssmtp/revaliases", "run/systemctl.log", "run/mdadm.log"):
+    for name in (
+        "etc/mdadm.conf",
+        "etc/xsraid.conf",
+        "etc/ssmtp/ssmtp.conf",
+        "etc/ssmtp/revaliases",
+        "run/systemctl.log",
+        "run/mdadm.log",
+    ):
         if os.path.exists(running_machine.path(name)):
             os.unlink(running_machine.path(name))
     for name in os.listdir(running_machine.path("block")):
@@ -155,14 +193,18 @@ def machine(running_machine):
 
 
 class Sysfs(object):
-    """Builds /sys/block and udev's database of a machine. Values are as a 4.19 kernel printed them."""
+    """Builds /sys/block and udev's database of a machine. Values are as a 4.19 kernel printed
+    them.
+    """
 
     def __init__(self, machine):
         self.machine = machine
 
     def attributes(self, name, **values):
         for key, value in values.items():
-            path = self.machine.path("block/%s/%s" % (name, key.replace("__", "/").replace("_DASH_", "-")))
+            path = self.machine.path(
+                "block/%s/%s" % (name, key.replace("__", "/").replace("_DASH_", "-"))
+            )
             if not os.path.isdir(os.path.dirname(path)):
                 os.makedirs(os.path.dirname(path))
             with open(path, "w") as attribute:
@@ -199,7 +241,13 @@ class Sysfs(object):
             "E:ID_WWN=0x5000" + serial,
         )
 
-    def array(self, name="md0", number="9:0", members=(("sda", "in_sync", 0), ("sdb", "in_sync", 1)), **more):
+    def array(
+        self,
+        name="md0",
+        number="9:0",
+        members=(("sda", "in_sync", 0), ("sdb", "in_sync", 1)),
+        **more,
+    ):
         values = {
             "dev": number,
             "size": 260096,
@@ -224,8 +272,9 @@ class Sysfs(object):
                     "md__dev_DASH_%s__state" % member: state,
                     "md__dev_DASH_%s__slot" % member: slot,
                     "md__dev_DASH_%s__errors" % member: 0,
-                    "md__dev_DASH_%s__block__dev" % member: "8:%d" % (16 * (ord(member[-1]) - ord("a"))),
-                }
+                    "md__dev_DASH_%s__block__dev" % member: "8:%d"
+                    % (16 * (ord(member[-1]) - ord("a"))),
+                },
             )
         self.udev(number, "E:MD_LEVEL=raid1", "E:MD_UUID=" + UUID, "E:MD_NAME=any:%s" % name)
 

@@ -1,4 +1,6 @@
-"""The command line under each Python that a dom0 has: over the local socket, and over the network as from another host."""
+"""The command line under each Python that a dom0 has: over the local socket, and over the network
+as from another host.
+"""
 
 import json
 import os
@@ -13,23 +15,40 @@ from xsraid import __version__
 
 @pytest.fixture
 def xsraid(machine):
-    """Return a function that runs the command in the machine's dom0 and returns (status, out, err); secrets: for its standard input."""
+    """Return a function that runs the command in the machine's dom0 and returns (status, out, err);
+    secrets: for its standard input.
+    """
     spaces = ["--mount"] if os.geteuid() == 0 else ["--user", "--preserve-credentials", "--mount"]
-    command = ["nsenter", "--target", str(machine.process.pid)] + spaces + ["--wd=/", "--", sys.executable, "-m", "xsraid_cli"]
+    command = (
+        ["nsenter", "--target", str(machine.process.pid)]
+        + spaces
+        + ["--wd=/", "--", sys.executable, "-m", "xsraid_cli"]
+    )
     environment = dict(os.environ, PYTHONPATH=PROJECT, LC_ALL="C")
 
     def run(*words, **given):
-        process = subprocess.Popen(command + list(words), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment)
+        process = subprocess.Popen(
+            command + list(words),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=environment,
+        )
         out, err = process.communicate(given.get("secrets", "").encode("utf-8"))
         return process.returncode, out.decode("utf-8"), err.decode("utf-8")
+
     return run
 
 
 def test_on_the_host_itself(xsraid, sysfs):
     sysfs.array()
-    assert xsraid("status") == (0, "ARRAY  LEVEL  SIZE     HEALTH   REDUNDANCY                 SR\n"
-                                   "md0    raid1  127 MiB  optimal  one more failure survived  -\n"
-                                   "  md0 has no line in /etc/mdadm.conf: xsraid adopt md0\n", "")
+    assert xsraid("status") == (
+        0,
+        "ARRAY  LEVEL  SIZE     HEALTH   REDUNDANCY                 SR\n"
+        "md0    raid1  127 MiB  optimal  one more failure survived  -\n"
+        "  md0 has no line in /etc/mdadm.conf: xsraid adopt md0\n",
+        "",
+    )
     status, out, _ = xsraid("status", "md0", "--json")
     assert status == 0
     assert json.loads(out)["arrays"][0]["device"] == "/dev/md0"
@@ -38,20 +57,27 @@ def test_on_the_host_itself(xsraid, sysfs):
 
 
 def test_a_refusal_with_letters_that_ascii_lacks(xsraid, machine):
-    assert xsraid("status", u"m\xfcll".encode("utf-8"))[::2] == (
-        1, u"xsraid: 'm\xfcll': no array of this host has this node, name or uuid. `xsraid status` shows those there are.\n")
+    assert xsraid("status", "m\xfcll".encode("utf-8"))[::2] == (
+        1,
+        "xsraid: 'm\xfcll': no array of this host has this node, name or uuid. `xsraid status` "
+        "shows those there are.\n",
+    )
 
 
 def test_a_host_whose_name_has_letters_that_ascii_lacks(xsraid, machine):
     xenapi = machine.session.xenapi
     ref = xenapi.host.get_by_uuid(machine.host_uuid)
-    xenapi.host.set_name_label(ref, u"d\xf6m0")
+    xenapi.host.set_name_label(ref, "d\xf6m0")
     try:
-        assert xsraid("status", "--host", u"d\xf6m0".encode("utf-8"))[0] == 0
-        assert xsraid("status", "--host", u"d\xf6m1".encode("utf-8")) == (2, "", u"xsraid: The pool has no host d\xf6m1.\nThis pool has d\xf6m0.\n")
+        assert xsraid("status", "--host", "d\xf6m0".encode("utf-8"))[0] == 0
+        assert xsraid("status", "--host", "d\xf6m1".encode("utf-8")) == (
+            2,
+            "",
+            "xsraid: The pool has no host d\xf6m1.\nThis pool has d\xf6m0.\n",
+        )
         machine.write("plugins/xsraid.aside", machine.read("plugins/xsraid"))
         os.unlink(machine.path("plugins/xsraid"))
-        assert xsraid("status")[2].startswith(u"xsraid: xsraid is not installed on d\xf6m0.")
+        assert xsraid("status")[2].startswith("xsraid: xsraid is not installed on d\xf6m0.")
     finally:
         xenapi.host.set_name_label(ref, "dom0")
         os.rename(machine.path("plugins/xsraid.aside"), machine.path("plugins/xsraid"))
@@ -71,8 +97,19 @@ def test_over_the_network(xsraid, machine, sysfs):
 
 
 def test_a_mail_password_becomes_a_secret(xsraid, machine):
-    words = ["alerts", "set", "--mail-to", "a@example.com", "--mail-from", "b@example.com", "--smtp-host", "smtp.example.com", "--smtp-user", "b"]
-    status, out, err = xsraid(*words + ["--smtp-password-fd", "0", "--yes"], secrets=u"p\xe4ss\n")
+    words = [
+        "alerts",
+        "set",
+        "--mail-to",
+        "a@example.com",
+        "--mail-from",
+        "b@example.com",
+        "--smtp-host",
+        "smtp.example.com",
+        "--smtp-user",
+        "b",
+    ]
+    status, out, err = xsraid(*words + ["--smtp-password-fd", "0", "--yes"], secrets="p\xe4ss\n")
     assert status == 0, err
     assert "smtp password set  yes" in out, err
-    assert u"AuthPass=p\xe4ss\n" in machine.read("etc/ssmtp/ssmtp.conf")
+    assert "AuthPass=p\xe4ss\n" in machine.read("etc/ssmtp/ssmtp.conf")

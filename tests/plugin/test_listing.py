@@ -38,8 +38,28 @@ def test_a_healthy_array(machine, sysfs):
         "configured": False,
         "sr": None,
         "members": [
-            dict({"device": "/dev/sda", "serial": "Z1Z0", "slot": 0, "state": "active", "errors": 0, "being_replaced": False}, **nothing),
-            dict({"device": "/dev/sdb", "serial": "Z1Z1", "slot": 1, "state": "active", "errors": 0, "being_replaced": False}, **nothing),
+            dict(
+                {
+                    "device": "/dev/sda",
+                    "serial": "Z1Z0",
+                    "slot": 0,
+                    "state": "active",
+                    "errors": 0,
+                    "being_replaced": False,
+                },
+                **nothing,
+            ),
+            dict(
+                {
+                    "device": "/dev/sdb",
+                    "serial": "Z1Z1",
+                    "slot": 1,
+                    "state": "active",
+                    "errors": 0,
+                    "being_replaced": False,
+                },
+                **nothing,
+            ),
         ],
     }
 
@@ -53,7 +73,12 @@ def test_rebuilding_with_progress(machine, sysfs):
     )
     array = one(machine)
     assert (array["health"], array["redundancy_left"]) == ("rebuilding", 0)
-    assert array["sync"] == {"action": "recover", "done_ratio": 0.25, "speed_bytes_s": 1048576, "remaining_s": 48}
+    assert array["sync"] == {
+        "action": "recover",
+        "done_ratio": 0.25,
+        "speed_bytes_s": 1048576,
+        "remaining_s": 48,
+    }
     assert [(member["device"], member["state"]) for member in array["members"]] == [
         ("/dev/sda", "active"),
         ("/dev/sdc", "rebuilding"),
@@ -67,7 +92,9 @@ def test_a_member_without_redundancy_whose_disk_is_gone(machine, sysfs):
     assert (one(machine)["health"], one(machine)["redundancy_left"]) == ("no_redundancy", 0)
     os.unlink(machine.path("block/md0/md/dev-sdb/block/dev"))
     assert (one(machine)["health"], [member["state"] for member in one(machine)["members"]]) == (
-        "failed", ["active", "missing", "faulty"])
+        "failed",
+        ["active", "missing", "faulty"],
+    )
 
 
 @pytest.mark.parametrize(
@@ -76,8 +103,16 @@ def test_a_member_without_redundancy_whose_disk_is_gone(machine, sysfs):
         ("degraded", (("sda", "in_sync", 0),), {}),
         ("failed", (("sda", "faulty", "none"),), {}),
         ("inactive", (("sda", "spare", "none"),), {"md__array_state": "inactive"}),
-        ("resyncing", (("sda", "in_sync", 0), ("sdb", "in_sync", 1)), {"md__sync_action": "resync", "md__sync_completed": "delayed"}),
-        ("checking", (("sda", "in_sync", 0), ("sdb", "in_sync", 1)), {"md__sync_action": "check", "md__sync_completed": "0 / 0"}),
+        (
+            "resyncing",
+            (("sda", "in_sync", 0), ("sdb", "in_sync", 1)),
+            {"md__sync_action": "resync", "md__sync_completed": "delayed"},
+        ),
+        (
+            "checking",
+            (("sda", "in_sync", 0), ("sdb", "in_sync", 1)),
+            {"md__sync_action": "check", "md__sync_completed": "0 / 0"},
+        ),
         ("no_redundancy", (("sda", "in_sync", 0), ("sdb", "in_sync", 1)), {"md__level": "raid0"}),
         ("failed", (("sda", "in_sync", 0),), {"md__level": "raid0"}),
     ],
@@ -87,13 +122,36 @@ def test_health_in_one_word(machine, sysfs, health, members, more):
     assert one(machine)["health"] == health
 
 
-@pytest.mark.parametrize("more,health,key,words", [
-    ({"md__array_state": "readonly"}, "read_only", "read_only", "`mdadm --readwrite /dev/md0`"),
-    ({"md__array_state": "readonly", "md__level": "raid0"}, "read_only", "read_only", "`mdadm --readwrite /dev/md0`"),
-    ({"md__sync_action": "frozen"}, "frozen", "frozen", "`echo idle > /sys/block/md0/md/sync_action`"),
-    ({"md__sync_action": "check", "md__sync_max": "1024"}, "checking", "sync_held", "`echo max > /sys/block/md0/md/sync_max`"),
-    ({"md__dev_DASH_sda__bad_blocks": "100 8"}, "optimal", "bad_blocks", "bad blocks on members (/dev/sda)"),
-])
+@pytest.mark.parametrize(
+    "more,health,key,words",
+    [
+        ({"md__array_state": "readonly"}, "read_only", "read_only", "`mdadm --readwrite /dev/md0`"),
+        (
+            {"md__array_state": "readonly", "md__level": "raid0"},
+            "read_only",
+            "read_only",
+            "`mdadm --readwrite /dev/md0`",
+        ),
+        (
+            {"md__sync_action": "frozen"},
+            "frozen",
+            "frozen",
+            "`echo idle > /sys/block/md0/md/sync_action`",
+        ),
+        (
+            {"md__sync_action": "check", "md__sync_max": "1024"},
+            "checking",
+            "sync_held",
+            "`echo max > /sys/block/md0/md/sync_max`",
+        ),
+        (
+            {"md__dev_DASH_sda__bad_blocks": "100 8"},
+            "optimal",
+            "bad_blocks",
+            "bad blocks on members (/dev/sda)",
+        ),
+    ],
+)
 def test_what_is_out_of_the_ordinary_is_told(machine, sysfs, more, health, key, words):
     sysfs.array(**more)
     record = one(machine)
@@ -102,11 +160,23 @@ def test_what_is_out_of_the_ordinary_is_told(machine, sysfs, more, health, key, 
     assert words in record["summary"]
 
 
-@pytest.mark.parametrize("version,health", [
-    ("external:ddf", "container"), ("external:imsm", "container"), ("external:/md127/0", "inactive"), ("external:-md127/0", "inactive"),
-    ("1.2", "inactive")])
+@pytest.mark.parametrize(
+    "version,health",
+    [
+        ("external:ddf", "container"),
+        ("external:imsm", "container"),
+        ("external:/md127/0", "inactive"),
+        ("external:-md127/0", "inactive"),
+        ("1.2", "inactive"),
+    ],
+)
 def test_a_container_of_firmware_raid_waits_for_nobody(machine, sysfs, version, health):
-    sysfs.array(md__array_state="inactive", md__level="", md__metadata_version=version, members=(("sda", "spare", "none"),))
+    sysfs.array(
+        md__array_state="inactive",
+        md__level="",
+        md__metadata_version=version,
+        members=(("sda", "spare", "none"),),
+    )
     assert one(machine)["health"] == health
 
 
@@ -124,9 +194,21 @@ def test_a_mirror_of_eight_with_two_members(machine, sysfs):
         ("linear", "abc", "no_redundancy", 0, "the failure of any one of them loses data"),
         ("linear", "ab", "failed", 0, "cannot serve"),
         ("faulty", "abc", "no_redundancy", 0, "the failure of any one of them loses data"),
-        ("multipath", "abc", "unknown", 0, "how many failures an array of the level multipath survives is not known"),
+        (
+            "multipath",
+            "abc",
+            "unknown",
+            0,
+            "how many failures an array of the level multipath survives is not known",
+        ),
         ("multipath", "ab", "degraded", 0, "no further failure is survived"),
-        ("raid7", "abc", "unknown", 0, "how many failures an array of the level raid7 survives is not known"),
+        (
+            "raid7",
+            "abc",
+            "unknown",
+            0,
+            "how many failures an array of the level raid7 survives is not known",
+        ),
         ("raid0", "abc", "no_redundancy", 0, "the failure of any one of them loses data"),
     ],
 )
@@ -140,10 +222,18 @@ def test_levels_that_others_make(machine, sysfs, level, members, health, left, s
 
 def test_configured_and_missing_arrays(machine, sysfs):
     sysfs.array()
-    machine.write("etc/mdadm.conf", "ARRAY /dev/md0 UUID=%s\nARRAY /dev/md/gone UUID=99999999-0000-0000-0000-000000000000\n" % UUID)
+    machine.write(
+        "etc/mdadm.conf",
+        "ARRAY /dev/md0 UUID=%s\nARRAY /dev/md/gone UUID=99999999-0000-0000-0000-000000000000\n"
+        % UUID,
+    )
     here, gone = machine.call("list_arrays")["arrays"]
     assert here["configured"]
-    assert (gone["health"], gone["device"], gone["uuid"]) == ("missing", "/dev/md/gone", "99999999:00000000:00000000:00000000")
+    assert (gone["health"], gone["device"], gone["uuid"]) == (
+        "missing",
+        "/dev/md/gone",
+        "99999999:00000000:00000000:00000000",
+    )
     for name in ("md0", "/dev/md0", UUID, UUID.replace(":", "-")):
         assert machine.call("list_arrays", array=name)["arrays"] == [here]
     assert machine.refusal("list_arrays", array="md1")[:2] == ["XSRAID_UNKNOWN_ARRAY", "md1"]
@@ -153,10 +243,22 @@ def test_the_sr_on_an_array(machine, sysfs):
     sysfs.array()
     xenapi = machine.session.xenapi
     host = xenapi.host.get_all()[0]
-    sr = xenapi.SR.introduce("0d6e8c6e-7f3e-4a6c-8f0e-111111111111", "Local RAID1", "", "lvm", "user", False, {})
-    pbd = xenapi.PBD.create({"host": host, "SR": sr, "device_config": {"device": "/dev/disk/by-id/md-uuid-" + UUID}, "other_config": {}})
+    sr = xenapi.SR.introduce(
+        "0d6e8c6e-7f3e-4a6c-8f0e-111111111111", "Local RAID1", "", "lvm", "user", False, {}
+    )
+    pbd = xenapi.PBD.create(
+        {
+            "host": host,
+            "SR": sr,
+            "device_config": {"device": "/dev/disk/by-id/md-uuid-" + UUID},
+            "other_config": {},
+        }
+    )
     try:
-        assert one(machine)["sr"] == {"uuid": "0d6e8c6e-7f3e-4a6c-8f0e-111111111111", "name_label": "Local RAID1"}
+        assert one(machine)["sr"] == {
+            "uuid": "0d6e8c6e-7f3e-4a6c-8f0e-111111111111",
+            "name_label": "Local RAID1",
+        }
     finally:
         xenapi.PBD.destroy(pbd)
         xenapi.SR.forget(sr)
@@ -187,7 +289,11 @@ def test_disks_as_they_are(machine, sysfs):
 
 
 def test_a_disk_that_cannot_be_looked_at_is_not_usable(machine, sysfs):
-    machine.tool("wipefs", "echo 'wipefs: error: /dev/sdc: probing initialization failed: Input/output error' >&2; exit 1")
+    machine.tool(
+        "wipefs",
+        "echo 'wipefs: error: /dev/sdc: probing initialization failed: Input/output error' "
+        ">&2; exit 1",
+    )
     disk = machine.call("list_disks")["disks"][2]
     assert not disk["usable"]
     assert [refusal["reason"] for refusal in disk["refusals"]] == ["UNREADABLE"]
@@ -201,17 +307,32 @@ def test_no_tool_is_no_empty_answer(machine, sysfs):
         assert "there is no wipefs" in reasons[0]["detail"]
 
 
-def test_an_array_that_is_being_reshaped_is_safe_in_its_old_shape_and_in_its_new_one(machine, sysfs):
-    """RAID10 from 4 members to 5: each disk now has its mate beside it, and most of the data is there still in pairs."""
+def test_an_array_that_is_being_reshaped_is_safe_in_its_old_shape_and_in_its_new_one(
+    machine, sysfs
+):
+    """RAID10 from 4 members to 5: each disk now has its mate beside it, and most of the data is
+    there still in pairs.
+    """
     slots = [("sd" + letter, "in_sync", slot) for slot, letter in enumerate("abcde")]
-    reshaping = {"md__level": "raid10", "md__raid_disks": "5 (4)", "md__layout": "258", "md__sync_action": "reshape"}
+    reshaping = {
+        "md__level": "raid10",
+        "md__raid_disks": "5 (4)",
+        "md__layout": "258",
+        "md__sync_action": "reshape",
+    }
     sysfs.array(members=slots, **reshaping)
     array = one(machine)
     assert (array["health"], array["redundancy_left"], len(array["members"])) == ("resyncing", 1, 5)
 
 
 def test_a_reshape_that_was_cut_off_goes_on_with_the_first_write(machine, sysfs):
-    sysfs.array(md__level="raid5", md__array_state="read-auto", md__sync_action="idle", md__reshape_position="3072", md__raid_disks="2 (1)")
+    sysfs.array(
+        md__level="raid5",
+        md__array_state="read-auto",
+        md__sync_action="idle",
+        md__reshape_position="3072",
+        md__raid_disks="2 (1)",
+    )
     assert one(machine)["sync"]["action"] == "reshape"
 
 
@@ -229,15 +350,28 @@ def test_a_missing_array_has_all_keys_too(machine, sysfs):
     assert missing["health"] == "missing"
 
 
-MEMBER = ["E:ID_FS_TYPE=linux_raid_member", "E:ID_FS_UUID=" + UUID.replace(":", "-"), "E:ID_FS_LABEL=any:mine", "S:disk/by-id/wwn-0x5000A"]
+MEMBER = [
+    "E:ID_FS_TYPE=linux_raid_member",
+    "E:ID_FS_UUID=" + UUID.replace(":", "-"),
+    "E:ID_FS_LABEL=any:mine",
+    "S:disk/by-id/wwn-0x5000A",
+]
 
 
-@pytest.mark.parametrize("path,text", [
-    ("mdadm.conf", "ARRAY /dev/md5 name=md0\n"), ("mdadm.conf", "ARRAY devices=/dev/sda,/dev/sdx\n"),
-    ("mdadm.conf", "ARRAY <ignore> UUID=%s\n" % UUID),
-    ("mdadm.conf", "ARRAY /dev/md0\n\n# disks of 2019\n   UUID=%s\n" % UUID), ("mdadm.conf", "ARRAY /dev/md0 UUID=%s\r\n" % UUID),
-    ("mdadm.conf", "ARRAY devices=/dev/disk/by-id/wwn-*\n"), ("mdadm.conf.d/x.conf", "ARRAY /dev/md0 UUID=%s" % UUID),
-    ("mdadm/mdadm.conf", "ARRAY name=any:md0\n"), ("mdadm/mdadm.conf.d/x.conf", "ARRAY name=any:md0\n")])
+@pytest.mark.parametrize(
+    "path,text",
+    [
+        ("mdadm.conf", "ARRAY /dev/md5 name=md0\n"),
+        ("mdadm.conf", "ARRAY devices=/dev/sda,/dev/sdx\n"),
+        ("mdadm.conf", "ARRAY <ignore> UUID=%s\n" % UUID),
+        ("mdadm.conf", "ARRAY /dev/md0\n\n# disks of 2019\n   UUID=%s\n" % UUID),
+        ("mdadm.conf", "ARRAY /dev/md0 UUID=%s\r\n" % UUID),
+        ("mdadm.conf", "ARRAY devices=/dev/disk/by-id/wwn-*\n"),
+        ("mdadm.conf.d/x.conf", "ARRAY /dev/md0 UUID=%s" % UUID),
+        ("mdadm/mdadm.conf", "ARRAY name=any:md0\n"),
+        ("mdadm/mdadm.conf.d/x.conf", "ARRAY name=any:md0\n"),
+    ],
+)
 def test_an_array_that_any_line_of_any_file_knows_is_configured(machine, sysfs, path, text):
     sysfs.array()
     sysfs.udev("8:0", *MEMBER)
@@ -257,18 +391,32 @@ def test_an_array_with_old_superblocks_is_configured_by_its_number(machine, sysf
     machine.write("etc/mdadm.conf", "ARRAY /dev/md0 super-minor=7\n")
     assert one(machine)["configured"]
     machine.write("etc/mdadm.conf", "ARRAY /dev/md7 super-minor=0\n")
-    assert [record["configured"] for record in machine.call("list_arrays")["arrays"]] == [False, True]
+    assert [record["configured"] for record in machine.call("list_arrays")["arrays"]] == [
+        False,
+        True,
+    ]
 
 
-@pytest.mark.parametrize("words,device", [("/dev/md5 name=any:mine", "/dev/md5"), ("/dev/md/x devices=/dev/sd[ab]", "/dev/md/x"),
-                                          ("name=any:mine", "/dev/disk/by-id/md-uuid-" + UUID)])
+@pytest.mark.parametrize(
+    "words,device",
+    [
+        ("/dev/md5 name=any:mine", "/dev/md5"),
+        ("/dev/md/x devices=/dev/sd[ab]", "/dev/md/x"),
+        ("name=any:mine", "/dev/disk/by-id/md-uuid-" + UUID),
+    ],
+)
 def test_a_stopped_array_that_is_known_without_its_uuid_is_missing(machine, sysfs, words, device):
     for name, number in (("sda", "8:0"), ("sdb", "8:16")):
         sysfs.attributes(name, dev=number, size=131072)
         sysfs.udev(number, *MEMBER)
     machine.write("etc/mdadm.conf", "ARRAY %s\n" % words)
     record = one(machine)
-    assert (record["device"], record["uuid"], record["health"], record["configured"]) == (device, UUID, "missing", True)
+    assert (record["device"], record["uuid"], record["health"], record["configured"]) == (
+        device,
+        UUID,
+        "missing",
+        True,
+    )
     assert record["by_id"] == "/dev/disk/by-id/md-uuid-" + UUID
     assert machine.call("list_arrays", array=UUID)["arrays"] == [record]
     machine.write("etc/mdadm.conf", "ARRAY %s\nARRAY /dev/md0 UUID=%s\n" % (words, UUID))
@@ -279,10 +427,17 @@ def test_a_stopped_array_that_is_known_without_its_uuid_is_missing(machine, sysf
 
 def test_a_line_that_finds_nothing_is_shown_with_its_node(machine, sysfs):
     sysfs.array()
-    others = "ARRAY /dev/md9 name=gone\nARRAY name=any:lost\nARRAY devices=/dev/sdz\nARRAY /dev/md8\n"
+    others = (
+        "ARRAY /dev/md9 name=gone\nARRAY name=any:lost\nARRAY devices=/dev/sdz\nARRAY /dev/md8\n"
+    )
     machine.write("etc/mdadm.conf", "ARRAY /dev/md0 UUID=%s\n%s" % (UUID, others))
     records = machine.call("list_arrays")["arrays"]
-    assert [(record["device"], record["name"], record["uuid"], record["by_id"], record["health"]) for record in records[1:]] == [
-        ("/dev/md9", "md9", None, None, "missing"), ("/dev/md/lost", "lost", None, None, "missing")]
+    assert [
+        (record["device"], record["name"], record["uuid"], record["by_id"], record["health"])
+        for record in records[1:]
+    ] == [
+        ("/dev/md9", "md9", None, None, "missing"),
+        ("/dev/md/lost", "lost", None, None, "missing"),
+    ]
     assert records[0]["device"] == "/dev/md0"
     assert set(records[1]) == set(md_state.KEYS)

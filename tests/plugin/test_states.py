@@ -1,4 +1,6 @@
-"""What arrays are besides whole and degraded, and what is refused or done first because of it. md is played, and what mdadm was asked is seen."""
+"""What arrays are besides whole and degraded, and what is refused or done first because of it. md
+is played, and what mdadm was asked is seen.
+"""
 
 import os
 
@@ -7,7 +9,17 @@ import pytest
 from conftest import UUID
 
 VOLUME_UUID = "11111111:22222222:33333333:44444444"
-CHANGES = ("--stop", "--zero-superblock", "--add", "--remove", "--replace", "--grow", "--set-faulty", "--readwrite", "--action")
+CHANGES = (
+    "--stop",
+    "--zero-superblock",
+    "--add",
+    "--remove",
+    "--replace",
+    "--grow",
+    "--set-faulty",
+    "--readwrite",
+    "--action",
+)
 
 
 def one(machine, array="md0"):
@@ -17,14 +29,23 @@ def one(machine, array="md0"):
 
 def asked(machine):
     """What mdadm was asked to change, in order."""
-    lines = machine.read("run/mdadm.log").splitlines() if os.path.exists(machine.path("run/mdadm.log")) else []
+    lines = (
+        machine.read("run/mdadm.log").splitlines()
+        if os.path.exists(machine.path("run/mdadm.log"))
+        else []
+    )
     return [line for line in lines if any(word in line for word in CHANGES)]
 
 
 def firmware_raid(machine, sysfs):
     """A container md127 of sda and sdb, and the volume md0 in it."""
     both = (("sda", "spare", "none"), ("sdb", "spare", "none"))
-    container = {"md__array_state": "inactive", "md__level": "", "md__metadata_version": "external:imsm", "md__raid_disks": 0}
+    container = {
+        "md__array_state": "inactive",
+        "md__level": "",
+        "md__metadata_version": "external:imsm",
+        "md__raid_disks": 0,
+    }
     sysfs.array("md127", "9:127", both, **container)
     sysfs.array(md__metadata_version="external:/md127/0")
     sysfs.udev("9:0", "E:MD_UUID=" + VOLUME_UUID, "E:MD_NAME=Volume0")
@@ -41,10 +62,18 @@ CALLS_ON_MEMBERS = [
 def test_firmware_raid_is_a_container_and_its_volumes(machine, sysfs):
     firmware_raid(machine, sysfs)
     volume, container = machine.call("list_arrays")["arrays"]
-    assert (container["health"], container["level"], container["redundancy_left"]) == ("container", "container", None)
+    assert (container["health"], container["level"], container["redundancy_left"]) == (
+        "container",
+        "container",
+        None,
+    )
     assert "container" not in container
     assert "nothing needs to be done" in container["summary"]
-    assert (volume["health"], volume["level"], volume["container"]) == ("optimal", "raid1", "/dev/md127")
+    assert (volume["health"], volume["level"], volume["container"]) == (
+        "optimal",
+        "raid1",
+        "/dev/md127",
+    )
 
 
 @pytest.mark.parametrize("version", ["external:/md127/0", "external:-md127/0"])
@@ -73,15 +102,28 @@ def test_firmware_raid_is_not_deleted(machine, sysfs, array, confirm):
     assert asked(machine) == []
 
 
-@pytest.mark.parametrize("line", ["ARRAY /dev/md/box metadata=imsm UUID=", "ARRAY /dev/md/box container=%s member=0 UUID=" % VOLUME_UUID])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "ARRAY /dev/md/box metadata=imsm UUID=",
+        "ARRAY /dev/md/box container=%s member=0 UUID=" % VOLUME_UUID,
+    ],
+)
 def test_nor_is_firmware_raid_that_is_missing(machine, sysfs, line):
     machine.write("etc/mdadm.conf", line + UUID + "\n")
-    assert machine.refusal("delete_array", array=UUID, confirm="box")[:2] == ["XSRAID_BAD_ARGUMENT", "array"]
+    assert machine.refusal("delete_array", array=UUID, confirm="box")[:2] == [
+        "XSRAID_BAD_ARGUMENT",
+        "array",
+    ]
     assert asked(machine) == []
     assert UUID in machine.read("etc/mdadm.conf")
 
 
-@pytest.mark.parametrize("function,arguments", [("check_array", {"action": "start"}), ("create_sr", {}), ("adopt_array", {})] + CALLS_ON_MEMBERS)
+@pytest.mark.parametrize(
+    "function,arguments",
+    [("check_array", {"action": "start"}), ("create_sr", {}), ("adopt_array", {})]
+    + CALLS_ON_MEMBERS,
+)
 def test_nothing_is_done_to_a_container(machine, sysfs, function, arguments):
     firmware_raid(machine, sysfs)
     refused = machine.refusal(function, array="md127", **arguments)
@@ -100,8 +142,14 @@ esac
 ONE_FAILED = (("sda", "in_sync", 0), ("sdb", "faulty", "none"))
 
 
-@pytest.mark.parametrize("function,arguments", CALLS_ON_MEMBERS + [
-    ("check_array", {"action": "start"}), ("fail_disk", {"disk": "/dev/sda", "confirm": "Z1Z0"})])
+@pytest.mark.parametrize(
+    "function,arguments",
+    CALLS_ON_MEMBERS
+    + [
+        ("check_array", {"action": "start"}),
+        ("fail_disk", {"disk": "/dev/sda", "confirm": "Z1Z0"}),
+    ],
+)
 def test_a_read_only_array_stays_as_it_is(machine, sysfs, function, arguments):
     machine.tool("mdadm", PLAYED)
     sysfs.array(members=ONE_FAILED, md__array_state="readonly")
@@ -111,24 +159,42 @@ def test_a_read_only_array_stays_as_it_is(machine, sysfs, function, arguments):
     assert asked(machine) == []
 
 
-@pytest.mark.parametrize("pending,action", [({"md__resync_start": 2048}, "resync"), ({"md__reshape_position": 2048}, "reshape")])
+@pytest.mark.parametrize(
+    "pending,action",
+    [({"md__resync_start": 2048}, "resync"), ({"md__reshape_position": 2048}, "reshape")],
+)
 def test_what_waits_for_the_first_write_says_so(machine, sysfs, pending, action):
     sysfs.array(md__array_state="read-auto", **pending)
     record = one(machine)
-    assert (record["health"], record["sync"]["action"], record["sync_pending"]) == ("resyncing", action, True)
-    assert "begins with the first write to the array, or with `mdadm --readwrite /dev/md0`" in record["summary"]
+    assert (record["health"], record["sync"]["action"], record["sync_pending"]) == (
+        "resyncing",
+        action,
+        True,
+    )
+    assert (
+        "begins with the first write to the array, or with `mdadm --readwrite /dev/md0`"
+        in record["summary"]
+    )
 
 
 FOUR = tuple(("sd" + letter, "in_sync", slot) for slot, letter in enumerate("abcd"))
 
 
 @pytest.mark.parametrize("level,left", [("raid5", 1), ("raid6", 2), ("raid10", 1)])
-@pytest.mark.parametrize("state,is_needed", [
-    ({"md__sync_action": "resync"}, True), ({"md__sync_action": "resync", "md__sync_completed": "delayed"}, True),
-    ({"md__array_state": "read-auto", "md__resync_start": 2048}, True), ({"md__sync_action": "frozen", "md__resync_start": 2048}, True),
-    ({"md__sync_action": "idle", "md__resync_start": 0}, True), ({"md__sync_action": "check", "md__resync_start": "none"}, False),
-    ({"md__sync_action": "repair"}, False), ({"md__sync_action": "idle", "md__resync_start": "none"}, False),
-    ({"md__array_state": "read-auto", "md__resync_start": "none"}, False)])
+@pytest.mark.parametrize(
+    "state,is_needed",
+    [
+        ({"md__sync_action": "resync"}, True),
+        ({"md__sync_action": "resync", "md__sync_completed": "delayed"}, True),
+        ({"md__array_state": "read-auto", "md__resync_start": 2048}, True),
+        ({"md__sync_action": "frozen", "md__resync_start": 2048}, True),
+        ({"md__sync_action": "idle", "md__resync_start": 0}, True),
+        ({"md__sync_action": "check", "md__resync_start": "none"}, False),
+        ({"md__sync_action": "repair"}, False),
+        ({"md__sync_action": "idle", "md__resync_start": "none"}, False),
+        ({"md__array_state": "read-auto", "md__resync_start": "none"}, False),
+    ],
+)
 def test_parity_that_may_be_wrong_is_no_redundancy(machine, sysfs, level, left, state, is_needed):
     """Copies are: whichever of them is read after an unclean stop, it was written as a whole."""
     is_parity = level != "raid10"
@@ -136,24 +202,47 @@ def test_parity_that_may_be_wrong_is_no_redundancy(machine, sysfs, level, left, 
     assert one(machine)["redundancy_left"] == (0 if is_needed and is_parity else left)
     for policy in ("ppl", "journal") if is_parity else ():
         journal = (("sde", "in_sync,journal", "journal"),) if policy == "journal" else ()
-        sysfs.array(members=FOUR + journal, md__level=level, md__raid_disks=4, md__consistency_policy=policy, **state)
+        sysfs.array(
+            members=FOUR + journal,
+            md__level=level,
+            md__raid_disks=4,
+            md__consistency_policy=policy,
+            **state,
+        )
         assert one(machine)["redundancy_left"] == left
 
 
 @pytest.mark.parametrize("function,more", [("fail_disk", {"confirm": "Z1Z0"}), ("remove_disk", {})])
 def test_no_member_is_given_up_while_parity_may_be_wrong(machine, sysfs, function, more):
     machine.tool("mdadm", PLAYED)
-    sysfs.array(members=FOUR, md__level="raid5", md__raid_disks=4, md__sync_action="resync", md__resync_start=2048)
+    sysfs.array(
+        members=FOUR,
+        md__level="raid5",
+        md__raid_disks=4,
+        md__sync_action="resync",
+        md__resync_start=2048,
+    )
     refused = machine.refusal(function, array="md0", disk="/dev/sda", **more)
     assert refused[:2] == ["XSRAID_WOULD_LOSE_DATA", "/dev/md0"]
     assert "until its resync ends" in refused[2]
     assert asked(machine) == []
 
 
-@pytest.mark.parametrize("action,advice", [("resync", "list_arrays"), ("reshape", "list_arrays"), ("check", "check_array action=stop"),
-                                           ("repair", "list_arrays")])
-def test_a_serving_member_is_not_replaced_while_md_is_at_something_else(machine, sysfs, action, advice):
-    """md refuses to be told by which disk, and the mark that the member wants a replacement would stay."""
+@pytest.mark.parametrize(
+    "action,advice",
+    [
+        ("resync", "list_arrays"),
+        ("reshape", "list_arrays"),
+        ("check", "check_array action=stop"),
+        ("repair", "list_arrays"),
+    ],
+)
+def test_a_serving_member_is_not_replaced_while_md_is_at_something_else(
+    machine, sysfs, action, advice
+):
+    """md refuses to be told by which disk, and the mark that the member wants a replacement would
+    stay.
+    """
     machine.tool("mdadm", PLAYED)
     sysfs.array(md__sync_action=action)
     refused = machine.refusal("replace_disk", array="md0", disk="/dev/sda", new_disk="/dev/sdc")
@@ -165,11 +254,16 @@ def test_a_serving_member_is_not_replaced_while_md_is_at_something_else(machine,
 def test_an_array_that_nobody_has_written_to_yet_is_as_others_are(machine, sysfs):
     sysfs.array()
     written = one(machine)
-    sysfs.attributes("md0", md__array_state="read-auto", md__resync_start="none", md__reshape_position="none")
+    sysfs.attributes(
+        "md0", md__array_state="read-auto", md__resync_start="none", md__reshape_position="none"
+    )
     assert one(machine) == written
 
 
-@pytest.mark.parametrize("function,arguments", [("check_array", {"action": "start"}), ("grow_array", {"devices": "/dev/sdc"})])
+@pytest.mark.parametrize(
+    "function,arguments",
+    [("check_array", {"action": "start"}), ("grow_array", {"devices": "/dev/sdc"})],
+)
 def test_a_resync_that_waits_for_the_first_write_goes_on(machine, sysfs, function, arguments):
     """What a call says has to end first would never end."""
     machine.tool("mdadm", PLAYED)
@@ -184,22 +278,32 @@ def test_a_spare_that_takes_over_is_filled_without_a_write(machine, sysfs):
     members = (("sda", "in_sync", 0), ("sdb", "in_sync", 1), ("sdc", "spare", "none"))
     sysfs.array(members=members, md__array_state="read-auto", md__sync_action="frozen")
     machine.call("replace_disk", array="md0", disk="/dev/sdb", new_disk="/dev/sdc")
-    assert asked(machine) == ["--readwrite /dev/md0", "--manage /dev/md0 --replace /dev/sdb --with /dev/sdc"]
+    assert asked(machine) == [
+        "--readwrite /dev/md0",
+        "--manage /dev/md0 --replace /dev/sdb --with /dev/sdc",
+    ]
     assert machine.read("block/md0/md/sync_action").startswith("idle")
 
 
 def test_a_frozen_array_does_not_grow_and_says_what_to_do(machine, sysfs):
     sysfs.array(md__sync_action="frozen")
-    assert "`echo idle > /sys/block/md0/md/sync_action`" in machine.refusal("grow_array", array="md0", devices="/dev/sdc")[-1]
+    assert (
+        "`echo idle > /sys/block/md0/md/sync_action`"
+        in machine.refusal("grow_array", array="md0", devices="/dev/sdc")[-1]
+    )
 
 
-@pytest.mark.parametrize("more,is_held", [
-    ({"md__sync_action": "check", "md__sync_max": "1024"}, True),
-    ({"md__sync_action": "recover", "md__sync_max": "1024"}, True),
-    ({"md__sync_action": "check", "md__sync_max": "max"}, False),
-    ({"md__sync_action": "idle", "md__sync_max": "1024"}, False),
-    ({"md__sync_action": "reshape", "md__sync_max": "1024", "md__raid_disks": "2 (1)"}, False),  # mdadm moves it on as it saves what is moved
-])
+@pytest.mark.parametrize(
+    "more,is_held",
+    [
+        ({"md__sync_action": "check", "md__sync_max": "1024"}, True),
+        ({"md__sync_action": "recover", "md__sync_max": "1024"}, True),
+        ({"md__sync_action": "check", "md__sync_max": "max"}, False),
+        ({"md__sync_action": "idle", "md__sync_max": "1024"}, False),
+        # Mdadm moves it on as it saves what is moved.
+        ({"md__sync_action": "reshape", "md__sync_max": "1024", "md__raid_disks": "2 (1)"}, False),
+    ],
+)
 def test_what_somebody_has_stopped_at_a_part_says_so(machine, sysfs, more, is_held):
     sysfs.array(**more)
     record = one(machine)
@@ -207,9 +311,23 @@ def test_what_somebody_has_stopped_at_a_part_says_so(machine, sysfs, more, is_he
     assert ("sync_max" in record["summary"]) is is_held
 
 
-@pytest.mark.parametrize("more", [{}, {"md__level": "raid0"}, {"md__level": "raid7"}, {"md__sync_action": "check"}, {"md__raid_disks": 3}])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"md__level": "raid0"},
+        {"md__level": "raid7"},
+        {"md__sync_action": "check"},
+        {"md__raid_disks": 3},
+    ],
+)
 def test_bad_blocks_are_told_of_whatever_the_health_is(machine, sysfs, more):
-    sysfs.array(md__dev_DASH_sda__bad_blocks="100 8\n2048 1", md__dev_DASH_sdb__bad_blocks="", **more)
+    sysfs.array(
+        md__dev_DASH_sda__bad_blocks="100 8\n2048 1", md__dev_DASH_sdb__bad_blocks="", **more
+    )
     record = one(machine)
     assert record["bad_blocks"] == ["/dev/sda"]
-    assert record["summary"].endswith(" The kernel knows of bad blocks on members (/dev/sda), which hold no data that could be read.")
+    assert record["summary"].endswith(
+        " The kernel knows of bad blocks on members (/dev/sda), which hold no data that could "
+        "be read."
+    )

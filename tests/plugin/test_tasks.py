@@ -1,4 +1,6 @@
-"""What runs on the arrays, as tasks of XAPI: of one that can set a task's progress, and of one that cannot."""
+"""What runs on the arrays, as tasks of XAPI: of one that can set a task's progress, and of one that
+cannot.
+"""
 
 import os
 
@@ -18,8 +20,14 @@ def host(tmpdir):
 
 def record(health="rebuilding", action="recover", done_ratio=0.25, spare="/dev/sdc"):
     members = [{"device": "/dev/sda", "state": "active"}, {"device": spare, "state": "rebuilding"}]
-    return {"uuid": UUID, "device": "/dev/md0", "level": "raid1", "health": health, "members": members,
-            "sync": action and {"action": action, "done_ratio": done_ratio}}
+    return {
+        "uuid": UUID,
+        "device": "/dev/md0",
+        "level": "raid1",
+        "health": health,
+        "members": members,
+        "sync": action and {"action": action, "done_ratio": done_ratio},
+    }
 
 
 @pytest.fixture
@@ -36,7 +44,10 @@ def forget(session):
 
 
 def known_tasks(session):
-    return sorted((task["name_label"], task["status"], task["progress"]) for task in session.xenapi.task.get_all_records().values())
+    return sorted(
+        (task["name_label"], task["status"], task["progress"])
+        for task in session.xenapi.task.get_all_records().values()
+    )
 
 
 def test_from_beginning_to_end(host, session):
@@ -59,8 +70,15 @@ def test_one_that_fails(host, session, after):
     assert known_tasks(session) == [("Rebuilding md0, /dev/sdc", "failure", 0.25)]
 
 
-@pytest.mark.parametrize("action,health,title", [("resync", "resyncing", "Synchronising md0"), ("check", "checking", "Checking md0"),
-                                                 ("reshape", "resyncing", "Reshaping md0"), ("repair", "checking", "Repairing md0")])
+@pytest.mark.parametrize(
+    "action,health,title",
+    [
+        ("resync", "resyncing", "Synchronising md0"),
+        ("check", "checking", "Checking md0"),
+        ("reshape", "resyncing", "Reshaping md0"),
+        ("repair", "checking", "Repairing md0"),
+    ],
+)
 def test_whatever_it_is(host, session, action, health, title):
     tasks.follow(host, session, [record(health, action, None)])
     assert known_tasks(session) == [(title, "pending", 0.0)]
@@ -69,7 +87,10 @@ def test_whatever_it_is(host, session, action, health, title):
 def test_a_rebuild_after_a_resync_is_another_task(host, session):
     tasks.follow(host, session, [record("resyncing", "resync")])
     tasks.follow(host, session, [record()])
-    assert known_tasks(session) == [("Rebuilding md0, /dev/sdc", "pending", 0.25), ("Synchronising md0", "success", 1.0)]
+    assert known_tasks(session) == [
+        ("Rebuilding md0, /dev/sdc", "pending", 0.25),
+        ("Synchronising md0", "success", 1.0),
+    ]
 
 
 def test_a_task_that_xapi_has_forgotten_is_made_anew(host, session):

@@ -1,4 +1,7 @@
-"""Arrays that need somebody, as alarms of Xen Orchestra: messages that come and go with the need."""
+"""Arrays that need somebody, as alarms of Xen Orchestra: messages that come and go with the
+need.
+"""
+
 import re
 
 import pytest
@@ -31,7 +34,12 @@ def session(machine):
 
 def record(health="degraded", uuid=UUID, device="/dev/md0", state="missing"):
     gone = {"device": None, "serial": None, "slot": 1, "state": state}
-    return {"uuid": uuid, "device": device, "health": health, "members": [{"device": "/dev/sda", "serial": "SA", "slot": 0, "state": "active"}, gone]}
+    return {
+        "uuid": uuid,
+        "device": device,
+        "health": health,
+        "members": [{"device": "/dev/sda", "serial": "SA", "slot": 0, "state": "active"}, gone],
+    }
 
 
 def remembers(host, told=True, uuids=(UUID,), serial="SB"):
@@ -42,9 +50,23 @@ def remembers(host, told=True, uuids=(UUID,), serial="SB"):
 
 
 def shown(session):
-    """Return [(class, uuid of the object, priority, text)] of the alarms as Xen Orchestra reads them."""
-    messages = [message for message in session.xenapi.message.get_all_records().values() if message["name"] == "ALARM"]
-    return sorted((message["cls"], message["obj_uuid"], str(message["priority"]), re.match(BODY, message["body"]).group(1)) for message in messages)
+    """Return [(class, uuid of the object, priority, text)] of the alarms as Xen Orchestra reads
+    them.
+    """
+    messages = [
+        message
+        for message in session.xenapi.message.get_all_records().values()
+        if message["name"] == "ALARM"
+    ]
+    return sorted(
+        (
+            message["cls"],
+            message["obj_uuid"],
+            str(message["priority"]),
+            re.match(BODY, message["body"]).group(1),
+        )
+        for message in messages
+    )
 
 
 def test_an_alarm_comes_with_the_need_and_goes_with_it(host, session):
@@ -88,7 +110,7 @@ def test_without_being_asked_for_there_are_none_and_those_that_are_there_go(host
 def test_one_that_somebody_has_destroyed_stays_so_until_there_is_news(host, session):
     remembers(host)
     xo_alarms.follow(host, session, [record()])
-    ref, = session.xenapi.message.get_all()
+    (ref,) = session.xenapi.message.get_all()
     session.xenapi.message.destroy(ref)
     xo_alarms.follow(host, session, [record()])
     assert shown(session) == []
@@ -108,6 +130,6 @@ def test_a_delivery_that_was_cut_off_before_its_note_makes_no_second_one(host, s
 def test_whatever_a_disk_calls_itself_xen_orchestra_can_read_it(host, session, serial):
     remembers(host, serial=serial)
     xo_alarms.follow(host, session, [record()])
-    (_, _, _, text), = shown(session)
+    ((_, _, _, text),) = shown(session)
     assert text.startswith("RAID md0 degraded")
     assert "config:" not in text

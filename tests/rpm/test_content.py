@@ -12,18 +12,39 @@ import rpm
 import packages
 import xsraid
 
-# What rpm 4.11 (CentOS 7) says of itself: rpm --showrc, "Features supported by rpmlib". An RPM that needs more cannot be installed there.
+# What rpm 4.11 (CentOS 7) says of itself: rpm --showrc, "Features supported by rpmlib". An RPM that
+# needs more cannot be installed there.
 RPM_4_11_FEATURES = {
-    "BuiltinLuaScripts", "CompressedFileNames", "ConcurrentAccess", "ExplicitPackageProvide", "FileCaps", "FileDigests", "HeaderLoadSortsTags",
-    "PartialHardlinkSets", "PayloadFilesHavePrefix", "PayloadIsBzip2", "PayloadIsLzma", "PayloadIsXz", "ScriptletExpansion",
-    "ScriptletInterpreterArgs", "TildeInVersions", "VersionedDependencies",
+    "BuiltinLuaScripts",
+    "CompressedFileNames",
+    "ConcurrentAccess",
+    "ExplicitPackageProvide",
+    "FileCaps",
+    "FileDigests",
+    "HeaderLoadSortsTags",
+    "PartialHardlinkSets",
+    "PayloadFilesHavePrefix",
+    "PayloadIsBzip2",
+    "PayloadIsLzma",
+    "PayloadIsXz",
+    "ScriptletExpansion",
+    "ScriptletInterpreterArgs",
+    "TildeInVersions",
+    "VersionedDependencies",
 }
 MANUAL = "/usr/share/man/man8/xsraid.8"
 SHA256 = 8  # PGPHASHALGO_SHA256, which 4.11 knows
 PRIVATE = {"/var/lib/xsraid", "/var/lib/xsraid/spool", "/var/lib/xsraid/history"}  # for root alone
-FOLDERS = PRIVATE | {"/usr/lib/systemd/system/mdmonitor.service.d", "/usr/libexec/xsraid", "/usr/share/doc/xsraid", "/usr/share/doc/xsraid/docs",
-                     "/usr/share/licenses/xsraid",
-                     packages.TOP_DIR, packages.PACKAGES_DIR, *packages.MODULES}
+FOLDERS = PRIVATE | {
+    "/usr/lib/systemd/system/mdmonitor.service.d",
+    "/usr/libexec/xsraid",
+    "/usr/share/doc/xsraid",
+    "/usr/share/doc/xsraid/docs",
+    "/usr/share/licenses/xsraid",
+    packages.TOP_DIR,
+    packages.PACKAGES_DIR,
+    *packages.MODULES,
+}
 
 
 @pytest.fixture(params=sorted(packages.PYTHONS))
@@ -45,23 +66,37 @@ def files_of(folder):
     """Return {path below folder: bytes} of a folder of the tree."""
     base = packages.ROOT / folder
     files = [path for path in base.rglob("*") if path.is_file() and path.suffix != ".pyc"]
-    return {str(path.relative_to(base)): os.readlink(path).encode() if path.is_symlink() else path.read_bytes() for path in files}
+    return {
+        str(path.relative_to(base)): os.readlink(path).encode()
+        if path.is_symlink()
+        else path.read_bytes()
+        for path in files
+    }
 
 
 def expected_content(dist):
     """Return {path in dom0: bytes} of what must be packed, from the tree alone."""
     content = {"/" + name: data for name, data in files_of("rpm").items()}
     for package in packages.PACKAGES:
-        content.update(("%s/%s/%s" % (packages.PACKAGES_DIR, package, name), data) for name, data in files_of(package).items())
+        content.update(
+            ("%s/%s/%s" % (packages.PACKAGES_DIR, package, name), data)
+            for name, data in files_of(package).items()
+        )
     content["/etc/xapi.d/plugins/xsraid"] = (packages.ROOT / "xapi-plugin/xsraid").read_bytes()
     content["/usr/share/licenses/xsraid/LICENSE"] = (packages.ROOT / "LICENSE").read_bytes()
     for page in packages.ROOT.glob("*.md"):
         content["/usr/share/doc/xsraid/" + page.name] = page.read_bytes()
-    content.update(("/usr/share/doc/xsraid/docs/" + name, data) for name, data in files_of("docs").items())
+    content.update(
+        ("/usr/share/doc/xsraid/docs/" + name, data) for name, data in files_of("docs").items()
+    )
     for name, data in content.items():
         if name.startswith(("/etc/xapi.d/", "/usr/bin/", "/usr/libexec/")):
-            built = re.sub(b"^#!/usr/bin/python3(?=\\s)", b"#!" + packages.PYTHONS[dist].encode(), data)
-            content[name] = built.replace(b'"/usr/share/xsraid"', b'"%s"' % packages.PACKAGES_DIR.encode())
+            built = re.sub(
+                b"^#!/usr/bin/python3(?=\\s)", b"#!" + packages.PYTHONS[dist].encode(), data
+            )
+            content[name] = built.replace(
+                b'"/usr/share/xsraid"', b'"%s"' % packages.PACKAGES_DIR.encode()
+            )
     return content
 
 
@@ -69,7 +104,11 @@ def expected_byte_code(dist):
     modules = [(folder, module) for folder, names in packages.MODULES.items() for module in names]
     if dist == "xs7":
         return {"%s/%s.pyc" % each for each in modules}
-    return {"%s/__pycache__/%s.cpython-3%d.pyc" % (*each, minor) for each in modules for minor in range(6, 15)}
+    return {
+        "%s/__pycache__/%s.cpython-3%d.pyc" % (*each, minor)
+        for each in modules
+        for minor in range(6, 15)
+    }
 
 
 def test_packs_the_tree_with_the_right_shebang_and_nothing_else(path, dist):
@@ -99,11 +138,17 @@ def test_everything_is_roots(header):
 
 def test_owns_its_own_folders_and_no_others(header, dist):
     folders = {entry.name for entry in rpm.files(header) if stat.S_ISDIR(entry.mode)}
-    assert folders == FOLDERS | ({folder + "/__pycache__" for folder in packages.MODULES} if dist == "xs8" else set())
+    assert folders == FOLDERS | (
+        {folder + "/__pycache__" for folder in packages.MODULES} if dist == "xs8" else set()
+    )
 
 
 def test_the_host_keeps_its_configuration(header):
-    flags = {entry.name: entry.fflags & (rpm.RPMFILE_CONFIG | rpm.RPMFILE_NOREPLACE) for entry in rpm.files(header) if entry.name.startswith("/etc/")}
+    flags = {
+        entry.name: entry.fflags & (rpm.RPMFILE_CONFIG | rpm.RPMFILE_NOREPLACE)
+        for entry in rpm.files(header)
+        if entry.name.startswith("/etc/")
+    }
     assert flags.pop("/etc/xapi.d/plugins/xsraid") == 0
     assert "/etc/xsraid.conf" in flags
     assert set(flags.values()) == {rpm.RPMFILE_CONFIG | rpm.RPMFILE_NOREPLACE}
@@ -125,11 +170,22 @@ def test_documentation_and_licence_are_marked(header):
 
 def test_requirements(header, dist):
     required = {name for name in header["requirename"] if not name.startswith("rpmlib(")}
-    assert required == {"/bin/sh", "mdadm", "ssmtp", "xapi-core", "lvm2", "util-linux", "systemd", packages.PYTHONS[dist]}
+    assert required == {
+        "/bin/sh",
+        "mdadm",
+        "ssmtp",
+        "xapi-core",
+        "lvm2",
+        "util-linux",
+        "systemd",
+        packages.PYTHONS[dist],
+    }
 
 
 def test_centos_7_can_read_it(header):
-    features = {name[len("rpmlib("):-1] for name in header["requirename"] if name.startswith("rpmlib(")}
+    features = {
+        name[len("rpmlib(") : -1] for name in header["requirename"] if name.startswith("rpmlib(")
+    }
     assert features <= RPM_4_11_FEATURES
     assert header["payloadcompressor"] in ("gzip", "xz")
     assert header["payloadformat"] == "cpio"
@@ -150,7 +206,11 @@ def test_names_itself(header, dist):
 
 
 def test_scriptlets_are_plain_shell(header, dist):
-    assert {tag for tag in ("prein", "postin", "preun", "postun", "pretrans", "posttrans") if header[tag]} == {"postin", "preun", "postun"}
+    assert {
+        tag
+        for tag in ("prein", "postin", "preun", "postun", "pretrans", "posttrans")
+        if header[tag]
+    } == {"postin", "preun", "postun"}
     for tag in ("postin", "preun", "postun"):
         assert header[tag + "prog"] in ("/bin/sh", ["/bin/sh"])
         subprocess.run(["sh", "-n"], input=header[tag], text=True, check=True)
@@ -166,7 +226,9 @@ def test_the_same_sources_give_the_same_bytes(tmp_path):
 
 
 def test_what_starts_a_unit_is_a_link_to_one_that_is_there():
-    """A file in its place, as a tool that knows no links leaves it, starts nothing, and rpm packs it without a word."""
+    """A file in its place, as a tool that knows no links leaves it, starts nothing, and rpm packs
+    it without a word.
+    """
     wants = list((packages.ROOT / "rpm").glob("usr/lib/systemd/system/*.wants/*"))
     assert wants
     for link in wants:

@@ -1,5 +1,6 @@
-"""The RPMs installed, upgraded and erased by dnf from the repository, in a root of its own, with each Python that a dom0 can have."""
-
+"""The RPMs installed, upgraded and erased by dnf from the repository, in a root of its own, with
+each Python that a dom0 can have.
+"""
 
 import install_root
 import packages
@@ -14,13 +15,19 @@ for name in sys.argv[1:]:
 
 def byte_code(root):
     """Return {path in the root: time of change} of the byte code that is there."""
-    return {name: root.path(name).stat().st_mtime_ns for name in root.files() if name.startswith(packages.PACKAGES_DIR) and name.endswith(".pyc")}
+    return {
+        name: root.path(name).stat().st_mtime_ns
+        for name in root.files()
+        if name.startswith(packages.PACKAGES_DIR) and name.endswith(".pyc")
+    }
 
 
 def test_installs_what_fits_the_host_and_erases_without_a_trace(new_root):
     root = new_root(packages.REPOSITORY)
     root.dnf("install", "xsraid")
-    assert root.rpm("--query", "--queryformat", "%{release}", "xsraid").stdout.endswith(packages.DISTS[root.interpreter.command])
+    assert root.rpm("--query", "--queryformat", "%{release}", "xsraid").stdout.endswith(
+        packages.DISTS[root.interpreter.command]
+    )
     assert root.rpm("--verify", "xsraid", check=False).stdout == ""
     root.dnf("remove", "xsraid")
     assert {name for name in root.files() - root.before if "xsraid" in name} == set()
@@ -31,9 +38,19 @@ def test_byte_code_is_there_owned_and_used(new_root):
     root.dnf("install", "xsraid")
     made = byte_code(root)
     assert len(made) == packages.MODULE_COUNT
-    assert set(root.rpm("--query", "--file", "--queryformat", "%{name}\n", *made).stdout.split()) == {"xsraid"}
-    folders = {folder[len(packages.PACKAGES_DIR) + 1:].replace("/", "."): modules for folder, modules in packages.MODULES.items()}
-    names = ["%s.%s" % (folder, name) for folder, modules in folders.items() for name in modules if name != "__init__"]
+    assert set(
+        root.rpm("--query", "--file", "--queryformat", "%{name}\n", *made).stdout.split()
+    ) == {"xsraid"}
+    folders = {
+        folder[len(packages.PACKAGES_DIR) + 1 :].replace("/", "."): modules
+        for folder, modules in packages.MODULES.items()
+    }
+    names = [
+        "%s.%s" % (folder, name)
+        for folder, modules in folders.items()
+        for name in modules
+        if name != "__init__"
+    ]
     root.run(root.interpreter.command, "-c", IMPORT, *names)
     assert byte_code(root) == made
 
@@ -43,8 +60,14 @@ def test_the_command_is_there_with_its_manual_and_completion(new_root):
     root.dnf("install", "xsraid")
     # Python 2.7 says its version on standard error.
     done = root.run("env", "PYTHONPATH=" + install_root.XENAPI, "/usr/bin/xsraid", "--version")
-    assert (done.stdout + done.stderr).split() == ["xsraid", packages.read_header(packages.package_path("xs8"))["version"]]
-    for path in ("/usr/share/man/man8/xsraid.8.gz", "/usr/share/bash-completion/completions/xsraid"):
+    assert (done.stdout + done.stderr).split() == [
+        "xsraid",
+        packages.read_header(packages.package_path("xs8"))["version"],
+    ]
+    for path in (
+        "/usr/share/man/man8/xsraid.8.gz",
+        "/usr/share/bash-completion/completions/xsraid",
+    ):
         assert root.path(path).exists()
 
 
@@ -53,7 +76,12 @@ def test_upgrade_leaves_nothing_of_the_older_release(new_root, older):
     root.dnf("--disablerepo=repo", "install", "xsraid")
     (old,) = root.path(packages.TOP_DIR).glob("*/xsraid/gone.py")
     root.dnf("upgrade", "xsraid")
-    said = root.run(root.interpreter.command, "-c", IMPORT + "print(sys.modules['xsraid'].__version__)", "xsraid").stdout
+    said = root.run(
+        root.interpreter.command,
+        "-c",
+        IMPORT + "print(sys.modules['xsraid'].__version__)",
+        "xsraid",
+    ).stdout
     assert said.strip() == packages.read_header(packages.package_path("xs8"))["version"]
     assert not [name for name in root.files() if "gone" in name]
     assert not old.parent.parent.exists()

@@ -1,13 +1,15 @@
 """Graphs of a host drawn as text, for tests of the judge.
 
     sda: gpt            a device, and what is written on it and what uses it
-      sda1: swap        what is built on it, or a partition of it, stands below it, two blanks to the right
+      sda1: swap        what is built on it, or a partition of it, stands below it, two blanks to
+                        the right
       md0               and may stand below another device as well
     sdb: path=sda       another path to sda
     md0: pv=data
 
-Words: mounted=PLACE, swap, sr=NAME (a PBD names it), pv=GROUP, copy=GROUP (LVM itself does not show it), pv (LVM says nothing), member=DIGIT (a
-superblock of the array whose uuid is that digit), unreadable, dm=UUID, name=NAME, path=DISK, and each other word is a signature. SRs that XAPI knows
+Words: mounted=PLACE, swap, sr=NAME (a PBD names it), pv=GROUP, copy=GROUP (LVM itself does not show
+it), pv (LVM says nothing), member=DIGIT (a superblock of the array whose uuid is that digit),
+unreadable, dm=UUID, name=NAME, path=DISK, and each other word is a signature. SRs that XAPI knows
 and arrays are given apart.
 """
 
@@ -15,7 +17,10 @@ from xsraid.disks.refusals import Graph, Sr
 from xsraid.disks.signatures import Signature
 from xsraid.host.physical_volume import Group
 
-SR_UUIDS = {"data": "0d6e8c6e-7f3e-4a6c-8f0e-111111111111", "other": "0d6e8c6e-7f3e-4a6c-8f0e-222222222222"}
+SR_UUIDS = {
+    "data": "0d6e8c6e-7f3e-4a6c-8f0e-111111111111",
+    "other": "0d6e8c6e-7f3e-4a6c-8f0e-222222222222",
+}
 
 
 def array_uuid(digit):
@@ -29,8 +34,26 @@ def libblkid_uuid(digit):
 def graph(drawing, srs=(), arrays=(), lines=()):
     """Return the Graph of a drawing. srs: names, keys of SR_UUIDS, of all that XAPI knows."""
     known = {SR_UUIDS[name]: Sr(name, None) for name in srs}
-    drawn = Graph(numbers={}, above={}, partitions={}, paths={}, links={}, names={}, mounts={}, swaps=set(), dm_uuids={}, dm_names={},
-                  arrays=list(arrays), lines=list(lines), sr_devices={}, srs=known, contents={}, unreadable={}, groups={}, copies=set())
+    drawn = Graph(
+        numbers={},
+        above={},
+        partitions={},
+        paths={},
+        links={},
+        names={},
+        mounts={},
+        swaps=set(),
+        dm_uuids={},
+        dm_names={},
+        arrays=list(arrays),
+        lines=list(lines),
+        sr_devices={},
+        srs=known,
+        contents={},
+        unreadable={},
+        groups={},
+        copies=set(),
+    )
     below = []
     for line in drawing.splitlines():
         if not line.strip():
@@ -67,7 +90,9 @@ def _draw(drawn, name, word):
         if key == "copy":
             drawn.copies.add(number)
     elif key == "member":
-        drawn.contents.setdefault(name, []).append(Signature("linux_raid_member", 4096, libblkid_uuid(value), "any:md" + value))
+        drawn.contents.setdefault(name, []).append(
+            Signature("linux_raid_member", 4096, libblkid_uuid(value), "any:md" + value)
+        )
     elif key == "unreadable":
         drawn.unreadable[name] = "I/O error"
     elif key == "dm":

@@ -1,13 +1,15 @@
-"""Hosts drawn at random, and what the promises say of each: which of its disks and arrays are in use.
+"""Hosts drawn at random, and what the promises say of each: which of its disks and arrays are in
+use.
 
-Nothing of the judge is used here. A host is a tree of devices; how each one is used is known because it was made so. It becomes a drawing for
-`graphs`, so that a failure shows the whole host.
+Nothing of the judge is used here. A host is a tree of devices; how each one is used is known
+because it was made so. It becomes a drawing for `graphs`, so that a failure shows the whole host.
 """
 
 from graphs import SR_UUIDS, array_uuid
 
 SR_GROUPS = ("VG_XenStorage-%s", "XSLocalEXT-%s", "XSLocalLargeBlock-%s", "OfSomeDriverToCome-%s")
-LINES = (  # how a line of mdadm.conf may know the array `md%(digit)s`; %(uuid)s, %(node)s: of a member
+# How a line of mdadm.conf may know the array `md%(digit)s`; %(uuid)s, %(node)s: of a member.
+LINES = (
     "ARRAY /dev/md5 UUID=%(uuid)s\n",
     "ARRAY <ignore> UUID=%(uuid)s\n",
     "array  uuid=%(uuid)s\r\n",
@@ -17,15 +19,35 @@ LINES = (  # how a line of mdadm.conf may know the array `md%(digit)s`; %(uuid)s
     "ARRAY /dev/md5 metadata=1.2 NAME=any:md%(digit)s spares=1\n",
 )
 # Kinds of use, each of which alone keeps a device from being written to; and kinds of idle content.
-USED = ("mounted", "boot", "swap", "sr_device", "crypt", "multipath", "loop", "cache", "pv_active", "pv_elsewhere", "pv_of_sr", "pv_unclear",
-        "pv_copy", "member_running", "member_configured", "member_of_line", "unreadable", "held")
+USED = (
+    "mounted",
+    "boot",
+    "swap",
+    "sr_device",
+    "crypt",
+    "multipath",
+    "loop",
+    "cache",
+    "pv_active",
+    "pv_elsewhere",
+    "pv_of_sr",
+    "pv_unclear",
+    "pv_copy",
+    "member_running",
+    "member_configured",
+    "member_of_line",
+    "unreadable",
+    "held",
+)
 IDLE = ("blank", "blank", "blank", "file_system", "pv_idle", "pv_of_forgotten_sr", "member_foreign")
 DIGITS = "0123456789abcdef"
 
 
 class Device(object):
-    """written: words for what is on it, to be seen by each path; uses: words for who uses it, seen by one path; built: devices on it that are no
-    partitions; idle: type of what is on it and idle, None for nothing; is_used: whether it is in use by itself."""
+    """written: words for what is on it, to be seen by each path; uses: words for who uses it, seen
+    by one path; built: devices on it that are no partitions; idle: type of what is on it and idle,
+    None for nothing; is_used: whether it is in use by itself.
+    """
 
     def __init__(self, name):
         self.name, self.written, self.uses, self.built, self.partitions = name, [], [], [], []
@@ -45,14 +67,23 @@ class Device(object):
 
 
 class RandomHost(object):
-    """disks, arrays: Devices; known_srs, array_records, configuration: as `graphs.graph` and mdadmconf take them; drawing: all of it as text."""
+    """disks, arrays: Devices; known_srs, array_records, configuration: as `graphs.graph` and
+    mdadmconf take them; drawing: all of it as text.
+    """
 
     def __init__(self, rng):
-        self.rng, self.disks, self.arrays, self.array_records, self.configuration, self._count = rng, [], [], [], "", 0
+        self.rng, self.disks, self.arrays, self.array_records, self.configuration, self._count = (
+            rng,
+            [],
+            [],
+            [],
+            "",
+            0,
+        )
         self.known_srs = ["data"]
         self._digits = list(DIGITS)
         rng.shuffle(self._digits)
-        self.disks = [Device("sd" + letter) for letter in "abcdefgh"[:rng.randint(2, 6)]]
+        self.disks = [Device("sd" + letter) for letter in "abcdefgh"[: rng.randint(2, 6)]]
         waiting = list(self.disks)
         while waiting:
             self._fill(waiting.pop(rng.randrange(len(waiting))), waiting)
@@ -65,8 +96,12 @@ class RandomHost(object):
         self.drawing = "\n".join(lines)
 
     def _fill(self, device, waiting):
-        """Put something on a device; devices that come of it are put on the list of those that wait for content."""
-        is_partition = device.name.startswith("sd") and device.name[-1].isdigit() or "p" in device.name
+        """Put something on a device; devices that come of it are put on the list of those that wait
+        for content.
+        """
+        is_partition = (
+            device.name.startswith("sd") and device.name[-1].isdigit() or "p" in device.name
+        )
         if not is_partition and self.rng.random() < 0.3:
             self._partition(device, waiting)
             return
@@ -81,7 +116,9 @@ class RandomHost(object):
         else:
             device.written.append("gpt")
             device.idle = "gpt"
-        device.partitions = [Device(device.partition_name(number)) for number in range(1, self.rng.randint(1, 3) + 1)]
+        device.partitions = [
+            Device(device.partition_name(number)) for number in range(1, self.rng.randint(1, 3) + 1)
+        ]
         waiting += device.partitions
 
     def _next(self):
@@ -149,10 +186,16 @@ class RandomHost(object):
     def _pv_active(self, device, _waiting):
         number = self._next()
         device.written.append("pv=active%d" % number)
-        self._build(device, "dm-%d" % number, "dm=LVM-uuid-of-active%dVOLUME name=active%d-volume" % (number, number))
+        self._build(
+            device,
+            "dm-%d" % number,
+            "dm=LVM-uuid-of-active%dVOLUME name=active%d-volume" % (number, number),
+        )
 
     def _pv_elsewhere(self, device, waiting):
-        """The group has another physical volume as well, and all of its active volumes lie there."""
+        """The group has another physical volume as well, and all of its active volumes lie
+        there.
+        """
         group = "spread%d" % self._next()
         device.is_used = True
         device.written.append("pv=" + group)
@@ -161,7 +204,9 @@ class RandomHost(object):
             device.written[-1] = "pv"
             return
         other.written.append("pv=" + group)
-        self._build(other, "dm-%d" % self._next(), "dm=LVM-uuid-of-%sVOLUME name=%s-volume" % (group, group))
+        self._build(
+            other, "dm-%d" % self._next(), "dm=LVM-uuid-of-%sVOLUME name=%s-volume" % (group, group)
+        )
 
     def _pv_of_sr(self, device, _waiting):
         device.is_used = True
@@ -181,13 +226,23 @@ class RandomHost(object):
             return
         array = Device("md%d" % self._next())
         self.arrays.append(array)
-        others = [waiting.pop(self.rng.randrange(len(waiting))) for _ in range(min(len(waiting), self.rng.randint(1, 2)))]
+        others = [
+            waiting.pop(self.rng.randrange(len(waiting)))
+            for _ in range(min(len(waiting), self.rng.randint(1, 2)))
+        ]
         for member in [device] + others:
             member.is_used = True
             member.written.append("member=" + digit)
             member.built.append(array)
         is_configured = self.rng.random() < 0.5
-        self.array_records.append({"device": "/dev/" + array.name, "uuid": array_uuid(digit), "health": "optimal", "configured": is_configured})
+        self.array_records.append(
+            {
+                "device": "/dev/" + array.name,
+                "uuid": array_uuid(digit),
+                "health": "optimal",
+                "configured": is_configured,
+            }
+        )
         waiting.append(array)
 
     def _member_configured(self, device, _waiting):
@@ -196,15 +251,23 @@ class RandomHost(object):
             device.is_used = True
             device.written.append("member=" + digit)
             node = "/dev/md%d" % (100 + self._next())
-            self.array_records.append({"device": node, "uuid": array_uuid(digit), "health": "missing", "configured": True})
+            self.array_records.append(
+                {"device": node, "uuid": array_uuid(digit), "health": "missing", "configured": True}
+            )
 
     def _member_of_line(self, device, _waiting):
         if self._digits:
             digit = self._digits.pop()
             device.is_used = True
             device.written.append("member=" + digit)
-            line = self.rng.choice(LINES) % {"uuid": array_uuid(digit), "digit": digit, "node": "/dev/" + device.name}
-            self.configuration = self.configuration.rstrip("\r\n") + ("\n" if self.configuration else "") + line
+            line = self.rng.choice(LINES) % {
+                "uuid": array_uuid(digit),
+                "digit": digit,
+                "node": "/dev/" + device.name,
+            }
+            self.configuration = (
+                self.configuration.rstrip("\r\n") + ("\n" if self.configuration else "") + line
+            )
 
     def _unreadable(self, device, _waiting):
         device.is_used = True
@@ -216,10 +279,14 @@ class RandomHost(object):
     # paths and drawing
 
     def _lead_second_path(self, disk):
-        """What is written on a disk is seen by both paths, who uses it by the one that he has opened."""
+        """What is written on a disk is seen by both paths, who uses it by the one that he has
+        opened.
+        """
         twin = Device(disk.name + "x")
         self.disks.append(twin)
-        for one, other in [(disk, twin)] + [(part, Device(twin.partition_name(at))) for at, part in enumerate(disk.partitions, 1)]:
+        for one, other in [(disk, twin)] + [
+            (part, Device(twin.partition_name(at))) for at, part in enumerate(disk.partitions, 1)
+        ]:
             other.written, other.idle = list(one.written), one.idle
             if one is not disk:
                 twin.partitions.append(other)
@@ -249,10 +316,16 @@ class RandomHost(object):
     # what the promises say
 
     def held(self, device):
-        """Return {kernel name: sentence} of a device, its other path and their partitions that somebody has opened exclusively."""
+        """Return {kernel name: sentence} of a device, its other path and their partitions that
+        somebody has opened exclusively.
+        """
         paths = [device] + ([device.twin] if device.twin else [])
-        return {each.name: "held" for path in paths for each in [path] + path.partitions if each.is_held}
+        return {
+            each.name: "held" for path in paths for each in [path] + path.partitions if each.is_held
+        }
 
     def array_is_used(self, array):
-        """Return whether an array must not be given up: anybody uses it, or there is anything on one of its partitions, which nobody has named."""
+        """Return whether an array must not be given up: anybody uses it, or there is anything on
+        one of its partitions, which nobody has named.
+        """
         return array.all_used() or any(part.contents() for part in array.partitions)

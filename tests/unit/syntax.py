@@ -1,11 +1,15 @@
-"""What tests ask of the syntax trees of a package: its modules, what each imports, and who looks at the system's clock."""
+"""What tests ask of the syntax trees of a package: its modules, what each imports, and who looks at
+the system's clock.
+"""
 
 import ast
 import os
 
 
 def modules_of(package):
-    """Return {dotted name below the package: syntax tree} of its modules, the __init__.py left out. package: the imported package."""
+    """Return {dotted name below the package: syntax tree} of its modules, the __init__.py left out.
+    package: the imported package.
+    """
     top = os.path.dirname(package.__file__)
     found = {}
     for folder, _, names in os.walk(top):
@@ -13,18 +17,20 @@ def modules_of(package):
         for name in names:
             if name.endswith(".py") and name != "__init__.py":
                 with open(os.path.join(folder, name)) as source:
-                    found[".".join(place + [name[:-len(".py")]])] = ast.parse(source.read())
+                    found[".".join(place + [name[: -len(".py")]])] = ast.parse(source.read())
     return found
 
 
 def imported(node, package, modules):
-    """Return the modules, of a package that has these, which an import statement names; __version__ is none."""
+    """Return the modules, of a package that has these, which an import statement names; __version__
+    is none.
+    """
     prefix = package + "."
     if isinstance(node, ast.Import):
-        return [alias.name[len(prefix):] for alias in node.names if alias.name.startswith(prefix)]
+        return [alias.name[len(prefix) :] for alias in node.names if alias.name.startswith(prefix)]
     if not isinstance(node, ast.ImportFrom) or (node.module + ".").split(".")[0] != package:
         return []
-    place = (node.module + ".")[len(prefix):]
+    place = (node.module + ".")[len(prefix) :]
     if place.rstrip(".") in modules:
         return [place.rstrip(".")]
     return [place + alias.name for alias in node.names if alias.name != "__version__"]
@@ -35,7 +41,9 @@ def imports(tree, package, modules):
 
 
 def circle(modules, package):
-    """Return {module: those that it imports} of the modules that import each other in a circle, or others that do."""
+    """Return {module: those that it imports} of the modules that import each other in a circle, or
+    others that do.
+    """
     waiting = {module: set(imports(tree, package, modules)) for module, tree in modules.items()}
     while True:
         free = [module for module, others in waiting.items() if not others & set(waiting)]
@@ -48,16 +56,35 @@ def circle(modules, package):
 def inner_imports(tree):
     """Return the import statements that stand in functions."""
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    return [node for function in functions for node in ast.walk(function) if isinstance(node, (ast.Import, ast.ImportFrom))]
+    return [
+        node
+        for function in functions
+        for node in ast.walk(function)
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+    ]
 
 
 def takers_of_time_of_day(tree):
-    """Return the functions that look at the system's clock; an import of its function by itself counts as one of no name."""
+    """Return the functions that look at the system's clock; an import of its function by itself
+    counts as one of no name.
+    """
     found = [
         function.name
         for function in ast.walk(tree)
         if isinstance(function, ast.FunctionDef)
         for node in ast.walk(function)
-        if isinstance(node, ast.Attribute) and node.attr == "time" and isinstance(node.value, ast.Name) and node.value.id == "time"
+        if isinstance(node, ast.Attribute)
+        and node.attr == "time"
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "time"
     ]
-    return sorted(set(found + ["" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.module == "time"]))
+    return sorted(
+        set(
+            found
+            + [
+                ""
+                for node in ast.walk(tree)
+                if isinstance(node, ast.ImportFrom) and node.module == "time"
+            ]
+        )
+    )

@@ -1,4 +1,7 @@
-"""Each channel on its own: what one does with an alert changes nothing for another, and each recipient of mail has a state of its own."""
+"""Each channel on its own: what one does with an alert changes nothing for another, and each
+recipient of mail has a state of its own.
+"""
+
 import errno
 import os
 import time
@@ -23,28 +26,51 @@ class Limits(object):
 
 @pytest.fixture
 def host(tmpdir):
-    for folder in ("run/lock", "run/xsraid/spool", "var/lib/xsraid/spool", "var/lib/xsraid/history", "etc/ssmtp", "sys/block"):
+    for folder in (
+        "run/lock",
+        "run/xsraid/spool",
+        "var/lib/xsraid/spool",
+        "var/lib/xsraid/history",
+        "etc/ssmtp",
+        "sys/block",
+    ):
         tmpdir.ensure(folder, dir=True)
     tmpdir.join("etc/ssmtp/ssmtp.conf").write("mailhub=smtp.example.com:25\n")
-    tmpdir.join("etc/mdadm.conf").write("MAILADDR a@example.com,b@example.com,c@example.com\nMAILFROM dom0@example.com\n")
+    tmpdir.join("etc/mdadm.conf").write(
+        "MAILADDR a@example.com,b@example.com,c@example.com\nMAILFROM dom0@example.com\n"
+    )
     return Host(str(tmpdir), "/usr/bin:/bin")
 
 
 def alert_of(created, **more):
-    alert = {"id": spool.new_id(created), "name": "XSRAID_DISK_FAILED", "uuid": "u", "device": "/dev/md0", "time": created, "created": created,
-             "subject": "subject", "body": "body\n", "short": "short", "priority": 2, "component": "/dev/sdb", "sr": None}
+    alert = {
+        "id": spool.new_id(created),
+        "name": "XSRAID_DISK_FAILED",
+        "uuid": "u",
+        "device": "/dev/md0",
+        "time": created,
+        "created": created,
+        "subject": "subject",
+        "body": "body\n",
+        "short": "short",
+        "priority": 2,
+        "component": "/dev/sdb",
+        "sr": None,
+    }
     return channels.with_channels(dict(alert, **more), ["mail", "xapi"])
 
 
 class Server(object):
-    """A mail server that answers to each recipient as is said here, and counts the mails that each was offered."""
+    """A mail server that answers to each recipient as is said here, and counts the mails that each
+    was offered.
+    """
 
     def __init__(self, mocker, tmpdir):
         self.answers, self.log = {}, tmpdir.join("offered")
         mocker.patch("xsraid.alerts.mail.send", side_effect=self.take)
 
     def take(self, host, message, timeout_s, recipients):
-        address, = recipients
+        (address,) = recipients
         self.log.write(address + "\n", mode="a")
         response = self.answers.get(address, "250 queued")
         return mail.Answer(response.startswith("250"), response, "advice")
@@ -77,7 +103,10 @@ def test_one_address_that_is_refused_keeps_the_alert_from_nobody_else(host, serv
     assert state["state"] == "accepted"
     assert "b@example.com: 550" in state["response"]
     assert {address: one["state"] for address, one in state["recipients"].items()} == {
-        "a@example.com": mail.ACCEPTED, "b@example.com": mail.REFUSED, "c@example.com": mail.ACCEPTED}
+        "a@example.com": mail.ACCEPTED,
+        "b@example.com": mail.REFUSED,
+        "c@example.com": mail.ACCEPTED,
+    }
 
 
 def test_only_the_address_that_waits_is_tried_again(host, server):
@@ -91,7 +120,9 @@ def test_only_the_address_that_waits_is_tried_again(host, server):
 
 
 def test_a_login_that_is_refused_is_told_of_at_once_and_tried_rarely(host, server, mocker):
-    server.answers = dict.fromkeys(("a@example.com", "b@example.com", "c@example.com"), LOGIN_REFUSED)
+    server.answers = dict.fromkeys(
+        ("a@example.com", "b@example.com", "c@example.com"), LOGIN_REFUSED
+    )
     now = time.time()
     first, second = alert_of(now), alert_of(now + 1)
     assert attempt(host, first)["state"] == "waiting"
@@ -110,7 +141,9 @@ def test_a_login_that_is_refused_is_told_of_at_once_and_tried_rarely(host, serve
 
 
 def test_new_settings_and_a_test_alert_try_a_refused_login_at_once(host, server):
-    server.answers = dict.fromkeys(("a@example.com", "b@example.com", "c@example.com"), LOGIN_REFUSED)
+    server.answers = dict.fromkeys(
+        ("a@example.com", "b@example.com", "c@example.com"), LOGIN_REFUSED
+    )
     alert = alert_of(time.time())
     attempt(host, alert)
     server.offered()
@@ -124,8 +157,12 @@ def test_new_settings_and_a_test_alert_try_a_refused_login_at_once(host, server)
     assert store.read(host, by_mail.LOGIN) is None
 
 
-def test_a_mail_that_everybody_is_refused_is_tried_again_in_an_hour_and_given_up_after_a_week(host, server, mocker):
-    server.answers = dict.fromkeys(("a@example.com", "b@example.com", "c@example.com"), "554 5.7.1 relay access denied")
+def test_a_mail_that_everybody_is_refused_is_tried_again_in_an_hour_and_given_up_after_a_week(
+    host, server, mocker
+):
+    server.answers = dict.fromkeys(
+        ("a@example.com", "b@example.com", "c@example.com"), "554 5.7.1 relay access denied"
+    )
     began = time.time()
     alert = alert_of(began)
     mocker.patch("xsraid.alerts.channels.GIVE_UP_S", 24 * HOUR_S)
@@ -145,7 +182,10 @@ def test_what_a_channel_notes_is_not_what_another_notes(host):
     here, there = [spool.waiting(host)[0] for _ in range(2)]
     spool.keep_state(host, alert["id"], "mail", dict(here["channels"]["mail"], state="accepted"))
     spool.keep_state(host, alert["id"], "xapi", dict(there["channels"]["xapi"], state="off"))
-    assert {name: state["state"] for name, state in spool.waiting(host)[0]["channels"].items()} == {"mail": "accepted", "xapi": "off"}
+    assert {name: state["state"] for name, state in spool.waiting(host)[0]["channels"].items()} == {
+        "mail": "accepted",
+        "xapi": "off",
+    }
 
 
 def test_what_is_done_is_finished_also_where_that_was_cut_off(host, mocker):
@@ -153,7 +193,9 @@ def test_what_is_done_is_finished_also_where_that_was_cut_off(host, mocker):
     spool.keep(host, alert)
     for name in alert["channels"]:
         spool.keep_state(host, alert["id"], name, dict(channels.UNTRIED, state="accepted"))
-    failing = system_faults.fails(mocker, "os.unlink", errno.EIO, lambda path, *_: path.endswith(".alert"))
+    failing = system_faults.fails(
+        mocker, "os.unlink", errno.EIO, lambda path, *_: path.endswith(".alert")
+    )
     with pytest.raises(OSError):
         spool.finish(host, spool.waiting(host)[0])
     assert failing.call_count
@@ -165,7 +207,9 @@ def test_what_is_done_is_finished_also_where_that_was_cut_off(host, mocker):
     assert [one["channels"]["mail"]["state"] for one in spool.history(host, 5)] == ["accepted"]
 
 
-@pytest.mark.parametrize("text", ["", "{", "[]", "null", '{"id": 5}', '{"id": "x", "channels": []}', "\x00" * 100])
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "null", '{"id": 5}', '{"id": "x", "channels": []}', "\x00" * 100]
+)
 def test_what_cannot_be_understood_is_set_aside_and_blocks_nothing(host, text):
     spool.keep(host, alert_of(time.time()))
     name = "00000000000000001-abc.alert"
@@ -181,7 +225,10 @@ def test_states_of_alerts_that_have_gone_are_cleared_away(host):
     for identity in (alert["id"], "00000000000000001-abc"):
         spool.keep_state(host, identity, "mail", channels.UNTRIED)
     spool.recover(host)
-    assert sorted(os.listdir(host.path(spool.FOLDER))) == [alert["id"] + ".alert", alert["id"] + ".mail.state"]
+    assert sorted(os.listdir(host.path(spool.FOLDER))) == [
+        alert["id"] + ".alert",
+        alert["id"] + ".mail.state",
+    ]
 
 
 def test_an_event_that_the_disk_keeps_makes_one_alert(host, mocker):
@@ -191,19 +238,26 @@ def test_an_event_that_the_disk_keeps_makes_one_alert(host, mocker):
 
     def is_on_disk(path, *_):
         return "/var/lib/" in path
+
     for call in ("os.unlink", "os.rename"):
         system_faults.fails(mocker, call, errno.EROFS, is_on_disk)
     spool.commit(host, [alert_of(time.time())], {}, events)
     assert spool.events(host) == []
     assert len(spool.waiting(host)) == 1
-    spool.keep_state(host, spool.waiting(host)[0]["id"], "mail", dict(channels.UNTRIED, state="accepted"))
+    spool.keep_state(
+        host, spool.waiting(host)[0]["id"], "mail", dict(channels.UNTRIED, state="accepted")
+    )
     spool.recover(host)
     assert spool.events(host) == []
     assert [alert["channels"]["mail"]["state"] for alert in spool.waiting(host)] == ["accepted"]
 
 
-@pytest.mark.parametrize("own,state", [("MAILADDR a@example.com\n", "accepted"), ("DEVICE partitions\n", "waiting")])
-def test_a_file_of_mdadm_conf_d_that_cannot_be_read_stops_no_mail_whose_recipient_is_known(host, server, mocker, tmpdir, own, state):
+@pytest.mark.parametrize(
+    "own,state", [("MAILADDR a@example.com\n", "accepted"), ("DEVICE partitions\n", "waiting")]
+)
+def test_a_file_of_mdadm_conf_d_that_cannot_be_read_stops_no_mail_whose_recipient_is_known(
+    host, server, mocker, tmpdir, own, state
+):
     tmpdir.join("etc/mdadm.conf").write(own)
     tmpdir.ensure("etc/mdadm.conf.d/a.conf").write("MAILADDR z@example.com\n")
     system_faults.fails(mocker, "os.open", errno.EIO, lambda path, *_: str(path).endswith("a.conf"))
@@ -212,22 +266,34 @@ def test_a_file_of_mdadm_conf_d_that_cannot_be_read_stops_no_mail_whose_recipien
     found = alert["channels"]["mail"]
     assert found["state"] == state
     assert server.offered() == ["a@example.com"] * (state == "accepted")
-    assert state == "accepted" or "it is not known to whom" in found["response"] and "Input/output error" in found["response"]
+    assert (
+        state == "accepted"
+        or "it is not known to whom" in found["response"]
+        and "Input/output error" in found["response"]
+    )
 
 
 class Delivered(object):
-    """What a delivery did, with channels that are played here. acts: {channel: what its `send` does}."""
+    """What a delivery did, with channels that are played here. acts: {channel: what its `send`
+    does}.
+    """
 
     def __init__(self, host, mocker, acts):
         self.host = host
-        rows = {name: channels.CHANNELS[name]._replace(opened=channels._nothing, send=act, follow=None) for name, act in acts.items()}
+        rows = {
+            name: channels.CHANNELS[name]._replace(opened=channels._nothing, send=act, follow=None)
+            for name, act in acts.items()
+        }
         mocker.patch.dict(channels.CHANNELS, rows)
         mocker.patch("xsraid.alerts.deliver._collect", return_value=[])
         mocker.patch("xsraid.alerts.deliver._timer")
         deliver.deliver(host)
 
     def states(self):
-        return {name: state["state"] for name, state in spool.history(self.host, 1)[0]["channels"].items()}
+        return {
+            name: state["state"]
+            for name, state in spool.history(self.host, 1)[0]["channels"].items()
+        }
 
 
 def accepts(host, way, alert, state, limits):
@@ -246,7 +312,10 @@ def raises(host, way, alert, state, limits):
 @pytest.mark.parametrize("broken,other", [("mail", "xapi"), ("xapi", "mail")])
 def test_a_channel_that_crashes_takes_no_other_along(host, mocker, ends, broken, other):
     spool.keep(host, alert_of(time.time()))
-    assert Delivered(host, mocker, {broken: ends, other: accepts}).states() == {broken: "waiting", other: "accepted"}
+    assert Delivered(host, mocker, {broken: ends, other: accepts}).states() == {
+        broken: "waiting",
+        other: "accepted",
+    }
 
 
 def test_what_comes_while_a_channel_hangs_goes_out_on_the_other(host, mocker, tmpdir):
@@ -257,33 +326,59 @@ def test_what_comes_while_a_channel_hangs_goes_out_on_the_other(host, mocker, tm
         if alert["id"] != second["id"]:
             spool.keep(host, second)
             deadline = time.time() + 20
-            while second["id"] not in (taken.read() if taken.check() else "") and time.time() < deadline:
+            while (
+                second["id"] not in (taken.read() if taken.check() else "")
+                and time.time() < deadline
+            ):
                 time.sleep(0.02)
-            return spool.Sent("waiting", mail.Answer(False, "mute" if time.time() < deadline else "xapi waited for it", ""), True, False)
+            return spool.Sent(
+                "waiting",
+                mail.Answer(False, "mute" if time.time() < deadline else "xapi waited for it", ""),
+                True,
+                False,
+            )
         return spool.Sent("waiting", mail.Answer(False, "mute", ""), True, False)
 
     def takes(host, way, alert, state, limits):
         taken.write(alert["id"] + "\n", mode="a")
         return accepts(host, way, alert, state, limits)
+
     spool.keep(host, alert_of(time.time()))
     Delivered(host, mocker, {"mail": hangs, "xapi": takes})
-    assert [one["channels"]["xapi"]["state"] for one in spool.history(host, 2)] == ["accepted", "accepted"]
-    assert "xapi waited for it" not in [one["channels"]["mail"]["response"] for one in spool.history(host, 2)]
+    assert [one["channels"]["xapi"]["state"] for one in spool.history(host, 2)] == [
+        "accepted",
+        "accepted",
+    ]
+    assert "xapi waited for it" not in [
+        one["channels"]["mail"]["response"] for one in spool.history(host, 2)
+    ]
 
 
 LINE = "ARRAY /dev/md0 UUID=11111111:22222222:33333333:44444444"
 
 
-@pytest.mark.parametrize("text", [
-    LINE, LINE + "\n", "PROGRAM /bin/a\nprogram /bin/b\n" + LINE, "MAILADDR root\n" + LINE + "\n# the end", LINE + "\n  spares=1",
-    "prog /bin/a \n" + LINE])
+@pytest.mark.parametrize(
+    "text",
+    [
+        LINE,
+        LINE + "\n",
+        "PROGRAM /bin/a\nprogram /bin/b\n" + LINE,
+        "MAILADDR root\n" + LINE + "\n# the end",
+        LINE + "\n  spares=1",
+        "prog /bin/a \n" + LINE,
+    ],
+)
 def test_the_monitor_gets_the_hook_alone_whatever_the_file_is_like(host, mocker, tmpdir, text):
     mocker.patch("xsraid.alerts.deliver.start")
     tmpdir.join("etc/mdadm.conf").write(text)
-    tmpdir.ensure("etc/mdadm.conf.d/more.conf").write("ARRAY /dev/md1 UUID=55555555:66666666:77777777:88888888")
+    tmpdir.ensure("etc/mdadm.conf.d/more.conf").write(
+        "ARRAY /dev/md1 UUID=55555555:66666666:77777777:88888888"
+    )
     deliver.prepare_monitor(host)
     lines = tmpdir.join("run/xsraid/mdadm.conf").read().splitlines()
-    assert [line for line in lines if line.lower().startswith(("prog", "mail"))] == ["PROGRAM /usr/libexec/xsraid/event-hook"]
+    assert [line for line in lines if line.lower().startswith(("prog", "mail"))] == [
+        "PROGRAM /usr/libexec/xsraid/event-hook"
+    ]
     assert LINE in lines
     assert "ARRAY /dev/md1 UUID=55555555:66666666:77777777:88888888" in lines
 
@@ -296,22 +391,29 @@ def test_a_file_that_cannot_be_read_keeps_the_monitor_from_nothing_else(host, mo
         if path.endswith("one.conf"):
             raise EnvironmentError(errno.EIO, "Input/output error")
         return real(self, path)
+
     mocker.patch.object(Host, "read", read)
     tmpdir.ensure("etc/mdadm.conf.d/one.conf")
     deliver.prepare_monitor(host)
     assert tmpdir.join("run/xsraid/mdadm.conf").read() == "PROGRAM /usr/libexec/xsraid/event-hook\n"
 
 
-def test_an_address_that_sendmail_would_take_for_an_option_is_refused_and_the_others_get_the_alert(host, mocker, tmpdir):
+def test_an_address_that_sendmail_would_take_for_an_option_is_refused_and_the_others_get_the_alert(
+    host, mocker, tmpdir
+):
     tmpdir.join("etc/mdadm.conf").write("MAILADDR -C/tmp/x@example.com,b@example.com\n")
     mocker.patch("xsraid.alerts.mail.run", return_value=process.Result(0, "", ""))
     alert = alert_of(time.time())
     state = attempt(host, alert)
     assert {address: one["state"] for address, one in state["recipients"].items()} == {
-        "-C/tmp/x@example.com": mail.REFUSED, "b@example.com": mail.ACCEPTED}
+        "-C/tmp/x@example.com": mail.REFUSED,
+        "b@example.com": mail.ACCEPTED,
+    }
 
 
-def test_several_alerts_are_mailed_at_a_time_once_one_has_shown_that_the_way_is_in_order(host, mocker, tmpdir):
+def test_several_alerts_are_mailed_at_a_time_once_one_has_shown_that_the_way_is_in_order(
+    host, mocker, tmpdir
+):
     begun = tmpdir.join("begun")
 
     def take(host, message, timeout_s, recipients):
@@ -320,6 +422,7 @@ def test_several_alerts_are_mailed_at_a_time_once_one_has_shown_that_the_way_is_
         while begun.size() > 2 and begun.size() < 8 and time.time() < deadline:
             time.sleep(0.01)
         return mail.Answer(begun.size() in (2, 8), "%d at a time" % (begun.size() // 2), "")
+
     mocker.patch("xsraid.alerts.mail.send", side_effect=take)
     tmpdir.join("etc/mdadm.conf").write("MAILADDR a@example.com\n")
     now = time.time()
@@ -327,15 +430,20 @@ def test_several_alerts_are_mailed_at_a_time_once_one_has_shown_that_the_way_is_
     for alert in alerts:
         spool.keep(host, alert)
     channels.deliver(host, "mail", [alert["id"] for alert in alerts], Limits)
-    assert [alert["channels"]["mail"]["response"] for alert in spool.waiting(host)] == ["1 at a time"] + ["4 at a time"] * 3
+    assert [alert["channels"]["mail"]["response"] for alert in spool.waiting(host)] == [
+        "1 at a time"
+    ] + ["4 at a time"] * 3
 
 
-def test_of_a_way_that_is_out_of_order_one_alert_is_told_and_the_rest_not_tried(host, mocker, tmpdir):
+def test_of_a_way_that_is_out_of_order_one_alert_is_told_and_the_rest_not_tried(
+    host, mocker, tmpdir
+):
     tried = tmpdir.join("tried")
 
     def take(host, message, timeout_s, recipients):
         tried.write("x", mode="a")
         return mail.Answer(False, "421 out of order", "")
+
     mocker.patch("xsraid.alerts.mail.send", side_effect=take)
     tmpdir.join("etc/mdadm.conf").write("MAILADDR a@example.com\n")
     for number in range(5):
@@ -354,9 +462,14 @@ def test_an_alert_that_comes_meanwhile_goes_before_what_is_done_besides(host, mo
             spool.keep(host, alert_of(time.time() + 9))
         done.append("alert")
         return accepts(host, way, alert, state, limits)
-    row = channels.CHANNELS["xapi"]._replace(opened=channels._nothing, send=send, follow=lambda host, way, follows: done.append(follows))
+
+    row = channels.CHANNELS["xapi"]._replace(
+        opened=channels._nothing, send=send, follow=lambda host, way, follows: done.append(follows)
+    )
     mocker.patch.dict(channels.CHANNELS, {"xapi": row})
     spool.keep(host, alert_of(time.time()))
     for _ in range(2):
-        channels.deliver(host, "xapi", [alert["id"] for alert in spool.waiting(host)], Limits, ["besides"])
+        channels.deliver(
+            host, "xapi", [alert["id"] for alert in spool.waiting(host)], Limits, ["besides"]
+        )
     assert done == ["alert", "alert", ["besides"]]

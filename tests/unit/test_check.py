@@ -23,7 +23,7 @@ ID# ATTRIBUTE_NAME          FLAG     VALUE WORST THRESH TYPE      UPDATED  WHEN_
 187 Reported_Uncorrect      0x0032   100   100   000    Old_age   Always       -       %d
 197 Current_Pending_Sector  0x0012   100   100   000    Old_age   Always       -       %d
 198 Offline_Uncorrectable   0x0010   100   100   000    Old_age   Offline      -       %d
-"""
+"""  # noqa: E501
 SCSI = """\
 === START OF READ SMART DATA SECTION ===
 SMART Health Status: %s
@@ -42,8 +42,14 @@ Media and Data Integrity Errors:    1,024
 
 
 def seen(verdict="PASSED", pending=0, reallocated=0, media=None, offline=0, reported=0):
-    return {"verdict": verdict, "pending_sectors": pending, "reallocated_sectors": reallocated, "media_errors": media,
-            "offline_uncorrectable_sectors": offline, "reported_uncorrectable_errors": reported}
+    return {
+        "verdict": verdict,
+        "pending_sectors": pending,
+        "reallocated_sectors": reallocated,
+        "media_errors": media,
+        "offline_uncorrectable_sectors": offline,
+        "reported_uncorrectable_errors": reported,
+    }
 
 
 @pytest.mark.parametrize(
@@ -52,8 +58,10 @@ def seen(verdict="PASSED", pending=0, reallocated=0, media=None, offline=0, repo
         (ATA % ("PASSED", 12, 120, 8, 624), seen("PASSED", 8, 12, None, 624, 120)),
         (ATA % ("FAILED!", 0, 0, 0, 0), seen("FAILED!")),
         (SCSI % ("OK", 3), seen("OK", None, 3, None, None, None)),
-        (SCSI % ("FAILURE PREDICTION THRESHOLD EXCEEDED [asc=5d]", 0),
-         seen("FAILURE PREDICTION THRESHOLD EXCEEDED [asc=5d]", None, 0, None, None, None)),
+        (
+            SCSI % ("FAILURE PREDICTION THRESHOLD EXCEEDED [asc=5d]", 0),
+            seen("FAILURE PREDICTION THRESHOLD EXCEEDED [asc=5d]", None, 0, None, None, None),
+        ),
         (NVME, seen("PASSED", None, None, 1024, None, None)),
         (ATA % ("UNKNOWN!", 0, 0, 0, 0), seen(None)),
         ("Device is in STANDBY mode, exit(2)\n", None),
@@ -87,17 +95,30 @@ def test_each_finding_once():
     assert disk.look(0, reallocated=5) == []  # years ago
     assert disk.look(1, reallocated=5, pending=8) == ["pending sectors: 8, 8 more than before"]
     assert disk.look(2, reallocated=5, pending=8) == []
-    assert disk.look(3, reallocated=5, pending=16) == disk.look(20, reallocated=6, pending=16) == []  # not more than once a day
+    # Not more than once a day.
+    assert disk.look(3, reallocated=5, pending=16) == disk.look(20, reallocated=6, pending=16) == []
     told = disk.look(25, reallocated=6, pending=16)
-    assert told == ["pending sectors: 16, 8 more than before", "reallocated sectors: 6, 1 more than before"]
+    assert told == [
+        "pending sectors: 16, 8 more than before",
+        "reallocated sectors: 6, 1 more than before",
+    ]
     assert disk.look(26, reallocated=6, pending=16) == []
 
 
-@pytest.mark.parametrize("more,told", [
-    ({"reallocated": 8256}, "reallocated sectors: 8256"), ({"reallocated": 1420, "verdict": "OK", "pending": None}, "reallocated sectors: 1420"),
-    ({"offline": 624}, "offline uncorrectable sectors: 624"), ({"reported": 120}, "reported uncorrectable errors: 120"),
-    ({"reallocated": 16}, "reallocated sectors: 16"), ({"reallocated": 15}, None), ({"reported": 1}, "reported uncorrectable errors: 1"),
-    ({"offline": 1}, "offline uncorrectable sectors: 1"), ({"media": 1}, "media errors: 1")])
+@pytest.mark.parametrize(
+    "more,told",
+    [
+        ({"reallocated": 8256}, "reallocated sectors: 8256"),
+        ({"reallocated": 1420, "verdict": "OK", "pending": None}, "reallocated sectors: 1420"),
+        ({"offline": 624}, "offline uncorrectable sectors: 624"),
+        ({"reported": 120}, "reported uncorrectable errors: 120"),
+        ({"reallocated": 16}, "reallocated sectors: 16"),
+        ({"reallocated": 15}, None),
+        ({"reported": 1}, "reported uncorrectable errors: 1"),
+        ({"offline": 1}, "offline uncorrectable sectors: 1"),
+        ({"media": 1}, "media errors: 1"),
+    ],
+)
 def test_a_disk_that_is_dying_when_first_looked_at_is_told_of(more, told):
     """Its own verdict is that it passed."""
     disk = Disk()
@@ -109,7 +130,13 @@ def test_a_disk_that_is_dying_when_first_looked_at_is_told_of(more, told):
 
 def test_what_an_older_version_took_for_normal_is_judged_once():
     disk = Disk()
-    disk.known = {"verdict": "PASSED", "pending_sectors": 8, "reallocated_sectors": 8256, "media_errors": None, "told_at": 0}
+    disk.known = {
+        "verdict": "PASSED",
+        "pending_sectors": 8,
+        "reallocated_sectors": 8256,
+        "media_errors": None,
+        "told_at": 0,
+    }
     assert disk.look(0, reallocated=8256, pending=8) == ["reallocated sectors: 8256"]
     assert disk.look(48, reallocated=8256, pending=8) == []
 
@@ -118,12 +145,19 @@ def test_a_bad_verdict_waits_for_nothing():
     disk = Disk()
     assert disk.look(0, pending=1) == ["pending sectors: 1"]
     assert disk.look(1, pending=1, verdict="FAILED!") == ["its own verdict is FAILED!"]
-    assert disk.look(2, pending=1, verdict="FAILED!") == disk.look(3, pending=1, verdict=None) == disk.look(4, pending=1, verdict="FAILED!") == []
+    assert (
+        disk.look(2, pending=1, verdict="FAILED!")
+        == disk.look(3, pending=1, verdict=None)
+        == disk.look(4, pending=1, verdict="FAILED!")
+        == []
+    )
     assert disk.look(5) == []
     assert disk.look(60, verdict="FAILED!") == ["its own verdict is FAILED!"]
 
 
-@pytest.mark.parametrize("hours,inside", [((1, 6), [1, 5]), ((22, 4), [22, 23, 0, 3]), ((0, 24), [0, 12, 23])])
+@pytest.mark.parametrize(
+    "hours,inside", [((1, 6), [1, 5]), ((22, 4), [22, 23, 0, 3]), ((0, 24), [0, 12, 23])]
+)
 def test_quiet_hours(hours, inside):
     outside = [hour for hour in range(24) if not check.is_within(hours, hour)]
     assert not set(inside) & set(outside)
@@ -145,10 +179,14 @@ def test_the_distributions_own_check(tmpdir, cron, switch, is_active):
         tmpdir.ensure("etc/cron.d/raid-check").write(cron)
     if switch is not None:
         tmpdir.ensure("etc/sysconfig/raid-check").write(switch)
-    assert check.other_checker(Host(str(tmpdir))) == ("/etc/cron.d/raid-check" if is_active else None)
+    assert check.other_checker(Host(str(tmpdir))) == (
+        "/etc/cron.d/raid-check" if is_active else None
+    )
 
 
-@pytest.mark.parametrize("place", ["timers.target.wants/raid-check.timer", "mdmonitor.service.wants/mdcheck_start.timer"])
+@pytest.mark.parametrize(
+    "place", ["timers.target.wants/raid-check.timer", "mdmonitor.service.wants/mdcheck_start.timer"]
+)
 def test_a_timer_that_checks(tmpdir, place):
     tmpdir.ensure("etc/systemd/system/" + place)
     assert check.other_checker(Host(str(tmpdir))) == "/etc/systemd/system/" + place
@@ -159,23 +197,44 @@ def test_what_a_disk_says_is_told_of_the_array_that_it_serves(tmpdir, mocker, or
     """The container of firmware RAID has the disks of all its volumes."""
     member = {"device": "/dev/sda", "serial": "S"}
     healths = (("/dev/md126", "container"), ("/dev/md127", "optimal"))
-    records = [{"device": device, "health": health, "members": [member]} for device, health in healths]
+    records = [
+        {"device": device, "health": health, "members": [member]} for device, health in healths
+    ]
     mocker.patch("xsraid.md.state.read_arrays", return_value=records[::order])
     mocker.patch("xsraid.actions.check._disk_of", return_value="sda")
-    assert [record["device"] for record, _ in check._disks(Host(str(tmpdir))).values()] == ["/dev/md127"]
+    assert [record["device"] for record, _ in check._disks(Host(str(tmpdir))).values()] == [
+        "/dev/md127"
+    ]
 
 
 @pytest.mark.parametrize("left_by_somebody", ["1024", "max"])
 def test_no_check_ends_where_somebody_had_one_end(tmpdir, mocker, left_by_somebody):
-    """Whoever asked for a part of one may have left md/sync_max there: the check would stand still for ever."""
-    attributes = {"sync_max": left_by_somebody, "sync_min": "0", "sync_speed_min": "", "sync_speed_max": ""}
+    """Whoever asked for a part of one may have left md/sync_max there: the check would stand still
+    for ever.
+    """
+    attributes = {
+        "sync_max": left_by_somebody,
+        "sync_min": "0",
+        "sync_speed_min": "",
+        "sync_speed_max": "",
+    }
     for name, text in attributes.items():
         tmpdir.ensure("sys/block/md0/md/" + name).write(text)
     begun = []
     sync_max = tmpdir.join("sys/block/md0/md/sync_max")
-    mocker.patch("xsraid.actions.check._act", side_effect=lambda host, record, action: begun.append((action, sync_max.read()[:3])))
+    mocker.patch(
+        "xsraid.actions.check._act",
+        side_effect=lambda host, record, action: begun.append((action, sync_max.read()[:3])),
+    )
     host = Host(str(tmpdir))
-    record = {"device": "/dev/md0", "uuid": "u", "level": "raid1", "health": "optimal", "sync": None, "members": []}
+    record = {
+        "device": "/dev/md0",
+        "uuid": "u",
+        "level": "raid1",
+        "health": "optimal",
+        "sync": None,
+        "members": [],
+    }
     known = {"u": {"since": 0, "at": 0, "is_running": False}}
     check._begin(host, [record], known, 1e9, config.load_or_default(host))
     assert begun == [("check", "max")]

@@ -1,4 +1,6 @@
-"""The command line's package stands beside the plugin's: it uses few modules of it, and the plugin knows nothing of the command line."""
+"""The command line's package stands beside the plugin's: it uses few modules of it, and the plugin
+knows nothing of the command line.
+"""
 
 import ast
 import os
@@ -9,11 +11,33 @@ import syntax
 import xsraid
 import xsraid_cli
 
-OF_THE_PLUGIN = ("api", "arguments", "errors", "functions", "host.clock", "host.files", "md.levels", "text", "xapi.objects")
-# Folders and single modules, the lowest first: each imports from its own layer and from those before it.
-LAYERS = ("problems", "formats", "table", "show", "remote", "ask", "many", "export", "main", "__main__")
+OF_THE_PLUGIN = (
+    "api",
+    "arguments",
+    "errors",
+    "functions",
+    "host.clock",
+    "host.files",
+    "md.levels",
+    "text",
+    "xapi.objects",
+)
+# Folders and single modules, the lowest first: each imports from its own layer and from those
+# before it.
+LAYERS = (
+    "problems",
+    "formats",
+    "table",
+    "show",
+    "remote",
+    "ask",
+    "many",
+    "export",
+    "main",
+    "__main__",
+)
 MODULES, PLUGIN_MODULES = syntax.modules_of(xsraid_cli), syntax.modules_of(xsraid)
-LINES_MAX = 250
+LINES_MAX = 350  # of 100 columns
 
 
 def layer(module):
@@ -23,8 +47,16 @@ def layer(module):
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_imports_point_downwards(module):
     tree = MODULES[module]
-    assert [other for other in syntax.imports(tree, "xsraid_cli", MODULES) if layer(other) > layer(module)] == []
-    assert [other for other in syntax.imports(tree, "xsraid", PLUGIN_MODULES) if other not in OF_THE_PLUGIN] == []
+    assert [
+        other
+        for other in syntax.imports(tree, "xsraid_cli", MODULES)
+        if layer(other) > layer(module)
+    ] == []
+    assert [
+        other
+        for other in syntax.imports(tree, "xsraid", PLUGIN_MODULES)
+        if other not in OF_THE_PLUGIN
+    ] == []
 
 
 def test_no_modules_import_each_other_in_a_circle():
@@ -45,7 +77,9 @@ def test_imports_stand_at_the_top(module):
 def test_modules_are_explained_and_short(module):
     tree = MODULES[module]
     assert ast.get_docstring(tree)
-    with open(os.path.join(os.path.dirname(xsraid_cli.__file__), *module.split(".")) + ".py") as source:
+    with open(
+        os.path.join(os.path.dirname(xsraid_cli.__file__), *module.split(".")) + ".py"
+    ) as source:
         assert len(source.readlines()) <= LINES_MAX
 
 

@@ -9,11 +9,30 @@ from test_cli_threads import ARRAY, answer
 
 from xsraid_cli.export import metrics
 
-DASHBOARD = os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), "grafana", "xsraid.json")
+DASHBOARD = os.path.join(
+    os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))),
+    "grafana",
+    "xsraid.json",
+)
 MEMBERS = [
-    {"device": "/dev/sda", "serial": "Z0", "slot": 0, "state": "active", "errors": 3, "smart": {"pending_sectors": 8, "reallocated_sectors": None}},
-    {"device": None, "serial": None, "slot": 1, "state": "missing", "errors": None, "smart": None}]
-RECORD = dict(ARRAY, uuid="u0", health="degraded", redundancy_left=0, members=MEMBERS, sync={"action": "recover", "done_ratio": 0.25})
+    {
+        "device": "/dev/sda",
+        "serial": "Z0",
+        "slot": 0,
+        "state": "active",
+        "errors": 3,
+        "smart": {"pending_sectors": 8, "reallocated_sectors": None},
+    },
+    {"device": None, "serial": None, "slot": 1, "state": "missing", "errors": None, "smart": None},
+]
+RECORD = dict(
+    ARRAY,
+    uuid="u0",
+    health="degraded",
+    redundancy_left=0,
+    members=MEMBERS,
+    sync={"action": "recover", "done_ratio": 0.25},
+)
 AT = ("lab", "a", "uuid-a", "/dev/md0", "u0")
 
 
@@ -47,12 +66,22 @@ def test_one_health_of_all_holds_also_one_that_is_not_known_here():
 
 
 def test_what_is_not_known_is_left_out():
-    found = samples(dict(RECORD, health="missing", size_bytes=None, sync=None, members=[]), waiting=None)
-    assert found["xsraid_array_size_bytes"] == found["xsraid_sync_ratio"] == found["xsraid_alert_spool_entries"] == []
+    found = samples(
+        dict(RECORD, health="missing", size_bytes=None, sync=None, members=[]), waiting=None
+    )
+    assert (
+        found["xsraid_array_size_bytes"]
+        == found["xsraid_sync_ratio"]
+        == found["xsraid_alert_spool_entries"]
+        == []
+    )
 
 
 def test_who_did_not_answer_is_down():
-    found = metrics.of_answers([answer("a", None, ["LATE", "x"], "lab"), answer(None, None, ["NO_ANSWER", "x"], "shop")], ["lab", "shop"])
+    found = metrics.of_answers(
+        [answer("a", None, ["LATE", "x"], "lab"), answer(None, None, ["NO_ANSWER", "x"], "shop")],
+        ["lab", "shop"],
+    )
     assert found["xsraid_up"] == [(("lab", "a", "uuid-a"), 0)]
     assert found["xsraid_pool_up"] == [(("lab",), 1), (("shop",), 0)]
 
@@ -70,7 +99,10 @@ def test_the_dashboard_loads_and_shows_what_is_exported():
     assert dashboard["title"]
     assert dashboard["id"] is None
     variables = {variable["name"]: variable for variable in dashboard["templating"]["list"]}
-    assert (variables["datasource"]["type"], variables["datasource"]["query"]) == ("datasource", "prometheus")
+    assert (variables["datasource"]["type"], variables["datasource"]["query"]) == (
+        "datasource",
+        "prometheus",
+    )
     panels = dashboard["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
     for panel in panels:
@@ -80,7 +112,12 @@ def test_the_dashboard_loads_and_shows_what_is_exported():
         assert panel["gridPos"]["x"] + panel["gridPos"]["w"] <= 24
         assert panel["datasource"]["uid"] == "${datasource}"
         assert all(target["refId"] and target["expr"] for target in panel["targets"])
-    used = set(re.findall(r"\bxsraid_\w+", " ".join(target["expr"] for panel in panels for target in panel["targets"])))
+    used = set(
+        re.findall(
+            r"\bxsraid_\w+",
+            " ".join(target["expr"] for panel in panels for target in panel["targets"]),
+        )
+    )
     assert used == {family.name for family in metrics.FAMILIES}
     assert set(re.findall(r"\$(\w+)", json.dumps(dashboard))) - {"__all"} <= set(variables)
 

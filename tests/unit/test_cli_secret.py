@@ -1,4 +1,5 @@
 """A secret that the command makes lives exactly as long as settings name it."""
+
 import argparse
 import json
 
@@ -45,8 +46,12 @@ class Pool(object):
     def __init__(self):
         self.session = self.xenapi = self
         self.secret, self.configs = Secrets(), {"pool": {}, "host": {}}
-        self.pool, self.host = [argparse.Namespace(get_all_records=lambda name=name: {"ref": {"other_config": self.configs[name]}})
-                                for name in ("pool", "host")]
+        self.pool, self.host = [
+            argparse.Namespace(
+                get_all_records=lambda name=name: {"ref": {"other_config": self.configs[name]}}
+            )
+            for name in ("pool", "host")
+        ]
 
     def keeps(self, scope, **settings):
         self.configs[scope] = {"xsraid-alerts": json.dumps(settings)}
@@ -64,7 +69,9 @@ def given(mocker):
 
 
 def call(pool, given, act):
-    command = next(command for command in commands.table() if command.function.name == "configure_alerts")
+    command = next(
+        command for command in commands.table() if command.function.name == "configure_alerts"
+    )
     return secret.with_secrets(pool, command, given, argparse.Namespace(smtp_password_fd=0), act)
 
 
@@ -72,6 +79,7 @@ def takes(pool, scope="host"):
     def act(arguments):
         pool.keeps(scope, smtp_password_secret=arguments["smtp_password_secret"])
         return "done"
+
     return act
 
 
@@ -100,19 +108,23 @@ def test_one_that_somebody_else_made_stays(pool, given):
 
 def test_a_refused_call_leaves_none_behind_but_one_that_the_settings_name(pool, given):
     """The settings are kept before mdadm's monitor is started, and it may be that which fails."""
+
     def refuses(arguments):
         raise XenAPI.Failure(["XSRAID_BAD_ARGUMENT"])
 
     def fails_late(arguments):
         takes(pool)(arguments)
         raise XenAPI.Failure(["XSRAID_COMMAND_FAILED"])
+
     for act, left in ((refuses, []), (fails_late, ["uuid-ref0"])):
         with pytest.raises(XenAPI.Failure):
             call(pool, given, act)
         assert pool.secret.uuids() == left
 
 
-@pytest.mark.parametrize("text", ["", "[]", "no JSON", '{"smtp_password_secret": null}', '{"smtp_password_secret": 5}'])
+@pytest.mark.parametrize(
+    "text", ["", "[]", "no JSON", '{"smtp_password_secret": null}', '{"smtp_password_secret": 5}']
+)
 def test_settings_that_nobody_understands_name_none(pool, given, text):
     pool.configs["pool"] = {"xsraid-alerts": text}
     assert call(pool, given, takes(pool)) == "done"

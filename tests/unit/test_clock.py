@@ -1,4 +1,6 @@
-"""Somebody, or NTP, sets the system's clock: whatever waits neither ends too soon nor for never, and what was kept before does no harm."""
+"""Somebody, or NTP, sets the system's clock: whatever waits neither ends too soon nor for never,
+and what was kept before does no harm.
+"""
 
 import time
 
@@ -17,13 +19,21 @@ from xsraid.xapi import pool_calls
 
 YEAR_S = 365 * DAY_S
 STEPS = pytest.mark.parametrize("step_s", [YEAR_S, 3600, -3600, -YEAR_S])
-# A wait that takes the time of day for its measure never ends when the clock goes back at each look.
+# A wait that takes the time of day for its measure never ends when the clock goes back at each
+# look.
 EVER_BACK_S = -10
 
 
 @pytest.fixture
 def host(tmpdir):
-    for folder in ("run/lock", "run/xsraid/spool", "var/lib/xsraid/spool", "var/lib/xsraid/history", "etc", "sys/block"):
+    for folder in (
+        "run/lock",
+        "run/xsraid/spool",
+        "var/lib/xsraid/spool",
+        "var/lib/xsraid/history",
+        "etc",
+        "sys/block",
+    ):
         tmpdir.ensure(folder, dir=True)
     return Host(str(tmpdir), "/usr/bin:/bin")
 
@@ -65,7 +75,11 @@ def test_a_lock_is_waited_for_as_long_as_said(host, mocker, step_s, ends_soon):
     mocker.patch("xsraid.host.files.BRIEF_S", 0.3)
     began = clock.monotonic_s()
     system_faults.clock_is_set(mocker, step_s)
-    with host.lock("the monthly check", is_brief=True), pytest.raises(Busy), Host(host.root).lock("create_sr"):
+    with (
+        host.lock("the monthly check", is_brief=True),
+        pytest.raises(Busy),
+        Host(host.root).lock("create_sr"),
+    ):
         pass
     assert clock.monotonic_s() - began >= 0.3
 
@@ -117,20 +131,47 @@ def test_a_led_is_waited_for_as_long_as_said(host, mocker, tmpdir, step_s, ends_
 def test_a_test_alert_is_found_whatever_the_clock_does_meanwhile(host, mocker, step_s):
     """mdadm's event has the time that the clock showed when it came."""
     started, began = time.time(), clock.monotonic_s()
-    alert = {"id": spool.new_id(started + step_s), "name": "XSRAID_TEST", "device": "/dev/md0", "time": started + step_s + 0.2, "uuid": "u",
-             "subject": "s", "body": "b", "short": "s", "created": started + step_s, "channels": {"mail": {"state": "accepted"}}}
+    alert = {
+        "id": spool.new_id(started + step_s),
+        "name": "XSRAID_TEST",
+        "device": "/dev/md0",
+        "time": started + step_s + 0.2,
+        "uuid": "u",
+        "subject": "s",
+        "body": "b",
+        "short": "s",
+        "created": started + step_s,
+        "channels": {"mail": {"state": "accepted"}},
+    }
     spool.keep(host, alert)
     mocker.patch("time.time", return_value=started + step_s + 0.4)
-    found = alert_reports._wait(host, ["/dev/md0"], lambda: alert_reports._set_back_to(started, began) - 1, began + 0.3)
+    found = alert_reports._wait(
+        host, ["/dev/md0"], lambda: alert_reports._set_back_to(started, began) - 1, began + 0.3
+    )
     assert list(found) == ["/dev/md0"]
 
 
 def test_an_older_test_alert_is_none_of_this_call(host):
     started, began = time.time(), clock.monotonic_s()
-    alert = {"id": spool.new_id(started - 60), "name": "XSRAID_TEST", "device": "/dev/md0", "time": started - 60, "uuid": "u",
-             "subject": "s", "body": "b", "short": "s", "created": started - 60, "channels": {"mail": {"state": "accepted"}}}
+    alert = {
+        "id": spool.new_id(started - 60),
+        "name": "XSRAID_TEST",
+        "device": "/dev/md0",
+        "time": started - 60,
+        "uuid": "u",
+        "subject": "s",
+        "body": "b",
+        "short": "s",
+        "created": started - 60,
+        "channels": {"mail": {"state": "accepted"}},
+    }
     spool.keep(host, alert)
-    assert alert_reports._wait(host, ["/dev/md0"], lambda: alert_reports._set_back_to(started, began) - 1, began + 0.1) == {}
+    assert (
+        alert_reports._wait(
+            host, ["/dev/md0"], lambda: alert_reports._set_back_to(started, began) - 1, began + 0.1
+        )
+        == {}
+    )
 
 
 # What was kept by the time of day.
@@ -142,9 +183,20 @@ class Delivering(object):
     def __init__(self, host, mocker, created):
         self.host, self.mocker = host, mocker
         later = spool.Sent("waiting", mail.Answer(False, "450 later", ""), False, False)
-        mocker.patch.dict(channels.CHANNELS, {"mail": channels.CHANNELS["mail"]._replace(send=mocker.Mock(return_value=later))})
-        alert = {"id": spool.new_id(created), "name": "XSRAID_DISK_FAILED", "uuid": "u", "created": created, "subject": "s", "body": "b",
-                 "short": "s", "device": "/dev/md0"}
+        mocker.patch.dict(
+            channels.CHANNELS,
+            {"mail": channels.CHANNELS["mail"]._replace(send=mocker.Mock(return_value=later))},
+        )
+        alert = {
+            "id": spool.new_id(created),
+            "name": "XSRAID_DISK_FAILED",
+            "uuid": "u",
+            "created": created,
+            "subject": "s",
+            "body": "b",
+            "short": "s",
+            "device": "/dev/md0",
+        }
         self.alert = channels.with_channels(alert, ["mail"])
 
     def tries(self, at, hours=0):
@@ -182,14 +234,20 @@ def test_a_delivery_took_as_long_as_it_took(host, mocker):
 
 @pytest.mark.parametrize("created,asks", [(1e9, False), (1e9 - 30, True), (1e9 + YEAR_S, True)])
 def test_a_message_that_xapi_may_have_is_looked_for(host, mocker, created, asks):
-    """From an hour before the alert on; one that comes from the future may be of any time before now."""
+    """From an hour before the alert on; one that comes from the future may be of any time before
+    now.
+    """
     system_faults.clock_shows(mocker, 1e9)
     session = mocker.Mock()
     session.xenapi.message.get.return_value = {}
     alert = channels.with_channels({"name": "n", "short": "s", "created": created}, ["xapi"])
-    assert by_xapi._posted_before(host, session, alert, alert["channels"]["xapi"], "Host", "u") is None
+    assert (
+        by_xapi._posted_before(host, session, alert, alert["channels"]["xapi"], "Host", "u") is None
+    )
     since = [str(call[0][2]) for call in session.xenapi.message.get.call_args_list]
-    assert since == ([time.strftime("%Y%m%dT%H:%M:%SZ", time.gmtime(min(created, 1e9) - 3600))] if asks else [])
+    assert since == (
+        [time.strftime("%Y%m%dT%H:%M:%SZ", time.gmtime(min(created, 1e9) - 3600))] if asks else []
+    )
 
 
 @STEPS
@@ -197,10 +255,17 @@ def test_an_alert_comes_though_the_clock_was_set(step_s):
     story = whole()
     now = 10 + 2 * YEAR_S
     assert story.then(now, [], record("degraded", 0)) == []
-    names = story.then(now + step_s, [], record("degraded", 0)) + story.then(now + step_s + 11, [], record("degraded", 0))
+    names = story.then(now + step_s, [], record("degraded", 0)) + story.then(
+        now + step_s + 11, [], record("degraded", 0)
+    )
     assert names == ["XSRAID_ARRAY_DEGRADED"]
-    later = [story.then(now + step_s + 11 + hour * 3600, [], record("degraded", 0)) for hour in range(1, 49)]
-    assert [at + 1 for at, names in enumerate(later) if names] == [24, 48], "a reminder once a day, by the new time"
+    later = [
+        story.then(now + step_s + 11 + hour * 3600, [], record("degraded", 0))
+        for hour in range(1, 49)
+    ]
+    assert [at + 1 for at, names in enumerate(later) if names] == [24, 48], (
+        "a reminder once a day, by the new time"
+    )
 
 
 @STEPS
@@ -208,14 +273,20 @@ def test_an_array_may_alarm_again_though_the_clock_was_set(step_s):
     story, now = whole(), 2.0 * YEAR_S
     for turn in range(8):
         story.then(now, [event("Fail", "/dev/sd%d" % turn, now)], record("degraded", 0))
-    assert story.then(now + step_s, [event("Fail", "/dev/sdz", now + step_s)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
+    assert story.then(
+        now + step_s, [event("Fail", "/dev/sdz", now + step_s)], record("degraded", 0)
+    ) == ["XSRAID_DISK_FAILED"]
 
 
-@pytest.mark.parametrize("back_s,goes", [(0, False), (3600, False), (2 * DAY_S, True), (YEAR_S, True), (-2 * DAY_S, True)])
+@pytest.mark.parametrize(
+    "back_s,goes",
+    [(0, False), (3600, False), (2 * DAY_S, True), (YEAR_S, True), (-2 * DAY_S, True)],
+)
 def test_a_led_that_cannot_be_put_out_is_no_matter_for_years(host, mocker, tmpdir, back_s, goes):
     light = {"way": identify.LOCATE_LED, "light": "/locate/missing", "was": "0", "until": 1e9}
     tmpdir.ensure("locate", dir=True)
-    tmpdir.join("locate").join("missing").mksymlinkto("/proc/version")  # it is there and takes nothing
+    # It is there and takes nothing.
+    tmpdir.join("locate").join("missing").mksymlinkto("/proc/version")
     store.write(host, identify.IDENTIFYING, light, "a" * 32)
     system_faults.clock_shows(mocker, 1e9 - back_s)
     identify._end(host, "a" * 32, light)

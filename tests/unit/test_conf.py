@@ -1,5 +1,7 @@
 # -*- coding: utf-8 -*-
-"""mdadm.conf, word by word; that mdadm reads it so, too, is tried on random files in tests/dom0/test_mdadm_conf.py."""
+"""mdadm.conf, word by word; that mdadm reads it so, too, is tried on random files in
+tests/dom0/test_mdadm_conf.py.
+"""
 
 import ctypes
 import random
@@ -7,7 +9,16 @@ import random
 import pytest
 
 from xsraid.md import conf
-from xsraid.md.conf import NOWHERE, ArrayFacts, ConfFile, Configuration, Home, differs, line_of, matches
+from xsraid.md.conf import (
+    NOWHERE,
+    ArrayFacts,
+    ConfFile,
+    Configuration,
+    Home,
+    differs,
+    line_of,
+    matches,
+)
 from xsraid.text import bare_uuid, md_uuid, same_uuid
 
 UUID = "6bd4d5e1:0b5d4f4c:a1f0c6f3:8d8f7a31"
@@ -45,7 +56,8 @@ def line(words):
         ("DEVICE a#b c\n", [["a#b", "c"]]),
         ("DEVICE '#a' b\n", [["#a", "b"]]),
         ("DEVICE a\r\n b\r\n", [["a\r", "b\r"]]),  # a carriage return is part of its word
-        ("DEVICE a\n\r\n b\n", [["a"]]),  # and a line of one is a line of its own, which the next continues
+        # And a line of one is a line of its own, which the next continues.
+        ("DEVICE a\n\r\n b\n", [["a"]]),
         ("DEVICE a\x0bb\x0cc\n", [["a\x0bb\x0cc"]]),
         ("DEVICE 'a b' \"c d\" e' 'f\"g\"\n", [["a b", "c d", "e fg"]]),
         ("DEVICE 'a\"b' \"c'd\"\n", [['a"b', "c'd"]]),
@@ -109,7 +121,10 @@ def test_keywords_in_any_case_from_three_letters_on(word, keyword):
 
 
 def test_who_is_mailed():
-    configuration = Configuration("MAILADDR\nmail a@x, b@x\nMAILADDR c@x\nPROGRAM\nPROGRAM '/x y' z\nPROGRAM w\nMAILFROM a b\nMAILF c\n")
+    configuration = Configuration(
+        "MAILADDR\nmail a@x, b@x\nMAILADDR c@x\nPROGRAM\nPROGRAM '/x y' z\nPROGRAM w\nMAILFROM a "
+        "b\nMAILF c\n"
+    )
     assert configuration.first("MAILADDR") == "a@x,"
     assert configuration.recipients() == ["a@x"]
     assert configuration.first("PROGRAM") == "/x y"
@@ -145,7 +160,8 @@ def test_whose_names_need_no_host(text, home):
 
 def test_an_array_line_in_full():
     found = line(
-        "/dev/md/x uuid=%s name=any:x devices=/dev/sda,,/dev/sd* container=/dev/md/imsm member=1 super-minor=3 level=raid5 num-devices=4 "
+        "/dev/md/x uuid=%s name=any:x devices=/dev/sda,,/dev/sd* container=/dev/md/imsm member=1 "
+        "super-minor=3 level=raid5 num-devices=4 "
         "spares=2 spare-group=g metadata=1.2 bitmap=/b auto=yes junk=1" % UUID
     )
     assert found == conf.ArrayLine(
@@ -209,7 +225,9 @@ def test_nodes(word, node):
     assert found.node == node
     assert found.ignored == (node == "<ignore>")
     assert found.uuid == UUID
-    assert found.refused == ((("any thing", "thing")[1],) if "thing" in word else () if node else (word,))
+    assert found.refused == (
+        (("any thing", "thing")[1],) if "thing" in word else () if node else (word,)
+    )
 
 
 def test_the_first_node_counts_wherever_it_stands():
@@ -293,7 +311,19 @@ def test_super_minors_are_numbers_of_c(text, number):
     assert line("super-minor=" + text).super_minor == number
 
 
-@pytest.mark.parametrize("text,count", [("4", 4), ("4x", 4), ("x", 0), ("", 0), ("-1", -1), ("65534", None), ("4294967297", 1), ("'\v\f 3\n", 3)])
+@pytest.mark.parametrize(
+    "text,count",
+    [
+        ("4", 4),
+        ("4x", 4),
+        ("x", 0),
+        ("", 0),
+        ("-1", -1),
+        ("65534", None),
+        ("4294967297", 1),
+        ("'\v\f 3\n", 3),
+    ],
+)
 def test_counts_are_what_a_word_begins_with(text, count):
     found = line("num-devices=9 spares=9 DISKS=%s spares=%s" % (text, text))
     assert found.device_count == count
@@ -302,17 +332,44 @@ def test_counts_are_what_a_word_begins_with(text, count):
 
 def test_the_first_word_holds_or_the_last():
     found = line(
-        "uuid=%s uuid=%s devices=a devices=b super-minor=1 super-minor=2 bitmap=a bitmap=b spare-group=a spare-group=b metadata=1.0 metadata=1.1 "
-        "level=1 level=5 num-devices=1 disks=2 auto=no auto=yes member=0 member=1 container=a container=b" % (UUID, OTHER)
+        "uuid=%s uuid=%s devices=a devices=b super-minor=1 super-minor=2 bitmap=a bitmap=b "
+        "spare-group=a spare-group=b metadata=1.0 metadata=1.1 "
+        "level=1 level=5 num-devices=1 disks=2 auto=no auto=yes member=0 member=1 container=a "
+        "container=b" % (UUID, OTHER)
     )
-    assert (found.uuid, found.devices, found.super_minor, found.bitmap, found.spare_group, found.metadata) == (UUID, ("a",), 1, "a", "a", "1.0")
-    assert (found.level, found.device_count, found.auto, found.member, found.container) == (5, 2, "yes", "1", "b")
-    assert found.refused == ("uuid=" + OTHER, "devices=b", "super-minor=2", "bitmap=b", "spare-group=b", "metadata=1.1")
+    assert (
+        found.uuid,
+        found.devices,
+        found.super_minor,
+        found.bitmap,
+        found.spare_group,
+        found.metadata,
+    ) == (UUID, ("a",), 1, "a", "a", "1.0")
+    assert (found.level, found.device_count, found.auto, found.member, found.container) == (
+        5,
+        2,
+        "yes",
+        "1",
+        "b",
+    )
+    assert found.refused == (
+        "uuid=" + OTHER,
+        "devices=b",
+        "super-minor=2",
+        "bitmap=b",
+        "spare-group=b",
+        "metadata=1.1",
+    )
 
 
 def test_what_mdadm_does_not_take_gives_way_to_what_it_takes():
     found = line("uuid=x uuid=%s super-minor=x super-minor=1 metadata=9 metadata=1" % UUID)
-    assert (found.uuid, found.super_minor, found.metadata, found.refused) == (UUID, 1, "1", ("uuid=x", "super-minor=x", "metadata=9"))
+    assert (found.uuid, found.super_minor, found.metadata, found.refused) == (
+        UUID,
+        1,
+        "1",
+        ("uuid=x", "super-minor=x", "metadata=9"),
+    )
     assert line("level=raid1 level=x").level is None
     assert line("level=raid1 level=x").refused == ("level=x",)
 
@@ -408,7 +465,11 @@ def test_devices_that_are_too_long_fit_nothing():
 def test_each_line_says_where_it_stands():
     text = "# x\nARRAY name=a\n\nARRAY\n name=b\n"
     found = lines(
-        text, others=[ConfFile("/etc/mdadm.conf.d/x.conf", "\n  ARRAY name=c", True), ConfFile("/etc/mdadm/mdadm.conf", "ARRAY name=d\n", False)]
+        text,
+        others=[
+            ConfFile("/etc/mdadm.conf.d/x.conf", "\n  ARRAY name=c", True),
+            ConfFile("/etc/mdadm/mdadm.conf", "ARRAY name=d\n", False),
+        ],
     )
     assert [(one.name, one.path, one.number, one.is_read) for one in found] == [
         ("a", "/etc/mdadm.conf", 2, True),
@@ -420,8 +481,23 @@ def test_each_line_says_where_it_stands():
 
 # which line knows an array
 
-FACTS = ArrayFacts(uuid=UUID, name="any:mine", devices=("/dev/sda", "/dev/disk/by-id/a"), level=1, device_count=2, metadata="1.2")
-OLD = ArrayFacts(uuid=UUID, name="", devices=("/dev/sda",), super_minor=0, level=1, device_count=2, metadata="0.90")
+FACTS = ArrayFacts(
+    uuid=UUID,
+    name="any:mine",
+    devices=("/dev/sda", "/dev/disk/by-id/a"),
+    level=1,
+    device_count=2,
+    metadata="1.2",
+)
+OLD = ArrayFacts(
+    uuid=UUID,
+    name="",
+    devices=("/dev/sda",),
+    super_minor=0,
+    level=1,
+    device_count=2,
+    metadata="0.90",
+)
 VOLUME = ArrayFacts(uuid=UUID, containers=("/dev/md/imsm", OTHER.replace(":", "-")), member="0")
 
 
@@ -475,7 +551,10 @@ VOLUME = ArrayFacts(uuid=UUID, containers=("/dev/md/imsm", OTHER.replace(":", "-
 def test_what_an_array_is_not(facts, words, word):
     assert differs(line(words), facts, DOM0) == word
     assert (line_of(facts, [line(words)], DOM0) is not None) == (
-        word is None or "uuid=" + UUID in words or word in ("level", "num-devices") or words == "name=mine metadata=1.0"
+        word is None
+        or "uuid=" + UUID in words
+        or word in ("level", "num-devices")
+        or words == "name=mine metadata=1.0"
     )
 
 
@@ -508,7 +587,10 @@ def test_names_with_and_without_their_host(name, wanted, home, fits):
 
 
 def test_the_line_by_which_mdadm_would_assemble_comes_first():
-    text = "ARRAY /dev/md1 uuid=%s name=wrong\nARRAY /dev/md2 name=mine\nARRAY /dev/md3 uuid=%s\n" % (UUID, UUID)
+    text = (
+        "ARRAY /dev/md1 uuid=%s name=wrong\nARRAY /dev/md2 name=mine\nARRAY /dev/md3 uuid=%s\n"
+        % (UUID, UUID)
+    )
     assert line_of(FACTS, lines(text)).node == "/dev/md2"
     assert line_of(FACTS, lines(text)[:1]).node == "/dev/md1"
     assert line_of(FACTS, lines("ARRAY name=x\n")) is None
@@ -519,12 +601,14 @@ def test_the_line_by_which_mdadm_would_assemble_comes_first():
     "text,is_known",
     [
         ("ARRAY <ignore> UUID=%s\n" % UUID, True),
-        ("ARRAY /dev/md5 UUID=%s\r\n" % UUID, True),  # mdadm cannot read it, but who wrote it meant this array
+        # Mdadm cannot read it, but who wrote it meant this array.
+        ("ARRAY /dev/md5 UUID=%s\r\n" % UUID, True),
         ("ARRAY /dev/md5 UUID=%s\r\n" % OTHER, False),
         ("ARRAY /dev/md5 uuid=x name=mine\n", True),
         ("ARRAY /dev/md5 uuid=x name=yours\n", False),
         ("ARRAY /dev/md5 name=yours uuid=%s\r\n" % UUID, True),
-        ("ARRAY /dev/md5 name=ANY:MINE\n", True),  # mdadm --incremental does not mind the case of full names
+        # Mdadm --incremental does not mind the case of full names.
+        ("ARRAY /dev/md5 name=ANY:MINE\n", True),
         ("ARRAY /dev/md5 name=MINE\n", False),
         ("ARRAY /dev/md5\n\n# x\n  UUID=%s\n" % UUID, True),
         ("ARRAY /dev/md5 name=mine level=5 num-devices=7 metadata=1.0\n", True),
@@ -532,7 +616,8 @@ def test_the_line_by_which_mdadm_would_assemble_comes_first():
         ("ARRAY /dev/md5 name=mine super-minor=1\n", False),
         ("ARRAY /dev/md5 level=1 num-devices=2\n", False),
         ("ARRAY /dev/md5 container=/dev/md/x member=0\n", False),
-        ("ARRAY /dev/md5 container=%s name=mine\n" % OTHER, True),  # mdadm takes what is in no container, too
+        # Mdadm takes what is in no container, too.
+        ("ARRAY /dev/md5 container=%s name=mine\n" % OTHER, True),
         ("ARRAY /dev/md5 devices=/dev/sd[a-b]\n", True),
         ("arr /dev/md5 'dev'ices=/dev/disk/by-id/a\n", True),
     ],
@@ -544,7 +629,10 @@ def test_what_counts_as_configured(text, is_known):
 def test_a_line_in_a_file_that_mdadm_does_not_read_counts_after_those_that_it_reads():
     unread = ConfFile("/etc/mdadm/mdadm.conf", "ARRAY /dev/md9 name=mine\n", False)
     assert line_of(FACTS, lines("", others=[unread])).path == "/etc/mdadm/mdadm.conf"
-    assert line_of(FACTS, lines("ARRAY /dev/md5 name=mine\n", others=[unread], is_read=False)).node == "/dev/md9"
+    assert (
+        line_of(FACTS, lines("ARRAY /dev/md5 name=mine\n", others=[unread], is_read=False)).node
+        == "/dev/md9"
+    )
     part = ConfFile("/etc/mdadm.conf.d/a.conf", "ARRAY /dev/md8 name=mine\n", True)
     assert line_of(FACTS, lines("", others=[unread, part])).node == "/dev/md8"
 
@@ -553,8 +641,17 @@ def test_volumes_in_containers_are_known_by_container_and_member():
     assert line_of(VOLUME, [line("container=/dev/md/imsm member=0")])
     assert not line_of(VOLUME, [line("container=/dev/md/imsm member=1")])
     assert line_of(VOLUME, [line("container=%s name=x member=0" % OTHER)]) is None
-    assert line_of(VOLUME._replace(name="x", device_count=3), [line("container=%s name=x num-devices=2" % OTHER)]).container == OTHER
-    assert line_of(ArrayFacts(name="y"), [line("container=%s name=y num-devices=9" % OTHER)]) is None  # not surely in any
+    assert (
+        line_of(
+            VOLUME._replace(name="x", device_count=3),
+            [line("container=%s name=x num-devices=2" % OTHER)],
+        ).container
+        == OTHER
+    )
+    # Not surely in any.
+    assert (
+        line_of(ArrayFacts(name="y"), [line("container=%s name=y num-devices=9" % OTHER)]) is None
+    )
 
 
 def test_what_has_no_uuid_is_known_by_none():
@@ -624,19 +721,44 @@ def test_patterns_are_those_of_fnmatch(pattern, path, fits):
 def test_patterns_fit_what_the_c_library_says_fits():
     libc = ctypes.CDLL(None)
     rng = random.Random(4)
-    parts = ["a", "b", "/", "*", "?", "[ab]", "[!a]", "[^b/]", "[a-c]", "[[:alpha:]1]", "]", "\\", "-", ".", "sd", "\\*"]
+    parts = [
+        "a",
+        "b",
+        "/",
+        "*",
+        "?",
+        "[ab]",
+        "[!a]",
+        "[^b/]",
+        "[a-c]",
+        "[[:alpha:]1]",
+        "]",
+        "\\",
+        "-",
+        ".",
+        "sd",
+        "\\*",
+    ]
     for _ in range(5000):
         pattern = "".join(rng.choice(parts) for _ in range(rng.randint(1, 5)))
         path = "".join(rng.choice("abc/1-.*]sd\\") for _ in range(rng.randint(0, 4)))
-        assert matches(pattern, path) == (libc.fnmatch(pattern.encode("ascii"), path.encode("ascii"), 1) == 0), (pattern, path)
+        assert matches(pattern, path) == (
+            libc.fnmatch(pattern.encode("ascii"), path.encode("ascii"), 1) == 0
+        ), (pattern, path)
 
 
 # changes
 
-ODD = "\xff# Caf\xe9 \x85 \x0b\r\nDEVICE partitions\r\n\r\nARRAY /dev/md9\t\tname='a\x0cb'  # \xfe\r\n\n   # indented\n\tspares=1"
+ODD = (
+    "\xff# Caf\xe9 \x85 \x0b\r\nDEVICE partitions\r\n\r\nARRAY /dev/md9\t\tname='a\x0cb'  # "
+    "\xfe\r\n\n   # indented\n\tspares=1"
+)
 
 
-@pytest.mark.parametrize("text", ["", "\n", ODD, ODD + "\n", "  # indented\n", "\r", "MAILADDR root", "\x1c\x1d\x1e\n\x85\n"])
+@pytest.mark.parametrize(
+    "text",
+    ["", "\n", ODD, ODD + "\n", "  # indented\n", "\r", "MAILADDR root", "\x1c\x1d\x1e\n\x85\n"],
+)
 def test_every_byte_that_is_not_ours_stays(text):
     configuration = Configuration(text)
     assert configuration.text() == text
@@ -653,7 +775,10 @@ def test_every_byte_that_is_not_ours_stays(text):
 
 
 def test_what_stands_between_the_lines_of_an_entry_stays():
-    text = "ARRAY /dev/md1\n# one\n\n  # two\n  UUID=%s\n\t# three\n\tspares=1 # four\n# five\nDEVICE a\n" % UUID
+    text = (
+        "ARRAY /dev/md1\n# one\n\n  # two\n  UUID=%s\n\t# three\n\tspares=1 # four\n# "
+        "five\nDEVICE a\n" % UUID
+    )
     rest = "# one\n\n  # two\n\t# three\n# five\nDEVICE a\n"
     configuration = Configuration(text)
     assert configuration.set_array("/dev/md2", UUID, 2) == "ARRAY /dev/md2 UUID=%s spares=2" % UUID
@@ -663,38 +788,63 @@ def test_what_stands_between_the_lines_of_an_entry_stays():
 
 
 def test_a_line_that_says_it_already_stays_as_it_is_and_its_doubles_go():
-    text = "arr\t/dev/md0 # x\n 'UUID=%s'\nARRAY /dev/md1 uuid=%s\nARRAY /dev/md0 name=x\n" % (UUID, UUID)
+    text = "arr\t/dev/md0 # x\n 'UUID=%s'\nARRAY /dev/md1 uuid=%s\nARRAY /dev/md0 name=x\n" % (
+        UUID,
+        UUID,
+    )
     configuration = Configuration(text)
     configuration.set_array("/dev/md0", UUID)
     assert configuration.text() == "arr\t/dev/md0 # x\n 'UUID=%s'\n" % UUID
 
 
 def test_lines_for_the_node_that_go_by_name_or_devices_are_replaced_but_those_of_containers_stay():
-    others = "ARRAY /dev/md1 name=x\nARRAY /dev/md0 container=x member=0\nARRAY /dev/md0 uuid=%s\n" % OTHER
+    others = (
+        "ARRAY /dev/md1 name=x\nARRAY /dev/md0 container=x member=0\nARRAY /dev/md0 uuid=%s\n"
+        % OTHER
+    )
     configuration = Configuration("ARRAY /dev/md0 devices=/dev/sda\n" + others)
     configuration.set_array("/dev/md0", UUID)
     assert configuration.text() == "ARRAY /dev/md0 UUID=%s\n" % UUID + others
 
 
-@pytest.mark.parametrize("line,count,changed", [
-    ("ARRAY /dev/md0 UUID=%s spares=2", 1, "ARRAY /dev/md0 UUID=%s spares=1\n"),
-    ("ARRAY /dev/md0 UUID=%s spares=2", 0, "ARRAY /dev/md0 UUID=%s\n"),
-    ("array /dev/md0 metadata=1.2 Spares=1 name=a:b UUID=%s", 3, "ARRAY /dev/md0 metadata=1.2 name=a:b UUID=%s spares=3\n"),
-    ("ARRAY /dev/md0 UUID=%s", 1, "ARRAY /dev/md0 UUID=%s spares=1\n"),
-    ("ARRAY /dev/md0 UUID=%s", 0, None), ("ARRAY /dev/md0 UUID=%s spares=1", 1, None), ("ARRAY /dev/md0 spares=1 UUID=" + OTHER + " # %s", 0, None),
-    ("ARRAY '/dev/md/a b' UUID=%s spares=1", 0, None),  # with its words in quotes it stays as it is
-])
+@pytest.mark.parametrize(
+    "line,count,changed",
+    [
+        ("ARRAY /dev/md0 UUID=%s spares=2", 1, "ARRAY /dev/md0 UUID=%s spares=1\n"),
+        ("ARRAY /dev/md0 UUID=%s spares=2", 0, "ARRAY /dev/md0 UUID=%s\n"),
+        (
+            "array /dev/md0 metadata=1.2 Spares=1 name=a:b UUID=%s",
+            3,
+            "ARRAY /dev/md0 metadata=1.2 name=a:b UUID=%s spares=3\n",
+        ),
+        ("ARRAY /dev/md0 UUID=%s", 1, "ARRAY /dev/md0 UUID=%s spares=1\n"),
+        ("ARRAY /dev/md0 UUID=%s", 0, None),
+        ("ARRAY /dev/md0 UUID=%s spares=1", 1, None),
+        ("ARRAY /dev/md0 spares=1 UUID=" + OTHER + " # %s", 0, None),
+        (
+            "ARRAY '/dev/md/a b' UUID=%s spares=1",
+            0,
+            None,
+        ),  # with its words in quotes it stays as it is
+    ],
+)
 def test_a_line_follows_the_spares_that_an_array_has(line, count, changed):
     text = "# x\nMAILADDR root\n" + line % UUID + "\nDEVICE partitions\n"
     configuration = Configuration(text)
     assert configuration.set_spares(UUID.upper(), count) == (changed is not None)
-    assert configuration.text() == (text if changed is None else "# x\nMAILADDR root\n" + changed % UUID + "DEVICE partitions\n")
+    assert configuration.text() == (
+        text if changed is None else "# x\nMAILADDR root\n" + changed % UUID + "DEVICE partitions\n"
+    )
 
 
 def test_lines_that_are_named_are_replaced_where_they_are_ours():
     part = ConfFile("/etc/mdadm.conf.d/a.conf", "ARRAY /dev/md7 name=mine\n", True)
-    configuration = Configuration("ARRAY /dev/md9 name=x\nARRAY /dev/md8 name=mine\n", others=[part])
-    configuration.set_array("/dev/md0", UUID, instead=[one for one in configuration.array_lines() if one.name == "mine"])
+    configuration = Configuration(
+        "ARRAY /dev/md9 name=x\nARRAY /dev/md8 name=mine\n", others=[part]
+    )
+    configuration.set_array(
+        "/dev/md0", UUID, instead=[one for one in configuration.array_lines() if one.name == "mine"]
+    )
     assert configuration.text() == "ARRAY /dev/md9 name=x\nARRAY /dev/md0 UUID=%s\n" % UUID
 
 
@@ -710,10 +860,22 @@ def test_words_are_set_once():
     assert configuration.text() == "MAILFROM y\nPROGRAM /x\n"
 
 
-@pytest.mark.parametrize("words,pins", [("", False), (" spares=1 level=1", False), (" num-devices=3", True), (" disks=0", True), (" devices=", True)])
+@pytest.mark.parametrize(
+    "words,pins",
+    [
+        ("", False),
+        (" spares=1 level=1", False),
+        (" num-devices=3", True),
+        (" disks=0", True),
+        (" devices=", True),
+    ],
+)
 def test_lines_of_our_own_that_say_how_many_members_or_which(words, pins):
     part = ConfFile("/etc/mdadm.conf.d/a.conf", "ARRAY uuid=%s num-devices=2\n" % UUID, True)
-    configuration = Configuration("ARRAY /dev/md0 UUID=%s%s\nARRAY /dev/md1 UUID=%s disks=2\n" % (UUID, words, OTHER), others=[part])
+    configuration = Configuration(
+        "ARRAY /dev/md0 UUID=%s%s\nARRAY /dev/md1 UUID=%s disks=2\n" % (UUID, words, OTHER),
+        others=[part],
+    )
     assert configuration.pins_members(UUID.upper()) == pins
     assert configuration.pins_members(OTHER)
 
@@ -722,7 +884,10 @@ def test_lines_of_our_own_that_say_how_many_members_or_which(words, pins):
 
 
 def test_arrays_to_assemble_are_those_of_ours_and_of_what_mdadm_reads():
-    others = [ConfFile("/b", "ARRAY /dev/md2 name=x\nARRAY name=y\n", True), ConfFile("/c", "ARRAY /dev/md3 uuid=%s\n" % OTHER, False)]
+    others = [
+        ConfFile("/b", "ARRAY /dev/md2 name=x\nARRAY name=y\n", True),
+        ConfFile("/c", "ARRAY /dev/md3 uuid=%s\n" % OTHER, False),
+    ]
     text = "ARRAY UUID=%s\nARRAY <ignore> UUID=%s\nARRAY /dev/md4\n" % (UUID, OTHER)
     for is_read in (True, False):
         configuration = Configuration(text, others, is_read=is_read)
@@ -733,11 +898,19 @@ def test_arrays_to_assemble_are_those_of_ours_and_of_what_mdadm_reads():
 
 
 def test_what_is_mailed_stands_in_the_first_file_that_mdadm_reads():
-    parts = [ConfFile("/b", "MAILADDR b\nMAILFROM b\n", True), ConfFile("/c", "MAILADDR c\nMAILFROM c c\n", True)]
-    assert (Configuration("", parts).first("MAILADDR"), Configuration("", parts).sender()) == ("b", "b")
+    parts = [
+        ConfFile("/b", "MAILADDR b\nMAILFROM b\n", True),
+        ConfFile("/c", "MAILADDR c\nMAILFROM c c\n", True),
+    ]
+    assert (Configuration("", parts).first("MAILADDR"), Configuration("", parts).sender()) == (
+        "b",
+        "b",
+    )
     assert Configuration("MAILADDR a\nMAILFROM a\n", parts).sender() == "a"
     assert Configuration("MAILADDR a\n", parts).recipients() == ["a"]
-    unread = Configuration("MAILADDR a\nMAILFROM a\n", [parts[0]._replace(is_read=False), parts[1]], is_read=False)
+    unread = Configuration(
+        "MAILADDR a\nMAILFROM a\n", [parts[0]._replace(is_read=False), parts[1]], is_read=False
+    )
     assert (unread.first("MAILADDR"), unread.sender()) == ("c", "c c")
 
 
@@ -751,10 +924,11 @@ def test_no_file_continues_the_one_before_it():
     configuration = Configuration("ARRAY name=a", parts)
     merged = configuration.merged()
     assert merged.text() == "ARRAY name=a\n# x\nARRAY name=b\n  spares=1\nname=c\n"
-    assert [(one.name, one.path) for one in merged.array_lines()] == [("a", "/etc/mdadm.conf"), ("b", "/etc/mdadm.conf")]
-    assert merged.first(
-        "MAILADDR"
-    ) is None
+    assert [(one.name, one.path) for one in merged.array_lines()] == [
+        ("a", "/etc/mdadm.conf"),
+        ("b", "/etc/mdadm.conf"),
+    ]
+    assert merged.first("MAILADDR") is None
     assert Configuration("").merged().text() == ""
 
 
@@ -762,7 +936,9 @@ def taking_over():
     return Configuration(
         "",
         [
-            ConfFile("/etc/mdadm/mdadm.conf", "MAILADDR a\nARRAY /dev/md1 uuid=%s disks=2" % UUID, True),
+            ConfFile(
+                "/etc/mdadm/mdadm.conf", "MAILADDR a\nARRAY /dev/md1 uuid=%s disks=2" % UUID, True
+            ),
             ConfFile("/etc/mdadm.conf.d/b.conf", "ARRAY name=b\n", False),
             ConfFile("/etc/mdadm/mdadm.conf.d/c.conf", "ARRAY name=c\n", True),
         ],
@@ -785,7 +961,10 @@ def test_a_file_that_hides_another_says_what_that_one_said():
     configuration.set_array("/dev/md0", OTHER)
     old = "MAILADDR a\nARRAY /dev/md1 uuid=%s disks=2\nARRAY name=c\n" % UUID
     assert configuration.text() == old + "ARRAY /dev/md0 UUID=%s\n" % OTHER
-    assert [(one.path, one.is_read) for one in configuration.array_lines()][2:] == [("/etc/mdadm.conf", True), ("/etc/mdadm.conf.d/b.conf", False)]
+    assert [(one.path, one.is_read) for one in configuration.array_lines()][2:] == [
+        ("/etc/mdadm.conf", True),
+        ("/etc/mdadm.conf.d/b.conf", False),
+    ]
     configuration.set_word("MAILADDR", "b")
     assert configuration.text().startswith("MAILADDR b\nARRAY /dev/md1")
     assert configuration.first("MAILADDR") == "b"

@@ -16,9 +16,15 @@ def text():
 
 
 def named_files():
-    """Return the paths in backquotes, those without a folder taken for files of tests/unit, where they stand beside one with it."""
+    """Return the paths in backquotes, those without a folder taken for files of tests/unit, where
+    they stand beside one with it.
+    """
     words = re.findall(r"`([\w/]+\.py)`", text())
-    return [word if "/" in word else "tests/unit/" + word for word in words if word not in ("api.py", "units.py")]
+    return [
+        word if "/" in word else "tests/unit/" + word
+        for word in words
+        if word not in ("api.py", "units.py")
+    ]
 
 
 @pytest.mark.parametrize("path", sorted(set(named_files())))

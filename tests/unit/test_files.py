@@ -41,7 +41,10 @@ def test_replace_keeps_a_files_mode_and_sets_a_new_one_before_the_content(host, 
     tmpdir.join("etc/shut").write("old")
     tmpdir.join("etc/shut").chmod(0o600)
     host.replace("/etc/shut", "new")
-    assert (tmpdir.join("etc/shut").read(), stat.S_IMODE(os.stat(str(tmpdir.join("etc/shut"))).st_mode)) == ("new", 0o600)
+    assert (
+        tmpdir.join("etc/shut").read(),
+        stat.S_IMODE(os.stat(str(tmpdir.join("etc/shut"))).st_mode),
+    ) == ("new", 0o600)
     staged = host.stage("/etc/secret", "s3cret", 0o640, "mail")
     assert stat.S_IMODE(os.stat(staged.aside).st_mode) == 0o640
     assert not tmpdir.join("etc/secret").check()
@@ -77,35 +80,61 @@ def test_a_file_that_cannot_be_written_is_named():
 
 
 def paths_of(descriptor_or_paths):
-    return [os.readlink("/proc/self/fd/%d" % one) if isinstance(one, int) else one for one in descriptor_or_paths]
+    return [
+        os.readlink("/proc/self/fd/%d" % one) if isinstance(one, int) else one
+        for one in descriptor_or_paths
+    ]
 
 
 def test_the_content_of_a_file_is_on_disk_before_its_name_and_then_that(host, mocker):
-    """A power cut leaves the old file or the new one, never an empty one; once the call has returned it is the new one."""
+    """A power cut leaves the old file or the new one, never an empty one; once the call has
+    returned it is the new one.
+    """
     calls, reals = [], {"fsync": os.fsync, "rename": os.rename, "unlink": os.unlink}
 
     def noting(name):
         def call(*arguments):
             calls.append((name, os.path.basename(paths_of(arguments)[0])))
             return reals[name](*arguments)
+
         return call
+
     for name in reals:
         mocker.patch("os." + name, side_effect=noting(name))
     host.replace("/etc/file", "new")
     host.move("/etc/file", "/etc/moved")
     host.remove("/etc/moved")
-    written, moved, removed = [call for call in calls if call != ("unlink", "file.xsraid-new")][:3], calls[-5:-2], calls[-2:]
-    assert written == [("fsync", "file.xsraid-new"), ("rename", "file.xsraid-new"), ("fsync", "etc")]
+    written, moved, removed = (
+        [call for call in calls if call != ("unlink", "file.xsraid-new")][:3],
+        calls[-5:-2],
+        calls[-2:],
+    )
+    assert written == [
+        ("fsync", "file.xsraid-new"),
+        ("rename", "file.xsraid-new"),
+        ("fsync", "etc"),
+    ]
     assert moved == [("fsync", "file"), ("rename", "file"), ("fsync", "etc")]
     assert removed == [("unlink", "moved"), ("fsync", "etc")]
 
 
 @pytest.mark.parametrize(
-    "call,number", [("os.write", errno.ENOSPC), ("os.write", errno.EDQUOT), ("os.fsync", errno.EIO), ("os.fsync", errno.ENOSPC),
-                    ("os.fchmod", errno.EPERM), ("os.fchown", errno.EPERM), ("os.rename", errno.EIO), ("os.rename", errno.EROFS)]
+    "call,number",
+    [
+        ("os.write", errno.ENOSPC),
+        ("os.write", errno.EDQUOT),
+        ("os.fsync", errno.EIO),
+        ("os.fsync", errno.ENOSPC),
+        ("os.fchmod", errno.EPERM),
+        ("os.fchown", errno.EPERM),
+        ("os.rename", errno.EIO),
+        ("os.rename", errno.EROFS),
+    ],
 )
 @pytest.mark.parametrize("old", [None, "old"])
-def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(host, tmpdir, mocker, call, number, old):
+def test_a_write_that_fails_leaves_the_old_file_and_nothing_beside_it(
+    host, tmpdir, mocker, call, number, old
+):
     if old:
         tmpdir.join("etc/file").write(old)
     system_faults.fails(mocker, call, number)
@@ -140,11 +169,19 @@ def test_a_call_waits_for_what_takes_a_moment(host, mocker):
         timer = threading.Timer(0.3, brief.release)
         brief.keep()
         timer.start()
-        with Host(host.root).lock("create_sr"), pytest.raises(Busy) as caught, Host(host.root).lock("create_array"):
+        with (
+            Host(host.root).lock("create_sr"),
+            pytest.raises(Busy) as caught,
+            Host(host.root).lock("create_array"),
+        ):
             pass
     assert "create_sr" in caught.value.sentence
     mocker.patch("xsraid.host.files.BRIEF_S", 0.2)
-    with host.lock("the monthly check", is_brief=True), pytest.raises(Busy) as caught, Host(host.root).lock("create_sr"):
+    with (
+        host.lock("the monthly check", is_brief=True),
+        pytest.raises(Busy) as caught,
+        Host(host.root).lock("create_sr"),
+    ):
         pass
     assert "the monthly check" in caught.value.sentence
 
@@ -192,14 +229,25 @@ def test_a_lock_is_kept_until_the_reply_is_out(host):
 
 def test_pieces_of_a_file_from_its_head_and_its_end(host, tmpdir):
     tmpdir.join("disk").write("head....tail")
-    assert host.read_pieces("/disk", [(0, 4), (-4, 4), (8, 9)]) == [(0, b"head"), (8, b"tail"), (8, b"tail")]
-    assert host.read_pieces("/disk", [(99, 4), (-99, 4)]) == [(99, b""), (0, b"head")], "an extended partition has 1 KiB"
+    assert host.read_pieces("/disk", [(0, 4), (-4, 4), (8, 9)]) == [
+        (0, b"head"),
+        (8, b"tail"),
+        (8, b"tail"),
+    ]
+    assert host.read_pieces("/disk", [(99, 4), (-99, 4)]) == [(99, b""), (0, b"head")], (
+        "an extended partition has 1 KiB"
+    )
 
 
 def test_run_gives_a_fixed_environment_and_no_shell(host, mocker):
     mocker.patch.dict(os.environ, {"LANG": "de_DE.UTF-8", "SECRET": "x"})
     out = run(host, ["env"], environment={"EXTRA": "1"}).out
-    assert sorted(line.split("=")[0] for line in out.splitlines()) == ["EXTRA", "LC_ALL", "LVM_SUPPRESS_FD_WARNINGS", "PATH"]
+    assert sorted(line.split("=")[0] for line in out.splitlines()) == [
+        "EXTRA",
+        "LC_ALL",
+        "LVM_SUPPRESS_FD_WARNINGS",
+        "PATH",
+    ]
     assert run(host, ["echo", "$HOME; `id`", "a  b"]).out == "$HOME; `id` a  b\n"
     assert run(host, ["cat"], stdin="given").out == "given"
 
@@ -245,7 +293,10 @@ def test_a_daemon_left_behind_does_not_hold_the_call_up(host):
 @pytest.mark.parametrize(
     "text,words",
     [
-        ("[mail]\nsmtp_timeout_s = soon\n", ["/etc/xsraid.conf", "[mail]", "smtp_timeout_s", "soon", "whole number"]),
+        (
+            "[mail]\nsmtp_timeout_s = soon\n",
+            ["/etc/xsraid.conf", "[mail]", "smtp_timeout_s", "soon", "whole number"],
+        ),
         ("[mdadm]\ntimeout_s = 0\n", ["timeout_s", "'0'"]),
         ("[check]\nhours = 1-25\n", ["[check]", "hours", "1-25", "such as 1-6"]),
         ("[check]\nhours = 3-3\n", ["hours", "3-3"]),

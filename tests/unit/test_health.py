@@ -7,12 +7,18 @@ from xsraid.md import state as md_state
 
 
 def read(tmpdir, level, raid_disks, active, array_state="clean", **more):
-    """The record of md0 with these numbers of members, and with active members in the slots named."""
+    """The record of md0 with these numbers of members, and with active members in the slots
+    named.
+    """
     machine = Machine(tmpdir.realpath())
     tmpdir.join("sys/block/md0").remove()
-    machine.files("sys/block/md0/md", level=level, raid_disks=raid_disks, array_state=array_state, **more)
+    machine.files(
+        "sys/block/md0/md", level=level, raid_disks=raid_disks, array_state=array_state, **more
+    )
     for slot in active:
-        machine.files("sys/block/md0/md/dev-sd" + "abcdef"[slot], state="in_sync", slot=slot, errors=0)
+        machine.files(
+            "sys/block/md0/md/dev-sd" + "abcdef"[slot], state="in_sync", slot=slot, errors=0
+        )
         machine.files("sys/block/md0/md/dev-sd%s/block" % "abcdef"[slot], dev="8:%d" % (16 * slot))
     (record,) = md_state.read_arrays(machine.host)
     return record["health"], record["redundancy_left"]
@@ -32,12 +38,23 @@ def read(tmpdir, level, raid_disks, active, array_state="clean", **more):
         ("raid6", "6 (5)", (0, 1, 2, 3, 4, 5), 2),
     ],
 )
-def test_an_array_that_is_reshaped_survives_what_both_shapes_do(tmpdir, level, raid_disks, active, left):
+def test_an_array_that_is_reshaped_survives_what_both_shapes_do(
+    tmpdir, level, raid_disks, active, left
+):
     assert read(tmpdir, level, raid_disks, active, sync_action="reshape")[1] == left
 
 
 @pytest.mark.parametrize("level", ["raid0", "raid1", "raid5", "raid10"])
-@pytest.mark.parametrize("array_state,is_failed", [("broken", True), ("clean", False), ("active", False), ("read-auto", False), ("readonly", False)])
+@pytest.mark.parametrize(
+    "array_state,is_failed",
+    [
+        ("broken", True),
+        ("clean", False),
+        ("active", False),
+        ("read-auto", False),
+        ("readonly", False),
+    ],
+)
 def test_an_array_that_the_kernel_calls_broken_has_failed(tmpdir, level, array_state, is_failed):
     """Whatever members it seems to have."""
     health, left = read(tmpdir, level, 4, range(4), array_state, layout=0x102)

@@ -1,4 +1,6 @@
-"""A disk's light, on a machine of files: sysfs with an enclosure, a ledctl and a dd that log what they are asked for."""
+"""A disk's light, on a machine of files: sysfs with an enclosure, a ledctl and a dd that log what
+they are asked for.
+"""
 
 import os
 import signal
@@ -19,11 +21,16 @@ from xsraid.text import native
 SLOT = "sys/class/enclosure/0:0:8:0/Slot 03"
 LOG = 'echo "$*" >>%s/%s.log\n'
 MIB = 1 << 20
-ONE_CALL = "from xsraid.actions import identify; from xsraid.host import files; identify.identify_disk(files.Host(%r, %r), None, 'Z1Z0', 60)"
+ONE_CALL = (
+    "from xsraid.actions import identify; from xsraid.host import files; "
+    "identify.identify_disk(files.Host(%r, %r), None, 'Z1Z0', 60)"
+)
 
 
 class Machine(object):
-    """Disks sda and sdb, which has a partition; both are members of md0. Only sda is in an enclosure, once there is one."""
+    """Disks sda and sdb, which has a partition; both are members of md0. Only sda is in an
+    enclosure, once there is one.
+    """
 
     def __init__(self, folder):
         self.folder = folder
@@ -35,7 +42,13 @@ class Machine(object):
             self.files(scsi, uevent="DEVTYPE=scsi_device")
             self.link("sys/block/" + name, "%s/block/%s" % (scsi, name))
             self.link("%s/block/%s/device" % (scsi, name), scsi)
-            self.files("run/udev/data", **{"b8:%d" % (16 * at): "S:disk/by-id/ata-Z1Z%d\nE:ID_SERIAL_SHORT=Z1Z%d" % (at, at)})
+            self.files(
+                "run/udev/data",
+                **{
+                    "b8:%d" % (16 * at): "S:disk/by-id/ata-Z1Z%d\nE:ID_SERIAL_SHORT=Z1Z%d"
+                    % (at, at)
+                },
+            )
         self.files("sys/block/sdb/sdb1", dev="8:17", partition=1)
         self.files("sys/block/sda/holders/md0")
         self.files("sys/block/sdb/sdb1/holders/md0")
@@ -56,7 +69,9 @@ class Machine(object):
 
     def tool(self, name, body):
         """Put in a tool: the body of a shell script, which logs what it is asked for."""
-        self.folder.join("tools", name).write("#!/bin/sh\n" + LOG % (self.folder, name) + body, ensure=True)
+        self.folder.join("tools", name).write(
+            "#!/bin/sh\n" + LOG % (self.folder, name) + body, ensure=True
+        )
         self.folder.join("tools", name).chmod(0o755)
 
     def log(self, name):
@@ -64,12 +79,21 @@ class Machine(object):
         return path.read().splitlines() if path.check() else []
 
     def enclosure(self, disk_in_it="0:0:0:0", **attributes):
-        """Put in an enclosure of two slots, one of them empty, with what else the kernel has in its folder."""
+        """Put in an enclosure of two slots, one of them empty, with what else the kernel has in its
+        folder.
+        """
         self.files("sys/class/enclosure/0:0:8:0", components=2, id="0x500")
         self.files("sys/devices/host0/0:0:8:0/enclosure")
         self.link("sys/class/enclosure/0:0:8:0/device", "sys/devices/host0/0:0:8:0")
         for slot in ("Slot 03", "Slot 04"):
-            self.files("sys/class/enclosure/0:0:8:0/" + slot, locate=0, fault=0, status="OK", type="array device", slot=slot[-1])
+            self.files(
+                "sys/class/enclosure/0:0:8:0/" + slot,
+                locate=0,
+                fault=0,
+                status="OK",
+                type="array device",
+                slot=slot[-1],
+            )
         self.files(SLOT, **attributes)
         self.link(SLOT + "/device", "sys/devices/host0/" + disk_in_it)
 
@@ -94,7 +118,12 @@ def machine(tmpdir):
 def slept(machine, mocker):
     """What was slept, and what the LED said meanwhile: [(seconds, locate)]. Time flies."""
     seen = []
-    system_faults.time_flies(mocker, lambda seconds: seen.append((seconds, machine.locate if machine.folder.join(SLOT).check() else None)))
+    system_faults.time_flies(
+        mocker,
+        lambda seconds: seen.append(
+            (seconds, machine.locate if machine.folder.join(SLOT).check() else None)
+        ),
+    )
     return seen
 
 
@@ -107,10 +136,15 @@ def test_disks_in_slots(machine):
 def test_no_enclosure_costs_one_listing(machine, mocker):
     listed = mocker.spy(os, "listdir")
     enclosures.slots(machine.host)
-    assert [native(call[0][0]) for call in listed.call_args_list] == [machine.host.path("/sys/class/enclosure")]
+    assert [native(call[0][0]) for call in listed.call_args_list] == [
+        machine.host.path("/sys/class/enclosure")
+    ]
 
 
-@pytest.mark.parametrize("disk,slots", [("0:0:0:0", ["0:0:8:0 Slot 03", None, None]), ("0:0:1:0", [None, "0:0:8:0 Slot 03", None])])
+@pytest.mark.parametrize(
+    "disk,slots",
+    [("0:0:0:0", ["0:0:8:0 Slot 03", None, None]), ("0:0:1:0", [None, "0:0:8:0 Slot 03", None])],
+)
 def test_members_with_their_slots(machine, disk, slots):
     """A partition is where its disk is; a missing member is nowhere."""
     machine.files("sys/block/md0/md", raid_disks=3)
@@ -128,8 +162,14 @@ def test_the_locate_led_is_on_for_that_long(machine, slept):
     assert (machine.locate, machine.noted) == ("0", [])
     assert machine.log("dd") == []
     assert list(reply.items())[:-1] == [
-        ("device", "/dev/sda"), ("serial", "Z1Z0"), ("by_id", "/dev/disk/by-id/ata-Z1Z0"), ("enclosure_slot", "0:0:8:0 Slot 03"),
-        ("array", "/dev/md0"), ("way", "locate LED"), ("seconds", 7)]
+        ("device", "/dev/sda"),
+        ("serial", "Z1Z0"),
+        ("by_id", "/dev/disk/by-id/ata-Z1Z0"),
+        ("enclosure_slot", "0:0:8:0 Slot 03"),
+        ("array", "/dev/md0"),
+        ("way", "locate LED"),
+        ("seconds", 7),
+    ]
     assert "says Z1Z0" in reply["next"]
     assert "remove_disk" in reply["next"]
 
@@ -152,6 +192,7 @@ def test_two_calls_for_one_disk(machine, mocker, other_seconds):
             seen.append(machine.locate)
             machine.blink(seconds=other_seconds)
         seen.append((seconds, machine.locate))
+
     system_faults.time_flies(mocker, call_another)
     machine.blink(seconds=60)
     assert seen == ["1", (other_seconds, "1"), (60, "1" if other_seconds < 60 else "0")]
@@ -160,7 +201,9 @@ def test_two_calls_for_one_disk(machine, mocker, other_seconds):
 
 def test_what_a_killed_call_left_on_is_put_out_when_its_time_is_over(machine, mocker):
     machine.enclosure()
-    call = subprocess.Popen([sys.executable, "-c", ONE_CALL % (str(machine.folder), machine.host.tools_path)])
+    call = subprocess.Popen(
+        [sys.executable, "-c", ONE_CALL % (str(machine.folder), machine.host.tools_path)]
+    )
     try:
         deadline = time.time() + 20
         while machine.locate != "1" and time.time() < deadline:
@@ -177,14 +220,30 @@ def test_what_a_killed_call_left_on_is_put_out_when_its_time_is_over(machine, mo
 
 def test_the_next_call_puts_out_what_was_left_on_another_disk(machine, slept):
     machine.enclosure(locate=1)
-    store.write(machine.host, "identifying", {"way": "locate LED", "light": "/%s/locate" % SLOT, "was": "0", "until": time.time() - 40}, "a" * 32)
+    store.write(
+        machine.host,
+        "identifying",
+        {"way": "locate LED", "light": "/%s/locate" % SLOT, "was": "0", "until": time.time() - 40},
+        "a" * 32,
+    )
     machine.blink("Z1Z1", seconds=1)
     assert (machine.locate, machine.noted) == ("0", [])
 
 
-@pytest.mark.parametrize("facts", [
-    {}, {"until": 0, "was": "0", "way": "locate LED", "light": "/sys/class/enclosure/gone/Slot 1/locate"},
-    {"until": 9e9, "was": "0", "way": "locate LED", "light": "/%s/locate" % SLOT}])  # the clock has been put back since
+@pytest.mark.parametrize(
+    "facts",
+    [
+        {},
+        {
+            "until": 0,
+            "was": "0",
+            "way": "locate LED",
+            "light": "/sys/class/enclosure/gone/Slot 1/locate",
+        },
+        # The clock has been put back since.
+        {"until": 9e9, "was": "0", "way": "locate LED", "light": "/%s/locate" % SLOT},
+    ],
+)
 def test_a_note_that_says_nothing_more_goes(machine, facts):
     machine.enclosure(locate=1)
     store.write(machine.host, "identifying", facts, "a" * 32)
@@ -198,7 +257,12 @@ def test_a_led_that_cannot_be_put_out_is_tried_again_for_a_day(machine, mocker, 
     machine.files("dev/disk/by-id", **{"ata-Z1Z0": ""})
     machine.tool("ledctl", "exit 1")
     now = time.time()
-    store.write(machine.host, "identifying", {"way": "ledctl", "light": "/dev/disk/by-id/ata-Z1Z0", "was": None, "until": now - 40}, "a" * 32)
+    store.write(
+        machine.host,
+        "identifying",
+        {"way": "ledctl", "light": "/dev/disk/by-id/ata-Z1Z0", "was": None, "until": now - 40},
+        "a" * 32,
+    )
     identify.put_out(machine.host)
     assert len(machine.noted) == 1
     if works:
@@ -221,7 +285,10 @@ def test_ledctl_where_there_is_no_locate(machine, has_enclosure):
     assert reply["way"] == "ledctl"
     assert machine.log("dd") == []
     assert machine.noted == []
-    assert machine.log("ledctl") == ["--listed-only locate=/dev/sda", "--listed-only locate_off=/dev/sda"]
+    assert machine.log("ledctl") == [
+        "--listed-only locate=/dev/sda",
+        "--listed-only locate_off=/dev/sda",
+    ]
 
 
 def test_an_enclosure_that_ignores_it(machine, slept):
@@ -244,10 +311,16 @@ def test_reads_where_nothing_else_helps(machine):
     assert reply["seconds"] == 2
     assert len(machine.log("ledctl")) == 1
     assert machine.noted == []
-    assert (reply["way"], reply["enclosure_slot"], reply["array"]) == ("activity light", None, "/dev/md0")
+    assert (reply["way"], reply["enclosure_slot"], reply["array"]) == (
+        "activity light",
+        None,
+        "/dev/md0",
+    )
     reads = [line.split() for line in machine.log("dd")]
-    assert {" ".join(words[:5]) for words in reads} == {"if=/dev/sdb of=/dev/null iflag=direct bs=1048576 count=1"}
-    places = [int(words[5][len("skip="):]) for words in reads]
+    assert {" ".join(words[:5]) for words in reads} == {
+        "if=/dev/sdb of=/dev/null iflag=direct bs=1048576 count=1"
+    }
+    places = [int(words[5][len("skip=") :]) for words in reads]
     assert len(set(places)) > 5
     assert min(places) >= 0
     assert max(places) < 65
@@ -260,6 +333,7 @@ def test_reads_come_in_turns_with_rest(machine, mocker):
         if seconds > 0.1:
             rests.append((seconds, len(machine.log("dd"))))
         real(seconds)
+
     mocker.patch("time.sleep", side_effect=sleep)
     machine.blink(seconds=2)
     assert [seconds for seconds, _ in rests][:1] == [0.5]
@@ -273,7 +347,12 @@ def test_a_bad_place_is_no_dead_disk(machine):
 
 
 def test_a_disk_that_is_pulled_meanwhile_ends_it(machine):
-    machine.tool("dd", "read count <{0}/count; echo $((count + 1)) >{0}/count; [ $count -lt 5 ]".format(machine.folder))
+    machine.tool(
+        "dd",
+        "read count <{0}/count; echo $((count + 1)) >{0}/count; [ $count -lt 5 ]".format(
+            machine.folder
+        ),
+    )
     machine.folder.join("count").write("0\n")
     assert machine.blink(seconds=60)["seconds"] <= 5
 

@@ -1,4 +1,6 @@
-"""Which disks are one by their identity and by what is on them: disks are dictionaries of blocks, whose writes a path shows or not."""
+"""Which disks are one by their identity and by what is on them: disks are dictionaries of blocks,
+whose writes a path shows or not.
+"""
 
 import errno
 
@@ -13,10 +15,15 @@ BLANK = b"\0" * SIZE
 
 
 class Disks(object):
-    """What is on disks: nodes that share a bytearray are paths to one disk. broken: nodes that cannot be read."""
+    """What is on disks: nodes that share a bytearray are paths to one disk. broken: nodes that
+    cannot be read.
+    """
 
     def __init__(self, mocker, **contents):
-        self.contents, self.broken = {"/dev/" + name: content for name, content in contents.items()}, []
+        self.contents, self.broken = (
+            {"/dev/" + name: content for name, content in contents.items()},
+            [],
+        )
         self.writes = 0
         mocker.patch.object(identity, "_read", self.read)
         mocker.patch.object(identity, "_write", self.write)
@@ -24,45 +31,70 @@ class Disks(object):
     def read(self, host, device, offset, count):
         if device in self.broken:
             raise EnvironmentError(errno.EIO, "I/O error")
-        return bytes(self.contents[device][offset:offset + count])
+        return bytes(self.contents[device][offset : offset + count])
 
     def write(self, host, device, offset, data):
         self.writes += 1
-        self.contents[device][offset:offset + len(data)] = data
+        self.contents[device][offset : offset + len(data)] = data
 
 
 def record(name, serial="S", wwn=None, **more):
-    return dict({"device": "/dev/" + name, "serial": serial, "wwn": wwn, "vendor": "V", "model": "M", "size_bytes": SIZE, "transport": "sas",
-                 "paths": ["/dev/" + name]}, **more)
+    return dict(
+        {
+            "device": "/dev/" + name,
+            "serial": serial,
+            "wwn": wwn,
+            "vendor": "V",
+            "model": "M",
+            "size_bytes": SIZE,
+            "transport": "sas",
+            "paths": ["/dev/" + name],
+        },
+        **more,
+    )
 
 
 def paths_of(mocker, *records):
     mocker.patch.object(sysfs, "attribute", return_value=None)
     identity.fill_in(Host("/nowhere"), list(records))
-    return [[path[len("/dev/"):] for path in each["paths"]] for each in records]
+    return [[path[len("/dev/") :] for path in each["paths"]] for each in records]
 
 
-@pytest.mark.parametrize("one,other,are_one", [
-    ({}, {}, True),
-    ({}, {"serial": "T"}, False),
-    ({}, {"model": "N"}, False),
-    ({}, {"size_bytes": 2 * SIZE}, False),
-    ({"serial": None}, {"serial": None}, False),
-    ({"wwn": "0x5000"}, {"wwn": "0x5000"}, True),
-    ({"wwn": "0x5000"}, {"wwn": "naa.5000"}, True),
-    ({"wwn": "0x5000"}, {"wwn": "0x5001"}, False),
-    ({"wwn": "0x5000", "serial": None}, {"wwn": "0x5000"}, True),
-    ({"wwn": "0x5000", "serial": "T"}, {"wwn": "0x5000"}, False),
-    ({"wwn": "0x5000", "model": "N"}, {"wwn": "0x5000"}, True),
-    ({"transport": "ata"}, {"transport": "ata"}, False),
-    ({"vendor": "ATA     "}, {"vendor": "ATA     "}, False),
-    ({"transport": "usb"}, {"transport": "usb"}, True),
-])
+@pytest.mark.parametrize(
+    "one,other,are_one",
+    [
+        ({}, {}, True),
+        ({}, {"serial": "T"}, False),
+        ({}, {"model": "N"}, False),
+        ({}, {"size_bytes": 2 * SIZE}, False),
+        ({"serial": None}, {"serial": None}, False),
+        ({"wwn": "0x5000"}, {"wwn": "0x5000"}, True),
+        ({"wwn": "0x5000"}, {"wwn": "naa.5000"}, True),
+        ({"wwn": "0x5000"}, {"wwn": "0x5001"}, False),
+        ({"wwn": "0x5000", "serial": None}, {"wwn": "0x5000"}, True),
+        ({"wwn": "0x5000", "serial": "T"}, {"wwn": "0x5000"}, False),
+        ({"wwn": "0x5000", "model": "N"}, {"wwn": "0x5000"}, True),
+        ({"transport": "ata"}, {"transport": "ata"}, False),
+        ({"vendor": "ATA     "}, {"vendor": "ATA     "}, False),
+        ({"transport": "usb"}, {"transport": "usb"}, True),
+    ],
+)
 def test_identity(mocker, one, other, are_one):
-    assert paths_of(mocker, record("sda", **one), record("sdb", **other)) == ([["sda", "sdb"]] * 2 if are_one else [["sda"], ["sdb"]])
+    assert paths_of(mocker, record("sda", **one), record("sdb", **other)) == (
+        [["sda", "sdb"]] * 2 if are_one else [["sda"], ["sdb"]]
+    )
 
 
-@pytest.mark.parametrize("text,plain", [("naa.600A", "600a"), ("0x600a", "600a"), ("eui.0025 ", "0025"), ("600a", "600a"), ("uuid.1-2", "1-2")])
+@pytest.mark.parametrize(
+    "text,plain",
+    [
+        ("naa.600A", "600a"),
+        ("0x600a", "600a"),
+        ("eui.0025 ", "0025"),
+        ("600a", "600a"),
+        ("uuid.1-2", "1-2"),
+    ],
+)
 def test_world_wide_names(text, plain):
     assert identity.plain_wwn(text) == plain
 
@@ -70,7 +102,7 @@ def test_world_wide_names(text, plain):
 def left(mocker, disks, *names):
     disk = record(names[0], paths=["/dev/" + name for name in names])
     identity.leave_out_others(Host("/nowhere"), disk)
-    return [path[len("/dev/"):] for path in disk["paths"]]
+    return [path[len("/dev/") :] for path in disk["paths"]]
 
 
 def test_what_is_on_them_tells_disks_apart(mocker):
@@ -80,7 +112,8 @@ def test_what_is_on_them_tells_disks_apart(mocker):
     disks = Disks(mocker, sda=shared, sdb=shared, sdc=head, sdd=tail, sde=bytearray(BLANK))
     assert left(mocker, disks, "sda", "sdb", "sdc", "sdd", "sde") == ["sda", "sdb", "sde"]
     disks.broken = ["/dev/sdb"]
-    assert left(mocker, disks, "sda", "sdb", "sdc") == ["sda", "sdb"]  # what cannot be read proves nothing
+    # What cannot be read proves nothing.
+    assert left(mocker, disks, "sda", "sdb", "sdc") == ["sda", "sdb"]
     disks.broken = ["/dev/sda"]
     assert left(mocker, disks, "sda", "sdb", "sdc") == ["sda", "sdb", "sdc"]
 
@@ -108,14 +141,18 @@ def test_a_mark_proves_which_are_one_and_is_taken_away(mocker):
 
 
 def test_no_mark_stands_where_anything_is(mocker):
-    """It takes a block that is zero on all of them; without one they count as one, and nothing is written."""
+    """It takes a block that is zero on all of them; without one they count as one, and nothing is
+    written.
+    """
     one, other = bytearray(BLANK), bytearray(BLANK)
-    one[:identity.HEAD_BYTES // 2] = b"x" * (identity.HEAD_BYTES // 2)
-    other[identity.HEAD_BYTES // 2:identity.HEAD_BYTES - 4096] = b"y" * (identity.HEAD_BYTES // 2 - 4096)
+    one[: identity.HEAD_BYTES // 2] = b"x" * (identity.HEAD_BYTES // 2)
+    other[identity.HEAD_BYTES // 2 : identity.HEAD_BYTES - 4096] = b"y" * (
+        identity.HEAD_BYTES // 2 - 4096
+    )
     disks = Disks(mocker, sda=one, sdb=other)
     assert identity.are_one(None, "/dev/sda", ["/dev/sdb"]) == []
     assert disks.writes == 2
-    other[identity.HEAD_BYTES - 1:identity.HEAD_BYTES] = b"y"
+    other[identity.HEAD_BYTES - 1 : identity.HEAD_BYTES] = b"y"
     assert identity.are_one(None, "/dev/sda", ["/dev/sdb"]) == ["/dev/sdb"]
     assert disks.writes == 2
 
@@ -135,9 +172,14 @@ def test_the_mark_goes_also_when_a_path_fails(mocker):
 
 
 def test_a_link_that_two_disks_claim_is_nobodys():
-    assert identity.shared_links([["/dev/disk/by-id/a", "/dev/disk/by-id/b"], ["/dev/disk/by-id/b"], []]) == {"/dev/disk/by-id/b"}
+    assert identity.shared_links(
+        [["/dev/disk/by-id/a", "/dev/disk/by-id/b"], ["/dev/disk/by-id/b"], []]
+    ) == {"/dev/disk/by-id/b"}
     host = Host("/nowhere")
     links = ["/dev/disk/by-id/wwn-1", "/dev/disk/by-id/scsi-Sx", "/dev/disk/by-path/p"]
     assert identity.lasting(host, "/dev/sda", links, set()) == "/dev/disk/by-id/scsi-Sx"
-    assert identity.lasting(host, "/dev/sda", links, {"/dev/disk/by-id/scsi-Sx"}) == "/dev/disk/by-id/wwn-1"
+    assert (
+        identity.lasting(host, "/dev/sda", links, {"/dev/disk/by-id/scsi-Sx"})
+        == "/dev/disk/by-id/wwn-1"
+    )
     assert identity.lasting(host, "/dev/sda", ["/dev/disk/by-path/p"], set()) is None

@@ -1,4 +1,6 @@
-"""The folders of xsraid stand in layers: imports point downwards, no modules import each other in a circle, nothing is loaded in a function."""
+"""The folders of xsraid stand in layers: imports point downwards, no modules import each other in a
+circle, nothing is loaded in a function.
+"""
 
 import ast
 import glob
@@ -10,8 +12,22 @@ import pytest
 import syntax
 import xsraid
 
-# Folders and single modules, the lowest first: each imports from its own layer and from those before it.
-LAYERS = ("text", "errors", "host", "xapi", "md", "arguments", "functions", "disks", "alerts", "actions", "units", "api")
+# Folders and single modules, the lowest first: each imports from its own layer and from those
+# before it.
+LAYERS = (
+    "text",
+    "errors",
+    "host",
+    "xapi",
+    "md",
+    "arguments",
+    "functions",
+    "disks",
+    "alerts",
+    "actions",
+    "units",
+    "api",
+)
 # api reaches an action through the table alone.
 APART = {"api": ("disks", "alerts", "actions", "units"), "units": ("api",)}
 FILES_MAX = 14  # in a folder
@@ -28,7 +44,8 @@ TIME_OF_DAY = {
     "actions.members": ["_note_replacing"],
     "alerts.recipients": ["note", "paused", "sent"],
     "actions.rollback": ["note_deleted"],
-    "actions.alert_reports": ["_set_back_to", "test_alert"],  # compared with the time that an event has
+    # Compared with the time that an event has.
+    "actions.alert_reports": ["_set_back_to", "test_alert"],
 }
 
 
@@ -44,14 +61,19 @@ def layer(module):
 
 
 def test_a_folder_can_be_taken_in_at_a_glance():
-    sizes = {name: len([module for module in MODULES if module.startswith(name + ".")]) for name in LAYERS}
+    sizes = {
+        name: len([module for module in MODULES if module.startswith(name + ".")])
+        for name in LAYERS
+    }
     assert [name for name, size in sizes.items() if size > FILES_MAX] == []
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_imports_point_downwards(module):
     assert [other for other in imports(module) if layer(other) > layer(module)] == []
-    assert [other for other in imports(module) if other.split(".")[0] in APART.get(module, ())] == []
+    assert [
+        other for other in imports(module) if other.split(".")[0] in APART.get(module, ())
+    ] == []
 
 
 def test_no_modules_import_each_other_in_a_circle():
@@ -67,8 +89,14 @@ def test_imports_stand_at_the_top(module):
 def test_public_names_are_explained(module):
     tree = MODULES[module]
     assert ast.get_docstring(tree)
-    public = [node for node in tree.body if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")]
-    assert [node.name for node in public if not ast.get_docstring(node) and module != "arguments"] == []
+    public = [
+        node
+        for node in tree.body
+        if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and not node.name.startswith("_")
+    ]
+    assert [
+        node.name for node in public if not ast.get_docstring(node) and module != "arguments"
+    ] == []
 
 
 @pytest.mark.parametrize("module", sorted(MODULES))
@@ -79,17 +107,27 @@ def test_nothing_waits_by_the_time_of_day(module):
 def test_faults_are_played_in_one_way():
     """With pytest-mock's `mocker`, those of the system by `system_faults`."""
     by_hand = []
-    for path in glob.glob(os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "*", "test_*.py")):
+    for path in glob.glob(
+        os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "*", "test_*.py")
+    ):
         with io.open(path, encoding="utf-8") as source:
             by_hand += [path] if "monkey" + "patch" in source.read() else []
     assert by_hand == []
 
 
 def test_what_only_reads_loads_nothing_that_runs():
-    """list_arrays must stay cheap: neither subprocess nor the modules that need it are on its way."""
+    """list_arrays must stay cheap: neither subprocess nor the modules that need it are on its
+    way.
+    """
     seen, waiting = set(), ["api", "md.state"]
     while waiting:
         module = waiting.pop()
         seen.add(module)
         waiting += [other for other in imports(module) if other not in seen]
-    assert not seen & {"host.process", "disks.signatures", "actions.arrays", "host.config", "alerts.mail"}
+    assert not seen & {
+        "host.process",
+        "disks.signatures",
+        "actions.arrays",
+        "host.config",
+        "alerts.mail",
+    }

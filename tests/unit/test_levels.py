@@ -12,14 +12,32 @@ NEAR_2, FAR_2, OFFSET_2, NEAR_3, NEAR_2_FAR_2 = 0x102, 0x201, 0x10201, 0x103, 0x
 
 
 @pytest.mark.parametrize(
-    "text,name", [("10", "raid10"), ("raid10", "raid10"), ("RAID5", "raid5"), ("0", "raid0"), ("4", None), ("", None), ("raid", None), ("1 0", None)]
+    "text,name",
+    [
+        ("10", "raid10"),
+        ("raid10", "raid10"),
+        ("RAID5", "raid5"),
+        ("0", "raid0"),
+        ("4", None),
+        ("", None),
+        ("raid", None),
+        ("1 0", None),
+    ],
 )
 def test_level_names(text, name):
     assert levels.level_name(text) == name
 
 
 @pytest.mark.parametrize(
-    "level,count,capacity", [("raid0", 3, 300), ("raid1", 3, 100), ("raid5", 4, 300), ("raid6", 5, 300), ("raid10", 4, 200), ("raid10", 5, 250)]
+    "level,count,capacity",
+    [
+        ("raid0", 3, 300),
+        ("raid1", 3, 100),
+        ("raid5", 4, 300),
+        ("raid6", 5, 300),
+        ("raid10", 4, 200),
+        ("raid10", 5, 250),
+    ],
 )
 def test_capacity(level, count, capacity):
     assert levels.capacity_bytes(level, 100, count) == capacity
@@ -96,22 +114,34 @@ def test_redundancy_left(level, count, dead, left):
     assert levels.redundancy(level, count, dead) == left
 
 
-@pytest.mark.parametrize("level", list(levels.KNOWN) + ["linear", "faulty", "container", "raid7", "", None])
+@pytest.mark.parametrize(
+    "level", list(levels.KNOWN) + ["linear", "faulty", "container", "raid7", "", None]
+)
 def test_what_survives_a_failure_is_redundant(level):
     """One table says both; of what it does not know it says so."""
     if levels.is_known(level):
-        assert levels.is_redundant(level) == (levels.redundancy(level, max(2, levels.rule(level).members_min), (), NEAR_2) > 0)
+        assert levels.is_redundant(level) == (
+            levels.redundancy(level, max(2, levels.rule(level).members_min), (), NEAR_2) > 0
+        )
     else:
         assert not levels.is_redundant(level)
 
 
 def test_which_levels_are_not_known():
-    assert [level for level in ("raid0", "raid1", "raid4", "raid5", "raid6", "raid10", "linear", "faulty") if not levels.is_known(level)] == []
-    assert [level for level in ("multipath", "raid7", "container", None) if levels.is_known(level)] == []
+    assert [
+        level
+        for level in ("raid0", "raid1", "raid4", "raid5", "raid6", "raid10", "linear", "faulty")
+        if not levels.is_known(level)
+    ] == []
+    assert [
+        level for level in ("multipath", "raid7", "container", None) if levels.is_known(level)
+    ] == []
 
 
 def test_no_other_module_lists_levels():
-    """A level is named elsewhere only where a rule is its own alone: ppl is RAID5's, the layout RAID10's."""
+    """A level is named elsewhere only where a rule is its own alone: ppl is RAID5's, the layout
+    RAID10's.
+    """
     package = os.path.dirname(xsraid.__file__)
     listing = []
     for folder, _, names in os.walk(package):
@@ -119,12 +149,18 @@ def test_no_other_module_lists_levels():
             # conf has the words of mdadm.conf, and what numbers they are.
             if os.path.relpath(path, package) not in ("md/levels.py", "md/conf.py"):
                 with io.open(path, encoding="utf-8") as source:
-                    listing += [(path, line.strip()) for line in source if len(re.findall("[\"'](?:raid[0-9]+|linear|multipath)[\"']", line)) > 1]
+                    listing += [
+                        (path, line.strip())
+                        for line in source
+                        if len(re.findall("[\"'](?:raid[0-9]+|linear|multipath)[\"']", line)) > 1
+                    ]
     assert listing == []
 
 
 def holders(count, layout):
-    """Which slots hold each chunk, drawn as md(4) draws it: rows of chunks, copy by copy. An independent model of raid10."""
+    """Which slots hold each chunk, drawn as md(4) draws it: rows of chunks, copy by copy. An
+    independent model of raid10.
+    """
     near, far = layout & 255, layout >> 8 & 255
     rows = [list(range(row * count, (row + 1) * count)) for row in range(near)]
     first = [[chunk // near for chunk in row] for row in rows]
@@ -147,7 +183,10 @@ def test_raid10_agrees_with_trying_every_failure(count, layout):
             if any(slots <= set(dead) for slots in places):
                 further = -1
             else:
-                while all(not any(slots <= set(dead) | set(more) for slots in places) for more in itertools.combinations(alive, further + 1)):
+                while all(
+                    not any(slots <= set(dead) | set(more) for slots in places)
+                    for more in itertools.combinations(alive, further + 1)
+                ):
                     further += 1
             assert levels.redundancy("raid10", count, dead, layout) == further, (dead, layout)
 
@@ -161,7 +200,9 @@ def test_raid10_with_far_sets_survives_one_failure_in_each_set():
 
 
 def kernels_places(count, near, far, sets):
-    """Where the copies of each chunk are, as __raid10_find_phys and setup_geo of the kernel's raid10.c reckon it, step by step."""
+    """Where the copies of each chunk are, as __raid10_find_phys and setup_geo of the kernel's
+    raid10.c reckon it, step by step.
+    """
     set_size = {0: count, 1: count // far, 2: near * far}[sets]
     last_set_start = (count // set_size - 1) * set_size
     last_set_size = set_size + count % set_size
@@ -193,24 +234,57 @@ SHAPES = [
 def test_raid10_puts_its_copies_where_the_kernel_does(count, near, far, sets):
     places = list(kernels_places(count, near, far, sets))
     layout = near | far << 8 | 1 << 16 | sets << 17
-    for dead in itertools.chain.from_iterable(itertools.combinations(range(count), dead_count) for dead_count in range(3)):
-        assert levels.redundancy("raid10", count, dead, layout) == min(len(slots - set(dead)) for slots in places) - 1
+    for dead in itertools.chain.from_iterable(
+        itertools.combinations(range(count), dead_count) for dead_count in range(3)
+    ):
+        assert (
+            levels.redundancy("raid10", count, dead, layout)
+            == min(len(slots - set(dead)) for slots in places) - 1
+        )
 
 
-@pytest.mark.parametrize("layout,left", [(0x002, 1), (0x003, 2), (0x200, 1), (0x300, 2), (0x302, 5)])
+@pytest.mark.parametrize(
+    "layout,left", [(0x002, 1), (0x003, 2), (0x200, 1), (0x300, 2), (0x302, 5)]
+)
 def test_a_layout_that_says_nothing_of_one_sort_of_copies_has_one_of_them(layout, left):
     assert levels.redundancy("raid10", 6, [], layout) == left
 
 
-@pytest.mark.parametrize(("count", "layout"), [(0, 0x102), (0, 0x201), (3, 7 << 17 | 0x102), (2, 1 << 17 | 0x401), (2, 2 << 17 | 0x404)])
+@pytest.mark.parametrize(
+    ("count", "layout"),
+    [(0, 0x102), (0, 0x201), (3, 7 << 17 | 0x102), (2, 1 << 17 | 0x401), (2, 2 << 17 | 0x404)],
+)
 def test_a_raid10_that_md_would_not_run_claims_no_redundancy(count, layout):
     """Such as one that is being stopped, which has no members any more."""
     assert levels.redundancy("raid10", count, [], layout) <= 0
 
 
-@pytest.mark.parametrize("level,has_parity", [
-    ("raid0", False), ("raid1", False), ("raid4", True), ("raid5", True), ("raid6", True), ("raid10", False), ("linear", False),
-    ("of-tomorrow", False), (None, False)])
-@pytest.mark.parametrize("policy,has_hole", [("resync", True), ("bitmap", True), (None, True), ("unknown", True), ("ppl", False), ("journal", False)])
-def test_parity_has_a_write_hole_that_a_log_or_a_journal_closes(level, has_parity, policy, has_hole):
+@pytest.mark.parametrize(
+    "level,has_parity",
+    [
+        ("raid0", False),
+        ("raid1", False),
+        ("raid4", True),
+        ("raid5", True),
+        ("raid6", True),
+        ("raid10", False),
+        ("linear", False),
+        ("of-tomorrow", False),
+        (None, False),
+    ],
+)
+@pytest.mark.parametrize(
+    "policy,has_hole",
+    [
+        ("resync", True),
+        ("bitmap", True),
+        (None, True),
+        ("unknown", True),
+        ("ppl", False),
+        ("journal", False),
+    ],
+)
+def test_parity_has_a_write_hole_that_a_log_or_a_journal_closes(
+    level, has_parity, policy, has_hole
+):
     assert levels.has_write_hole(level, policy) is (has_parity and has_hole)

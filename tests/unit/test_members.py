@@ -1,4 +1,6 @@
-"""What an mdadm leaves behind that was ended, and what is told then: mdadm is a script that freezes the array, as the real one does, and hangs."""
+"""What an mdadm leaves behind that was ended, and what is told then: mdadm is a script that freezes
+the array, as the real one does, and hangs.
+"""
 
 import os
 
@@ -10,7 +12,11 @@ from xsraid.errors import BadArgument, CommandFailed, Timeout
 from xsraid.host import store
 from xsraid.host.files import Host
 
-ARRAY = {"device": "/dev/md0", "uuid": "01234567:" * 3 + "01234567", "members": [{"device": None, "state": "missing"}]}
+ARRAY = {
+    "device": "/dev/md0",
+    "uuid": "01234567:" * 3 + "01234567",
+    "members": [{"device": None, "state": "missing"}],
+}
 ACTION = "sys/block/md0/md/sync_action"
 NEW = members.New("/dev/sdc", False, [], {"device": "/dev/sdc"})
 
@@ -35,14 +41,18 @@ class Dom0(object):
             return source.read()
 
     def mdadm(self, line):
-        self.write("bin/mdadm", "#!/bin/sh\necho \"$*\" >>%s/asked\n%s\n" % (self.folder, line))
+        self.write("bin/mdadm", '#!/bin/sh\necho "$*" >>%s/asked\n%s\n' % (self.folder, line))
         os.chmod(os.path.join(self.folder, "bin/mdadm"), 0o755)
 
     def freezing(self, word, then):
         """mdadm freezes the array where it is asked with a word, and then does something."""
-        self.mdadm("case \"$*\" in *%s*) printf frozen >%s/%s; %s;; esac" % (word, self.folder, ACTION, then))
+        self.mdadm(
+            'case "$*" in *%s*) printf frozen >%s/%s; %s;; esac' % (word, self.folder, ACTION, then)
+        )
 
-    def process(self, number, words, status="SigPnd:\t0000000000000000\nShdPnd:\t0000000000000000\n"):
+    def process(
+        self, number, words, status="SigPnd:\t0000000000000000\nShdPnd:\t0000000000000000\n"
+    ):
         self.write("proc/%d/cmdline" % number, "\0".join(words) + "\0")
         self.write("proc/%d/status" % number, "Name:\tmdadm\n" + status)
 
@@ -54,19 +64,29 @@ def dom0(tmpdir, mocker):
 
 
 def test_a_disk_that_is_put_into_a_frozen_array_is_rebuilt(dom0, mocker):
-    """mdadm leaves an array frozen that was before, and one that waits for its first write is not rebuilt."""
+    """mdadm leaves an array frozen that was before, and one that waits for its first write is not
+    rebuilt.
+    """
     dom0.write(ACTION, "frozen\n")
     dom0.write("sys/block/md0/md/array_state", "read-auto\n")
     mocker.patch("xsraid.actions.members.wait_until")
     dom0.mdadm("cat %s/%s >>%s/asked" % (dom0.folder, ACTION, dom0.folder))
     members.put_in(dom0.host, ARRAY, NEW)
-    assert dom0.read("asked").splitlines() == ["--readwrite /dev/md0", "frozen", "--manage /dev/md0 --add /dev/sdc", "idleen"]
+    assert dom0.read("asked").splitlines() == [
+        "--readwrite /dev/md0",
+        "frozen",
+        "--manage /dev/md0 --add /dev/sdc",
+        "idleen",
+    ]
 
 
-@pytest.mark.parametrize("record,asked", [
-    ({}, ["--readonly /dev/md0", "--manage /dev/md0 --add-journal /dev/sdc"]),
-    ({"read_only": True}, ["--manage /dev/md0 --add-journal /dev/sdc"]),
-])
+@pytest.mark.parametrize(
+    "record,asked",
+    [
+        ({}, ["--readonly /dev/md0", "--manage /dev/md0 --add-journal /dev/sdc"]),
+        ({"read_only": True}, ["--manage /dev/md0 --add-journal /dev/sdc"]),
+    ],
+)
 def test_a_journal_is_put_in_while_the_array_is_read_only(dom0, mocker, record, asked):
     """The kernel refuses to make it so that is so already (md.c, md_set_readonly)."""
     mocker.patch("xsraid.actions.members.wait_until")
@@ -75,8 +95,13 @@ def test_a_journal_is_put_in_while_the_array_is_read_only(dom0, mocker, record, 
     assert dom0.read("asked").splitlines() == asked
 
 
-@pytest.mark.parametrize("policy,may_lack,is_refused", [("journal", True, False), ("journal", False, True), ("bitmap", True, True)])
-def test_only_a_journal_is_put_into_an_array_that_is_read_only(dom0, mocker, policy, may_lack, is_refused):
+@pytest.mark.parametrize(
+    "policy,may_lack,is_refused",
+    [("journal", True, False), ("journal", False, True), ("bitmap", True, True)],
+)
+def test_only_a_journal_is_put_into_an_array_that_is_read_only(
+    dom0, mocker, policy, may_lack, is_refused
+):
     """Without its journal md starts one read-only and lets nobody change that (raid5.c)."""
     record = dict(ARRAY, level="raid5", health="failed", read_only=True, consistency_policy=policy)
     mocker.patch("xsraid.md.state.find_array", return_value=record)
@@ -91,11 +116,14 @@ HANGS, FAILS = "exec sleep 5", "echo no >&2; exit 1"
 
 
 @pytest.mark.parametrize("then,error", [(HANGS, Timeout), (FAILS, CommandFailed)])
-@pytest.mark.parametrize("word,act", [
-    ("--add", lambda host: members.put_in(host, ARRAY, NEW)),
-    ("--add-journal", lambda host: members._put_in_journal(host, ARRAY, None, NEW)),
-    ("--re-add", lambda host: assemble._re_add(host, ARRAY, "/dev/sdc")),
-])
+@pytest.mark.parametrize(
+    "word,act",
+    [
+        ("--add", lambda host: members.put_in(host, ARRAY, NEW)),
+        ("--add-journal", lambda host: members._put_in_journal(host, ARRAY, None, NEW)),
+        ("--re-add", lambda host: assemble._re_add(host, ARRAY, "/dev/sdc")),
+    ],
+)
 def test_what_an_mdadm_that_was_ended_froze_is_let_go(dom0, then, error, word, act):
     dom0.freezing(word, then)
     dom0.host.command_limit_s = 0.3
@@ -106,7 +134,7 @@ def test_what_an_mdadm_that_was_ended_froze_is_let_go(dom0, then, error, word, a
 
 
 def test_a_cleanup_that_hangs_as_well_hides_nothing(dom0):
-    dom0.mdadm("case \"$*\" in *--readonly*) ;; *) %s;; esac" % HANGS)
+    dom0.mdadm('case "$*" in *--readonly*) ;; *) %s;; esac' % HANGS)
     dom0.host.command_limit_s = 0.3
     with pytest.raises(Timeout) as caught:
         members._put_in_journal(dom0.host, ARRAY, None, NEW)
@@ -114,7 +142,11 @@ def test_a_cleanup_that_hangs_as_well_hides_nothing(dom0):
 
 
 def test_the_arrays_are_looked_at_every_hour_whether_or_not_an_event_has_come(dom0, mocker):
-    for part in ("actions.check.look_after", "units.see_to_late_members", "units._look_after_the_monitor"):
+    for part in (
+        "actions.check.look_after",
+        "units.see_to_late_members",
+        "units._look_after_the_monitor",
+    ):
         mocker.patch("xsraid." + part)
     mocker.patch("xsraid.host.store.read", return_value={"before": {}})
     start = mocker.patch("xsraid.alerts.deliver.start")
@@ -123,13 +155,17 @@ def test_the_arrays_are_looked_at_every_hour_whether_or_not_an_event_has_come(do
 
 
 def hours_of_the_monitor(dom0, mocker, states, records=({"level": "raid1"},)):
-    """Return the events that the hourly looks make while mdadm's monitor is in these states, None for one that cannot be started."""
+    """Return the events that the hourly looks make while mdadm's monitor is in these states, None
+    for one that cannot be started.
+    """
     os.makedirs(dom0.folder + "/var/lib/xsraid")
     mocker.patch("xsraid.md.state.read_arrays", return_value=list(records))
     told = mocker.patch("xsraid.alerts.spool.add_event")
     store.write(dom0.host, "alerts", {"applied": {}})
     for state in states:
-        failure = CommandFailed("systemctl start mdmonitor.service", 1, "no") if state is None else None
+        failure = (
+            CommandFailed("systemctl start mdmonitor.service", 1, "no") if state is None else None
+        )
         mocker.patch("xsraid.alerts.monitor.ensure_running", side_effect=failure)
         mocker.patch("xsraid.alerts.monitor.state", return_value=state)
         units._look_after_the_monitor(dom0.host)
@@ -138,17 +174,36 @@ def hours_of_the_monitor(dom0, mocker, states, records=({"level": "raid1"},)):
 
 def test_a_monitor_that_cannot_run_is_told_of_once_and_once_when_it_runs_again(dom0, mocker):
     states = ["running", None, None, "failed", "running", "running", "stopped"]
-    assert hours_of_the_monitor(dom0, mocker, states) == ["MonitorDown", "MonitorBack", "MonitorDown"]
+    assert hours_of_the_monitor(dom0, mocker, states) == [
+        "MonitorDown",
+        "MonitorBack",
+        "MonitorDown",
+    ]
 
 
 def test_without_an_array_to_watch_no_monitor_is_missed(dom0, mocker):
     assert hours_of_the_monitor(dom0, mocker, [None], records=[{"level": "raid0"}]) == []
 
 
-@pytest.mark.parametrize("note,attaches", [(None, False), ({}, False), ({"before": {}}, False), ({"before": {}, "left": [], "conflicts": {}}, True)])
+@pytest.mark.parametrize(
+    "note,attaches",
+    [
+        (None, False),
+        ({}, False),
+        ({"before": {}}, False),
+        ({"before": {}, "left": [], "conflicts": {}}, True),
+    ],
+)
 def test_what_a_boot_could_not_attach_is_attached_within_the_hour(dom0, mocker, note, attaches):
-    """A call held the lock for longer than the unit waits; the note of the boot is as the assembling unit left it."""
-    for part in ("actions.check.look_after", "units.see_to_late_members", "units._look_after_the_monitor", "alerts.deliver.start"):
+    """A call held the lock for longer than the unit waits; the note of the boot is as the
+    assembling unit left it.
+    """
+    for part in (
+        "actions.check.look_after",
+        "units.see_to_late_members",
+        "units._look_after_the_monitor",
+        "alerts.deliver.start",
+    ):
         mocker.patch("xsraid." + part)
     mocker.patch("xsraid.host.store.read", return_value=note)
     attach = mocker.patch("xsraid.units.attach_locally")

@@ -15,19 +15,29 @@ AREA, AREA_BYTES = 4096, 8192
 
 
 def volume(group="data", sector=1, at=512, flags=0, area=AREA, has_text=True):
-    """Return the bytes of a physical volume. sector: of its label; at: where in the metadata area the text begins."""
-    head = struct.pack("<8sQII8s", b"LABELONE", sector, 0, 32, b"LVM2 001") + b"u" * 32 + struct.pack("<Q", 1 << 26)
-    head += struct.pack("<QQQQ", 1 << 20, 0, 0, 0) + (struct.pack("<QQQQ", area, AREA_BYTES, 0, 0) if area else struct.pack("<QQ", 0, 0))
+    """Return the bytes of a physical volume. sector: of its label; at: where in the metadata area
+    the text begins.
+    """
+    head = (
+        struct.pack("<8sQII8s", b"LABELONE", sector, 0, 32, b"LVM2 001")
+        + b"u" * 32
+        + struct.pack("<Q", 1 << 26)
+    )
+    head += struct.pack("<QQQQ", 1 << 20, 0, 0, 0) + (
+        struct.pack("<QQQQ", area, AREA_BYTES, 0, 0) if area else struct.pack("<QQ", 0, 0)
+    )
     text = ('%s {\nid = "%s"\nseqno = 1\n' % (group, ID)).encode() + b"#" * 300
     ring = bytearray(AREA_BYTES)
     struct_head = struct.pack("<I16sIQQ", 0, MAGIC, 1, AREA, AREA_BYTES)
-    struct_head += struct.pack("<QQII", at if has_text else 0, len(text) if has_text else 0, 0, flags)
-    ring[:len(struct_head)] = struct_head
+    struct_head += struct.pack(
+        "<QQII", at if has_text else 0, len(text) if has_text else 0, 0, flags
+    )
+    ring[: len(struct_head)] = struct_head
     for place, byte in enumerate(bytearray(text)):
         where = at + place
         ring[where if where < AREA_BYTES else where - AREA_BYTES + 512] = byte
     content = bytearray(AREA + AREA_BYTES)
-    content[sector * 512:sector * 512 + len(head)] = head
+    content[sector * 512 : sector * 512 + len(head)] = head
     content[AREA:] = ring
     return bytes(content)
 
@@ -38,25 +48,33 @@ def read(tmpdir):
         with io.open(str(tmpdir.join("disk")), "wb") as disk:
             disk.write(content)
         return group_on(Host(str(tmpdir)), "/disk")
+
     return group_of
 
 
-@pytest.mark.parametrize("content,group", [
-    (volume(), Group("data", ID.replace("-", ""))),
-    (volume("VG_XenStorage-0d6e8c6e-7f3e", sector=0), Group("VG_XenStorage-0d6e8c6e-7f3e", ID.replace("-", ""))),
-    (volume(sector=3), Group("data", ID.replace("-", ""))),
-    (volume(at=1024), Group("data", ID.replace("-", ""))),
-    (volume(at=AREA_BYTES - 512), Group("data", ID.replace("-", ""))),
-    (volume(at=AREA_BYTES - 9), Group("data", ID.replace("-", ""))),  # the text goes on at the ring's begin
-    (volume(has_text=False), Group("", "")),
-    (volume(sector=4), None),
-    (volume(flags=1), None),
-    (volume(area=0), None),
-    (volume("spoilt {\n#"), None),
-    (b"", None),
-    (b"LABELONE" + b"\0" * 16 + b"LVM2 001", None),
-    (b"\0" * 8192, None),
-])
+@pytest.mark.parametrize(
+    "content,group",
+    [
+        (volume(), Group("data", ID.replace("-", ""))),
+        (
+            volume("VG_XenStorage-0d6e8c6e-7f3e", sector=0),
+            Group("VG_XenStorage-0d6e8c6e-7f3e", ID.replace("-", "")),
+        ),
+        (volume(sector=3), Group("data", ID.replace("-", ""))),
+        (volume(at=1024), Group("data", ID.replace("-", ""))),
+        (volume(at=AREA_BYTES - 512), Group("data", ID.replace("-", ""))),
+        # The text goes on at the ring's begin.
+        (volume(at=AREA_BYTES - 9), Group("data", ID.replace("-", ""))),
+        (volume(has_text=False), Group("", "")),
+        (volume(sector=4), None),
+        (volume(flags=1), None),
+        (volume(area=0), None),
+        (volume("spoilt {\n#"), None),
+        (b"", None),
+        (b"LABELONE" + b"\0" * 16 + b"LVM2 001", None),
+        (b"\0" * 8192, None),
+    ],
+)
 def test_the_group_on_a_volume(read, content, group):
     assert read(content) == group
 
@@ -68,14 +86,23 @@ def test_no_damage_makes_it_fail(read):
     for _ in range(2000):
         content = bytearray(whole)
         for _ in range(chance.randint(1, 8)):
-            content[chance.choice([chance.randrange(512, 700), chance.randrange(4096, 4700)])] = chance.randrange(256)
-        found = read(bytes(content[:chance.choice([None, 600, 4100, 4200])]))
+            content[chance.choice([chance.randrange(512, 700), chance.randrange(4096, 4700)])] = (
+                chance.randrange(256)
+            )
+        found = read(bytes(content[: chance.choice([None, 600, 4100, 4200])]))
         assert found is None or isinstance(found, Group)
 
 
-@pytest.mark.parametrize("dm_name,names", [
-    ("data-lv", ("data", "lv")), ("my--group-my--volume", ("my-group", "my-volume")),
-    ("VG_XenStorage--0d6e--7f3e-MGT", ("VG_XenStorage-0d6e-7f3e", "MGT")),
-    ("data-lv-real", ("data", "lv")), ("crypt", ("crypt", None)), ("a----b-c", ("a--b", "c"))])
+@pytest.mark.parametrize(
+    "dm_name,names",
+    [
+        ("data-lv", ("data", "lv")),
+        ("my--group-my--volume", ("my-group", "my-volume")),
+        ("VG_XenStorage--0d6e--7f3e-MGT", ("VG_XenStorage-0d6e-7f3e", "MGT")),
+        ("data-lv-real", ("data", "lv")),
+        ("crypt", ("crypt", None)),
+        ("a----b-c", ("a--b", "c")),
+    ],
+)
 def test_the_names_in_a_device_mapper_name(dm_name, names):
     assert volume_of(dm_name) == names

@@ -9,10 +9,15 @@ from xsraid.host.files import Host
 
 
 def disks(*sizes):
-    return [{"device": "/dev/sd%s" % letter, "size_bytes": size, "stale": [], "refusals": []} for letter, size in zip("abcdef", sizes)]
+    return [
+        {"device": "/dev/sd%s" % letter, "size_bytes": size, "stale": [], "refusals": []}
+        for letter, size in zip("abcdef", sizes)
+    ]
 
 
-@pytest.mark.parametrize("sizes,unused_bytes", [((100, 100), 0), ((100, 125), 25), ((100, 100, 100, 140), 40)])
+@pytest.mark.parametrize(
+    "sizes,unused_bytes", [((100, 100), 0), ((100, 125), 25), ((100, 100, 100, 140), 40)]
+)
 def test_a_tenth_of_the_disks_may_stay_unused(sizes, unused_bytes):
     if unused_bytes * 10 <= sum(sizes):
         assert planning._unused_bytes(disks(*sizes), False) == unused_bytes
@@ -27,7 +32,9 @@ def test_a_tenth_of_the_disks_may_stay_unused(sizes, unused_bytes):
 def test_what_is_stale_is_named_on_all_disks():
     chosen = disks(100, 100, 100)
     for disk in chosen[1:]:
-        disk["stale"] = [{"type": "ext4", "label": "old", "device": disk["device"] + "1", "offset_bytes": 1080}]
+        disk["stale"] = [
+            {"type": "ext4", "label": "old", "device": disk["device"] + "1", "offset_bytes": 1080}
+        ]
     with pytest.raises(StaleData) as caught:
         claim.refuse_used(chosen, wipe=False)
     assert caught.value.parameters[:2] == ["/dev/sdb", "ext4 'old' on /dev/sdb1 (at byte 1080)"]
@@ -37,7 +44,12 @@ def test_what_is_stale_is_named_on_all_disks():
 
 @pytest.mark.parametrize(
     "text,version",
-    [("mdadm - v4.2 - 2021-12-30 - Debian 4.2-5", (4, 2)), ("mdadm - v3.3.2 - 21st August 2014", (3, 3)), ("4.19.0+1", (4, 19)), ("what?", (0, 0))],
+    [
+        ("mdadm - v4.2 - 2021-12-30 - Debian 4.2-5", (4, 2)),
+        ("mdadm - v3.3.2 - 21st August 2014", (3, 3)),
+        ("4.19.0+1", (4, 19)),
+        ("what?", (0, 0)),
+    ],
 )
 def test_versions(text, version):
     assert planning.version_of(text) == version
@@ -60,9 +72,12 @@ NO_POLICY = "mdadm: Invalid consistency policy: "
         ("4.2", NO_OPTION, NO_OPTION, "4.19.0+1", False),  # nor has a later one to know it
     ],
 )
-def test_mdadm_itself_is_asked_for_ppl(tmpdir, mocker, version, to_ppl, to_another, linux, is_supported):
+def test_mdadm_itself_is_asked_for_ppl(
+    tmpdir, mocker, version, to_ppl, to_another, linux, is_supported
+):
     mocker.patch("os.uname", return_value=("Linux", "dom0", linux))
-    tmpdir.join("mdadm").write("""#!/bin/sh
+    tmpdir.join("mdadm").write(
+        """#!/bin/sh
 echo "$*" >>%s/log
 case $* in
     --version) echo "mdadm - v%s - 2017" ;;
@@ -71,7 +86,9 @@ case $* in
     *) echo "%s" ;;
 esac >&2
 exit 2
-""" % (tmpdir, version, to_ppl, to_another, NO_NODE))
+"""
+        % (tmpdir, version, to_ppl, to_another, NO_NODE)
+    )
     tmpdir.join("mdadm").chmod(0o755)
     host = Host("/", "%s:/bin" % tmpdir)
     if is_supported:
@@ -90,7 +107,10 @@ def test_nobody_is_asked_for_what_nobody_wants(tmpdir):
     planning.refuse_unsupported(Host("/", str(tmpdir)), None, None)
 
 
-@pytest.mark.parametrize("version,linux,is_supported", [("3.4", "4.12", True), ("3.3.2", "4.12", False), ("3.4", "4.11.9", False)])
+@pytest.mark.parametrize(
+    "version,linux,is_supported",
+    [("3.4", "4.12", True), ("3.3.2", "4.12", False), ("3.4", "4.11.9", False)],
+)
 def test_the_versions_that_a_journal_needs(tmpdir, mocker, version, linux, is_supported):
     mocker.patch("os.uname", return_value=("Linux", "dom0", linux))
     tmpdir.join("mdadm").write("#!/bin/sh\necho mdadm - v%s - 2016 >&2\n" % version)

@@ -20,16 +20,25 @@ def dom0(tmpdir):
     return Dom0(tmpdir.realpath())
 
 
-@pytest.mark.parametrize("words,status,is_freed", [
-    (["/usr/sbin/mdadm", "--grow", "--continue", "/dev/md0"], "", False),
-    (["mdadm", "-G", "/dev/md0", "-n", "4"], "", False),
-    (["mdadm", "--grow", "/dev/md/data", "--raid-devices=4"], "", False),
-    (["mdadm", "--grow", "/dev/md0"], SIGKILL_WAITS, True),
-    (["mdadm", "--grow", "/dev/md0"], SIGKILL_WAITS.replace("1", "0").replace("ShdPnd:\t00000000000000", "ShdPnd:\t00000000000001"), True),
-    (["mdadm", "--grow", "/dev/md1"], "", True),
-    (["mdadm", "--monitor", "--scan"], "", True),
-    (["vi", "--grow", "/dev/md0"], "", True),
-])
+@pytest.mark.parametrize(
+    "words,status,is_freed",
+    [
+        (["/usr/sbin/mdadm", "--grow", "--continue", "/dev/md0"], "", False),
+        (["mdadm", "-G", "/dev/md0", "-n", "4"], "", False),
+        (["mdadm", "--grow", "/dev/md/data", "--raid-devices=4"], "", False),
+        (["mdadm", "--grow", "/dev/md0"], SIGKILL_WAITS, True),
+        (
+            ["mdadm", "--grow", "/dev/md0"],
+            SIGKILL_WAITS.replace("1", "0").replace(
+                "ShdPnd:\t00000000000000", "ShdPnd:\t00000000000001"
+            ),
+            True,
+        ),
+        (["mdadm", "--grow", "/dev/md1"], "", True),
+        (["mdadm", "--monitor", "--scan"], "", True),
+        (["vi", "--grow", "/dev/md0"], "", True),
+    ],
+)
 def test_an_mdadm_that_reshapes_an_array_keeps_it_frozen(dom0, words, status, is_freed):
     dom0.write(ACTION, "frozen\n")
     dom0.write("dev/md0", "")
@@ -58,12 +67,21 @@ def test_what_is_not_frozen_is_left_alone(dom0, action):
     assert dom0.read(ACTION) == action + "\n"
 
 
-@pytest.mark.parametrize("action,then", [("idle", "idle"), ("frozen", "frozen"), ("resync", "frozen"), ("reshape", "frozen"), ("check", "frozen")])
+@pytest.mark.parametrize(
+    "action,then",
+    [
+        ("idle", "idle"),
+        ("frozen", "frozen"),
+        ("resync", "frozen"),
+        ("reshape", "frozen"),
+        ("check", "frozen"),
+    ],
+)
 def test_an_array_is_made_read_only_whatever_is_under_way(dom0, action, then):
     dom0.write(ACTION, action)
     dom0.mdadm(REFUSES.format(dom0.folder))
     resync.make_read_only(dom0.host, ARRAY)
-    assert dom0.read(ACTION)[:len(then)] == then
+    assert dom0.read(ACTION)[: len(then)] == then
     assert dom0.read("asked").splitlines()[-1] == "--readonly /dev/md0"
 
 

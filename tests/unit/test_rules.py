@@ -1,4 +1,5 @@
 """One cause makes one alert; building and checking make none."""
+
 from __future__ import absolute_import
 
 import pytest
@@ -11,10 +12,29 @@ DAY_S = 86400
 
 
 def record(health="optimal", left=1, members=("sda", "sdb"), replaced=None, **more):
-    described = [{"device": "/dev/" + name, "slot": slot, "serial": "S" + name, "model": "M", "by_id": None} for slot, name in enumerate(members)]
-    return dict({"uuid": UUID, "device": "/dev/md0", "name": "md0", "level": "raid1", "health": health, "redundancy_left": left, "mismatch_count": 0,
-                 "members": [dict(member, state="active", being_replaced=member["device"] == replaced) for member in described],
-                 "described": described, "configured": True, "last_action": "resync"}, **more)
+    described = [
+        {"device": "/dev/" + name, "slot": slot, "serial": "S" + name, "model": "M", "by_id": None}
+        for slot, name in enumerate(members)
+    ]
+    return dict(
+        {
+            "uuid": UUID,
+            "device": "/dev/md0",
+            "name": "md0",
+            "level": "raid1",
+            "health": health,
+            "redundancy_left": left,
+            "mismatch_count": 0,
+            "members": [
+                dict(member, state="active", being_replaced=member["device"] == replaced)
+                for member in described
+            ],
+            "described": described,
+            "configured": True,
+            "last_action": "resync",
+        },
+        **more,
+    )
 
 
 def event(name, component=None, at=0):
@@ -28,7 +48,9 @@ class Story(object):
         self.memory, self.alerts, self.folded = {}, [], []
 
     def then(self, at, events=(), *records):
-        self.alerts, self.memory, self.folded = rules.decide(list(events), [dict(one) for one in records], self.memory, at, DAY_S)
+        self.alerts, self.memory, self.folded = rules.decide(
+            list(events), [dict(one) for one in records], self.memory, at, DAY_S
+        )
         return [alert["name"] for alert in self.alerts]
 
 
@@ -40,31 +62,56 @@ def whole():
 
 def test_a_failing_disk_is_one_alert_and_its_rebuild_another():
     story = whole()
-    assert story.then(10, [event("Fail", "/dev/sdb", 10), event("DegradedArray", None, 10)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
+    assert story.then(
+        10, [event("Fail", "/dev/sdb", 10), event("DegradedArray", None, 10)], record("degraded", 0)
+    ) == ["XSRAID_DISK_FAILED"]
     assert story.alerts[0]["component"] == "/dev/sdb"
     assert story.alerts[0]["time"] == 10
     assert story.alerts[0]["events"] == ["Fail", "DegradedArray"]
     assert story.folded == []
-    assert story.then(12, [event("Fail", "/dev/sdb", 12), event("DegradedArray", None, 12)], record("degraded", 0)) == []
+    assert (
+        story.then(
+            12,
+            [event("Fail", "/dev/sdb", 12), event("DegradedArray", None, 12)],
+            record("degraded", 0),
+        )
+        == []
+    )
     assert story.folded == [(UUID, "Fail"), (UUID, "DegradedArray")]
     assert story.then(20, [event("RebuildStarted")], record("rebuilding", 0)) == []
     assert story.then(30, [event("Rebuild40")], record("rebuilding", 0)) == []
-    assert story.then(40, [event("RebuildFinished"), event("SpareActive", "/dev/sdc")], record()) == ["XSRAID_REBUILD_FINISHED"]
+    assert story.then(
+        40, [event("RebuildFinished"), event("SpareActive", "/dev/sdc")], record()
+    ) == ["XSRAID_REBUILD_FINISHED"]
     assert story.then(50, [], record()) == []
 
 
 def test_building_and_checking_alarm_nobody():
     """However long they take: an array that lacks a member is told of after ten seconds."""
     story = Story()
-    assert story.then(0, [event("NewArray"), event("DegradedArray"), event("RebuildStarted")], record("rebuilding", 0)) == []
+    assert (
+        story.then(
+            0,
+            [event("NewArray"), event("DegradedArray"), event("RebuildStarted")],
+            record("rebuilding", 0),
+        )
+        == []
+    )
     for at in (9, 11, 30, 2 * DAY_S):
         assert story.then(at, [], record("rebuilding", 0)) == []
         assert not rules.needs_looking_after(story.memory, DAY_S)
     now = 2 * DAY_S
-    assert story.then(now + 9, [event("RebuildFinished"), event("SpareActive", "/dev/sdc")], record()) == []
+    assert (
+        story.then(now + 9, [event("RebuildFinished"), event("SpareActive", "/dev/sdc")], record())
+        == []
+    )
     for health in ("checking", "resyncing"):
         assert story.then(now + 20, [event("RebuildStarted")], record(health)) == []
-        assert story.then(now + 60, [], record(health)) == story.then(now + DAY_S, [], record(health)) == []
+        assert (
+            story.then(now + 60, [], record(health))
+            == story.then(now + DAY_S, [], record(health))
+            == []
+        )
         assert not rules.needs_looking_after(story.memory, DAY_S)
         now += DAY_S
         assert story.then(now + 5, [event("RebuildFinished")], record()) == []
@@ -95,7 +142,9 @@ def test_a_rebuild_of_an_array_that_was_whole_does():
 def test_a_rebuild_after_a_failure_that_was_told_while_it_was_built_goes_on_being_watched():
     story = Story()
     story.then(0, [event("NewArray")], record("rebuilding", 0))
-    assert story.then(5, [event("Fail", "/dev/sdb", 5)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
+    assert story.then(5, [event("Fail", "/dev/sdb", 5)], record("degraded", 0)) == [
+        "XSRAID_DISK_FAILED"
+    ]
     assert story.then(DAY_S + 6, [], record("rebuilding", 0)) == ["XSRAID_ARRAY_DEGRADED"]
     assert story.alerts[0]["is_reminder"]
 
@@ -114,10 +163,18 @@ def test_strange_arrays_that_do_not_run_alarm_nobody():
 
 
 def test_how_long_the_monitor_is_waited_for():
-    for state, left, patience_s, name in (("degraded", 0, 10, "XSRAID_ARRAY_DEGRADED"), ("failed", 0, 10, "XSRAID_ARRAY_FAILED"),
-                                          ("missing", 0, 4, "XSRAID_ARRAY_MISSING"), ("inactive", 0, 4, "XSRAID_ARRAY_MISSING")):
+    for state, left, patience_s, name in (
+        ("degraded", 0, 10, "XSRAID_ARRAY_DEGRADED"),
+        ("failed", 0, 10, "XSRAID_ARRAY_FAILED"),
+        ("missing", 0, 4, "XSRAID_ARRAY_MISSING"),
+        ("inactive", 0, 4, "XSRAID_ARRAY_MISSING"),
+    ):
         story = whole()
-        assert story.then(100, [], record(state, left)) == story.then(100 + patience_s - 0.5, [], record(state, left)) == []
+        assert (
+            story.then(100, [], record(state, left))
+            == story.then(100 + patience_s - 0.5, [], record(state, left))
+            == []
+        )
         assert story.memory[UUID]["untold_since"] == 100
         assert story.then(100 + patience_s, [], record(state, left)) == [name]
 
@@ -137,23 +194,45 @@ def test_raid0_is_not_waited_for():
 
 
 def test_one_disk_is_told_of_once_a_minute():
-    for later, names in ((0, []), (0.5, []), (59.5, []), (60, ["XSRAID_DISK_FAILED"]), (61, ["XSRAID_DISK_FAILED"]), (-0.5, ["XSRAID_DISK_FAILED"])):
+    for later, names in (
+        (0, []),
+        (0.5, []),
+        (59.5, []),
+        (60, ["XSRAID_DISK_FAILED"]),
+        (61, ["XSRAID_DISK_FAILED"]),
+        (-0.5, ["XSRAID_DISK_FAILED"]),
+    ):
         story = whole()
-        assert story.then(1000, [event("Fail", "/dev/sdb", 1000)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
-        assert story.then(1000 + later, [event("Fail", "/dev/sdb", 1000)], record("degraded", 0)) == names
+        assert story.then(1000, [event("Fail", "/dev/sdb", 1000)], record("degraded", 0)) == [
+            "XSRAID_DISK_FAILED"
+        ]
+        assert (
+            story.then(1000 + later, [event("Fail", "/dev/sdb", 1000)], record("degraded", 0))
+            == names
+        )
 
 
 def test_a_minute_is_counted_from_the_last_time_whatever_the_time_is():
     story = whole()
     story.then(10, [event("Fail", "/dev/sdb", 10)], record("degraded", 0))
-    assert story.then(75, [event("Fail", "/dev/sdb", 75)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
+    assert story.then(75, [event("Fail", "/dev/sdb", 75)], record("degraded", 0)) == [
+        "XSRAID_DISK_FAILED"
+    ]
 
 
 def test_a_reminder_comes_once_a_day_and_when_the_clock_was_set_back():
-    for later, is_due in ((DAY_S - 1, False), (DAY_S, True), (0, False), (-0.5, True), (-DAY_S, True)):
+    for later, is_due in (
+        (DAY_S - 1, False),
+        (DAY_S, True),
+        (0, False),
+        (-0.5, True),
+        (-DAY_S, True),
+    ):
         story = whole()
         story.then(1e6, [event("Fail", "/dev/sdb", 1e6)], record("degraded", 0))
-        assert story.then(1e6 + later, [], record("degraded", 0)) == (["XSRAID_ARRAY_DEGRADED"] if is_due else [])
+        assert story.then(1e6 + later, [], record("degraded", 0)) == (
+            ["XSRAID_ARRAY_DEGRADED"] if is_due else []
+        )
 
 
 def alarms(count, at=1e6, story=None):
@@ -186,7 +265,9 @@ def test_what_was_held_back_is_told_when_there_is_room():
 
 def test_a_failed_array_is_never_held_back():
     story, _ = alarms(9)
-    assert story.then(1e6 + 20, [event("Fail", "/dev/sdz", 1e6 + 20)], record("failed", 0)) == ["XSRAID_ARRAY_FAILED"]
+    assert story.then(1e6 + 20, [event("Fail", "/dev/sdz", 1e6 + 20)], record("failed", 0)) == [
+        "XSRAID_ARRAY_FAILED"
+    ]
     assert story.then(1e6 + 30, [event("Fail", "/dev/sdy", 1e6 + 30)], record("degraded", 0)) == []
 
 
@@ -200,51 +281,112 @@ def test_tests_are_not_counted():
 def test_priorities():
     """Those of XAPI: mail-alarm mails up to 3."""
     assert rules.PRIORITIES == {
-        "XSRAID_ARRAY_FAILED": 1, "XSRAID_ARRAY_MISSING": 1, "XSRAID_ARRAY_DIVERGED": 1, "XSRAID_DISK_FAILED": 2, "XSRAID_ARRAY_DEGRADED": 2,
-        "XSRAID_SPARE_MISSING": 3, "XSRAID_MISMATCHES": 3, "XSRAID_DISK_WEAK": 3, "XSRAID_ARRAY_FROZEN": 3, "XSRAID_ARRAY_MISPLACED": 4,
-        "XSRAID_MONITOR_DOWN": 2, "XSRAID_MONITOR_BACK": 5, "XSRAID_REBUILD_FINISHED": 5, "XSRAID_TEST": 5}
+        "XSRAID_ARRAY_FAILED": 1,
+        "XSRAID_ARRAY_MISSING": 1,
+        "XSRAID_ARRAY_DIVERGED": 1,
+        "XSRAID_DISK_FAILED": 2,
+        "XSRAID_ARRAY_DEGRADED": 2,
+        "XSRAID_SPARE_MISSING": 3,
+        "XSRAID_MISMATCHES": 3,
+        "XSRAID_DISK_WEAK": 3,
+        "XSRAID_ARRAY_FROZEN": 3,
+        "XSRAID_ARRAY_MISPLACED": 4,
+        "XSRAID_MONITOR_DOWN": 2,
+        "XSRAID_MONITOR_BACK": 5,
+        "XSRAID_REBUILD_FINISHED": 5,
+        "XSRAID_TEST": 5,
+    }
 
 
 def test_what_each_event_is_worth():
-    """Of mdadm(8)'s events and our own, on a whole array; words that sort before and after them are none of them."""
-    worth = {"Fail": "XSRAID_DISK_FAILED", "FailSpare": "XSRAID_DISK_FAILED", "SparesMissing": "XSRAID_SPARE_MISSING", "TestMessage": "XSRAID_TEST",
-             "Misplaced": "XSRAID_ARRAY_MISPLACED", "DiskWeak": "XSRAID_DISK_WEAK", "RebuildFinished": "XSRAID_MISMATCHES",
-             "MonitorDown": "XSRAID_MONITOR_DOWN", "MonitorBack": "XSRAID_MONITOR_BACK"}
-    for name in list(worth) + ["", "A", "NewArray", "RebuildStarted", "Rebuild40", "SpareActive", "MoveSpare", "DegradedArray", "DeviceDisappeared",
-                               "Replacing", "zzz", "Unheard"]:
-        names = whole().then(10, [event(name, "/dev/sdb x", 10)], record(mismatch_count=8, last_action="check"))
+    """Of mdadm(8)'s events and our own, on a whole array; words that sort before and after them are
+    none of them.
+    """
+    worth = {
+        "Fail": "XSRAID_DISK_FAILED",
+        "FailSpare": "XSRAID_DISK_FAILED",
+        "SparesMissing": "XSRAID_SPARE_MISSING",
+        "TestMessage": "XSRAID_TEST",
+        "Misplaced": "XSRAID_ARRAY_MISPLACED",
+        "DiskWeak": "XSRAID_DISK_WEAK",
+        "RebuildFinished": "XSRAID_MISMATCHES",
+        "MonitorDown": "XSRAID_MONITOR_DOWN",
+        "MonitorBack": "XSRAID_MONITOR_BACK",
+    }
+    for name in list(worth) + [
+        "",
+        "A",
+        "NewArray",
+        "RebuildStarted",
+        "Rebuild40",
+        "SpareActive",
+        "MoveSpare",
+        "DegradedArray",
+        "DeviceDisappeared",
+        "Replacing",
+        "zzz",
+        "Unheard",
+    ]:
+        names = whole().then(
+            10, [event(name, "/dev/sdb x", 10)], record(mismatch_count=8, last_action="check")
+        )
         assert names == ([worth[name]] if name in worth else []), name
 
 
 def test_what_our_own_events_say():
     story = whole()
     story.then(10, [event("Misplaced", "it should be md1, but it is not", 10)], record())
-    assert [(alert["component"], alert["meaning"]) for alert in story.alerts] == [(None, "it should be md1, but it is not")]
+    assert [(alert["component"], alert["meaning"]) for alert in story.alerts] == [
+        (None, "it should be md1, but it is not")
+    ]
     story = whole()
     story.then(10, [event("Fail", "/dev/sdb", 10)], record("degraded", 0))
-    assert [(alert["component"], alert["meaning"], alert["is_reminder"]) for alert in story.alerts] == [("/dev/sdb", None, False)]
+    assert [
+        (alert["component"], alert["meaning"], alert["is_reminder"]) for alert in story.alerts
+    ] == [("/dev/sdb", None, False)]
     story = whole()
-    story.then(10, [event("RebuildFinished", " mismatches found: 8", 10)], record(mismatch_count=8, last_action="check"))
-    assert [(alert["component"], alert["meaning"]) for alert in story.alerts] == [(" mismatches found: 8", None)]
+    story.then(
+        10,
+        [event("RebuildFinished", " mismatches found: 8", 10)],
+        record(mismatch_count=8, last_action="check"),
+    )
+    assert [(alert["component"], alert["meaning"]) for alert in story.alerts] == [
+        (" mismatches found: 8", None)
+    ]
 
 
 def test_no_mismatches_are_no_alert():
     found = [event("RebuildFinished", "x")]
     assert whole().then(10, found, record(mismatch_count=0, last_action="check")) == []
-    assert whole().then(10, [event("RebuildFinished")], record(mismatch_count=8, last_action="check")) == []
-    assert whole().then(10, found, record(mismatch_count=8, last_action="repair")) == ["XSRAID_MISMATCHES"]
+    assert (
+        whole().then(10, [event("RebuildFinished")], record(mismatch_count=8, last_action="check"))
+        == []
+    )
+    assert whole().then(10, found, record(mismatch_count=8, last_action="repair")) == [
+        "XSRAID_MISMATCHES"
+    ]
 
 
 def test_what_is_worse_is_told_and_what_is_better_is_not():
     """By the priority of its name, and by the redundancy that is left."""
     story = Story()
     story.then(0, [], record("optimal", 2))
-    assert story.then(1e6, [event("Fail", "/dev/sda", 1e6)], record("degraded", 1)) == ["XSRAID_DISK_FAILED"]
-    for at, health, left, names in ((20, "degraded", 0, ["XSRAID_ARRAY_DEGRADED"]), (60, "rebuilding", 1, []),
-                                    (100, "failed", 0, ["XSRAID_ARRAY_FAILED"]), (140, "degraded", 1, []),
-                                    (180, "missing", 0, ["XSRAID_ARRAY_MISSING"]),
-                                    (220, "optimal", 2, ["XSRAID_REBUILD_FINISHED"])):
-        assert story.then(1e6 + at, [], record(health, left)) + story.then(1e6 + at + 11, [], record(health, left)) == names, health
+    assert story.then(1e6, [event("Fail", "/dev/sda", 1e6)], record("degraded", 1)) == [
+        "XSRAID_DISK_FAILED"
+    ]
+    for at, health, left, names in (
+        (20, "degraded", 0, ["XSRAID_ARRAY_DEGRADED"]),
+        (60, "rebuilding", 1, []),
+        (100, "failed", 0, ["XSRAID_ARRAY_FAILED"]),
+        (140, "degraded", 1, []),
+        (180, "missing", 0, ["XSRAID_ARRAY_MISSING"]),
+        (220, "optimal", 2, ["XSRAID_REBUILD_FINISHED"]),
+    ):
+        assert (
+            story.then(1e6 + at, [], record(health, left))
+            + story.then(1e6 + at + 11, [], record(health, left))
+            == names
+        ), health
 
 
 def test_a_test_whose_array_has_gone_stands_for_nothing():
@@ -266,15 +408,23 @@ def test_events_of_other_arrays_are_not_told_of_one():
         other = dict(record(), uuid=letter * 8 + UUID[8:], device="/dev/md1")
         story = Story()
         story.then(0, [], record(), other)
-        asides = [event("DegradedArray"), event("RebuildStarted")._replace(device="/dev/md1"), event("SpareActive")._replace(device="/dev/md7")]
-        assert story.then(10, [event("Fail", "/dev/sdb", 10)] + asides, record("degraded", 0), other) == ["XSRAID_DISK_FAILED"]
+        asides = [
+            event("DegradedArray"),
+            event("RebuildStarted")._replace(device="/dev/md1"),
+            event("SpareActive")._replace(device="/dev/md7"),
+        ]
+        assert story.then(
+            10, [event("Fail", "/dev/sdb", 10)] + asides, record("degraded", 0), other
+        ) == ["XSRAID_DISK_FAILED"]
         assert story.alerts[0]["events"] == ["Fail", "DegradedArray"]
         assert story.folded == [(other["uuid"], "RebuildStarted")]
 
 
 def test_an_event_that_tells_nothing_is_not_folded():
     story = whole()
-    story.then(10, [event("NewArray"), event("Rebuild20"), event("Replacing", "/dev/sdb")], record())
+    story.then(
+        10, [event("NewArray"), event("Rebuild20"), event("Replacing", "/dev/sdb")], record()
+    )
     assert story.folded == []
 
 
@@ -288,7 +438,11 @@ def test_two_members_that_are_replaced_at_once():
         story = whole()
         story.then(10, [event("Replacing", first), event("Replacing", second)], faulty)
         assert sorted(story.memory[UUID]["replaced"]) == ["/dev/sda", "/dev/sdb"]
-        assert story.then(20, [event("Fail", first)], faulty) == story.then(30, [event("Fail", second)], faulty) == []
+        assert (
+            story.then(20, [event("Fail", first)], faulty)
+            == story.then(30, [event("Fail", second)], faulty)
+            == []
+        )
         assert story.memory[UUID]["replaced"] == []
         assert story.then(40, [event("Fail", "/dev/sdc")], faulty) == ["XSRAID_DISK_FAILED"]
 
@@ -313,7 +467,11 @@ def test_no_other_event_marks_a_member_as_being_replaced():
 
 def test_a_mirror_that_has_more_redundancy_than_before_while_it_is_rebuilt():
     story = whole()
-    assert story.then(10, [], record("rebuilding", 2)) == story.then(30, [], record("rebuilding", 2)) == []
+    assert (
+        story.then(10, [], record("rebuilding", 2))
+        == story.then(30, [], record("rebuilding", 2))
+        == []
+    )
 
 
 def test_a_member_that_failed_keeps_the_slot_that_it_had():
@@ -321,27 +479,49 @@ def test_a_member_that_failed_keeps_the_slot_that_it_had():
     failed = record("degraded", 0)
     failed["described"][1]["slot"] = failed["members"][1]["slot"] = None
     story.then(10, [event("Fail", "/dev/sdb", 10)], failed)
-    assert [(one["device"], one["slot"]) for one in story.memory[UUID]["members"]] == [("/dev/sda", 0), ("/dev/sdb", 1)]
+    assert [(one["device"], one["slot"]) for one in story.memory[UUID]["members"]] == [
+        ("/dev/sda", 0),
+        ("/dev/sdb", 1),
+    ]
     moved = record("degraded", 0, ("sdb", "sda"))
     story.then(20, [], moved)
-    assert [(one["device"], one["slot"]) for one in story.memory[UUID]["members"]] == [("/dev/sda", 1), ("/dev/sdb", 0)]
+    assert [(one["device"], one["slot"]) for one in story.memory[UUID]["members"]] == [
+        ("/dev/sda", 1),
+        ("/dev/sdb", 0),
+    ]
 
 
 def test_members_that_are_gone_and_were_not_told_of_are_forgotten():
     """A pulled disk whose slot is empty, or whose failure was told, is remembered, no other."""
+
     def seen_without_sdb(slot_is_empty, events):
         story = whole()
         now = record("degraded", 0, ("sda",))
-        now["members"] += [{"device": None, "slot": 1, "state": "missing", "being_replaced": False}] if slot_is_empty else []
+        now["members"] += (
+            [{"device": None, "slot": 1, "state": "missing", "being_replaced": False}]
+            if slot_is_empty
+            else []
+        )
         story.then(10, events, now)
         return [one["device"] for one in story.memory[UUID]["members"]]
-    assert seen_without_sdb(True, []) == seen_without_sdb(False, [event("Fail", "/dev/sdb", 10)]) == ["/dev/sda", "/dev/sdb"]
+
+    assert (
+        seen_without_sdb(True, [])
+        == seen_without_sdb(False, [event("Fail", "/dev/sdb", 10)])
+        == ["/dev/sda", "/dev/sdb"]
+    )
     assert seen_without_sdb(False, []) == ["/dev/sda"]
 
 
 def test_an_array_is_remembered_by_its_node_and_name():
     fresh = rules._fresh("/dev/md/store")
-    assert (fresh["device"], fresh["name"], fresh["was_whole"], fresh["full"], fresh["held"]) == ("/dev/md/store", "store", False, None, 0)
+    assert (fresh["device"], fresh["name"], fresh["was_whole"], fresh["full"], fresh["held"]) == (
+        "/dev/md/store",
+        "store",
+        False,
+        None,
+        0,
+    )
 
 
 def test_mismatches_that_a_check_found_are_told_but_not_those_of_a_first_resync():
@@ -349,14 +529,20 @@ def test_mismatches_that_a_check_found_are_told_but_not_those_of_a_first_resync(
     story = whole()
     found = [event("RebuildFinished", " mismatches found: 128 (on raid level 1)")]
     assert story.then(10, found, record(mismatch_count=128, last_action="resync")) == []
-    assert story.then(20, found, record(mismatch_count=128, last_action="check")) == ["XSRAID_MISMATCHES"]
-    assert story.then(30, found, record(mismatch_count=128, last_action=None)) == ["XSRAID_MISMATCHES"]
+    assert story.then(20, found, record(mismatch_count=128, last_action="check")) == [
+        "XSRAID_MISMATCHES"
+    ]
+    assert story.then(30, found, record(mismatch_count=128, last_action=None)) == [
+        "XSRAID_MISMATCHES"
+    ]
 
 
 def test_a_disk_that_fails_while_the_array_is_built_does():
     story = Story()
     story.then(0, [event("NewArray")], record("rebuilding", 0))
-    assert story.then(5, [event("Fail", "/dev/sdb", 5)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
+    assert story.then(5, [event("Fail", "/dev/sdb", 5)], record("degraded", 0)) == [
+        "XSRAID_DISK_FAILED"
+    ]
 
 
 def test_what_the_monitor_never_told_is_seen():
@@ -378,14 +564,20 @@ def test_a_pulled_disk_that_the_monitor_names_a_second_later_is_one_alert():
     story = whole()
     assert story.then(10, [], record("degraded", 0)) == []
     assert rules.needs_looking_after(story.memory, 0)
-    assert story.then(11, [event("Fail", "/dev/sdb", 11)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
+    assert story.then(11, [event("Fail", "/dev/sdb", 11)], record("degraded", 0)) == [
+        "XSRAID_DISK_FAILED"
+    ]
     assert story.then(30, [], record("degraded", 0)) == []
 
 
 def test_a_second_disk_is_told_of_too():
     story = whole()
-    assert story.then(10, [event("Fail", "/dev/sda", 10)], record("degraded", 1)) == ["XSRAID_DISK_FAILED"]
-    assert story.then(11, [event("Fail", "/dev/sdb", 11)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
+    assert story.then(10, [event("Fail", "/dev/sda", 10)], record("degraded", 1)) == [
+        "XSRAID_DISK_FAILED"
+    ]
+    assert story.then(11, [event("Fail", "/dev/sdb", 11)], record("degraded", 0)) == [
+        "XSRAID_DISK_FAILED"
+    ]
 
 
 def test_a_degraded_array_is_reminded_of_once_a_day():
@@ -404,7 +596,11 @@ def test_a_flapping_disk_is_bounded_and_what_was_held_back_is_counted():
     names = []
     for turn in range(50):
         at = 100 * turn
-        names += story.then(at if at < 3000 else 3000, [event("Fail", "/dev/sd%d" % turn, at)], record("degraded", 0))
+        names += story.then(
+            at if at < 3000 else 3000,
+            [event("Fail", "/dev/sd%d" % turn, at)],
+            record("degraded", 0),
+        )
     assert len(names) == rules.HOURLY_MAX
     assert rules.needs_looking_after(story.memory, 0)
     assert story.then(8000, [], record("degraded", 0)) == ["XSRAID_ARRAY_DEGRADED"]
@@ -414,7 +610,9 @@ def test_a_flapping_disk_is_bounded_and_what_was_held_back_is_counted():
 def test_what_is_known_of_a_disk_outlives_it():
     story = whole()
     gone = record("degraded", 0, members=("sda",))
-    gone["members"] = gone["members"] + [{"device": None, "slot": 1, "state": "missing", "being_replaced": False}]
+    gone["members"] = gone["members"] + [
+        {"device": None, "slot": 1, "state": "missing", "being_replaced": False}
+    ]
     story.then(10, [event("Fail", "/dev/sdb", 10)], gone)
     assert [member["serial"] for member in story.memory[UUID]["members"]] == ["Ssda", "Ssdb"]
 
@@ -426,9 +624,26 @@ def test_an_array_that_is_gone_for_good_is_forgotten():
 
 
 def test_words_say_what_is_left_and_cannot_carry_a_second_line():
-    alert = {"name": "XSRAID_DISK_FAILED", "device": "/dev/md0", "component": "/dev/sdb\nBcc: x", "time": 0, "folded": 3, "is_reminder": False}
-    facts = {"host": "h", "host_uuid": None, "pool": None, "record": record("degraded", 0), "member": None, "absent": None, "sr": None,
-             "vm_count": None, "smart": None, "mdstat": []}
+    alert = {
+        "name": "XSRAID_DISK_FAILED",
+        "device": "/dev/md0",
+        "component": "/dev/sdb\nBcc: x",
+        "time": 0,
+        "folded": 3,
+        "is_reminder": False,
+    }
+    facts = {
+        "host": "h",
+        "host_uuid": None,
+        "pool": None,
+        "record": record("degraded", 0),
+        "member": None,
+        "absent": None,
+        "sr": None,
+        "vm_count": None,
+        "smart": None,
+        "mdstat": [],
+    }
     assert "\n" not in messages.subject(alert, facts)
     assert messages.subject(alert, facts).startswith("[xsraid] XSRAID_DISK_FAILED: disk /dev/sdb")
     assert "No redundancy left" in messages.body(alert, facts)
@@ -438,58 +653,111 @@ def test_words_say_what_is_left_and_cannot_carry_a_second_line():
 
 def test_a_member_that_was_replaced_while_it_served_alarms_nobody():
     story = whole()
-    story.then(10, [event("RebuildStarted")], record("rebuilding", 1, ("sda", "sdb", "sdc"), replaced="/dev/sdb"))
-    assert story.then(20, [event("Fail", "/dev/sdb"), event("RebuildFinished")], record("optimal", 1, ("sda", "sdc", "sdb"))) == []
-    assert story.then(100, [event("Fail", "/dev/sdb")], record("optimal", 1, ("sda", "sdc", "sdb"))) == ["XSRAID_DISK_FAILED"]
+    story.then(
+        10,
+        [event("RebuildStarted")],
+        record("rebuilding", 1, ("sda", "sdb", "sdc"), replaced="/dev/sdb"),
+    )
+    assert (
+        story.then(
+            20,
+            [event("Fail", "/dev/sdb"), event("RebuildFinished")],
+            record("optimal", 1, ("sda", "sdc", "sdb")),
+        )
+        == []
+    )
+    assert story.then(
+        100, [event("Fail", "/dev/sdb")], record("optimal", 1, ("sda", "sdc", "sdb"))
+    ) == ["XSRAID_DISK_FAILED"]
 
 
 def test_a_replacement_that_is_over_before_anybody_looks_alarms_nobody():
     story = whole()
-    events = [event("Replacing", "/dev/sdb"), event("RebuildStarted"), event("Fail", "/dev/sdb"), event("RebuildFinished")]
+    events = [
+        event("Replacing", "/dev/sdb"),
+        event("RebuildStarted"),
+        event("Fail", "/dev/sdb"),
+        event("RebuildFinished"),
+    ]
     assert story.then(20, events, record("optimal", 1, ("sda", "sdc", "sdb"))) == []
 
 
 def test_another_disk_has_the_name_of_one_that_was_being_replaced_before_a_reboot():
     story = whole()
-    story.then(10, [event("RebuildStarted")], record("rebuilding", 1, ("sda", "sdb", "sdc"), replaced="/dev/sdb"))
-    story.then(20, [event("NewArray")], record("rebuilding", 1, ("sda", "sdb", "sdc"), replaced="/dev/sda"))
-    assert story.then(30, [event("Fail", "/dev/sdb")], record("optimal", 1, ("sdc", "sda"))) == ["XSRAID_DISK_FAILED"]
+    story.then(
+        10,
+        [event("RebuildStarted")],
+        record("rebuilding", 1, ("sda", "sdb", "sdc"), replaced="/dev/sdb"),
+    )
+    story.then(
+        20, [event("NewArray")], record("rebuilding", 1, ("sda", "sdb", "sdc"), replaced="/dev/sda")
+    )
+    assert story.then(30, [event("Fail", "/dev/sdb")], record("optimal", 1, ("sdc", "sda"))) == [
+        "XSRAID_DISK_FAILED"
+    ]
 
 
 def test_a_member_that_dies_while_it_is_replaced_does():
     story = whole()
-    story.then(10, [event("RebuildStarted")], record("rebuilding", 1, ("sda", "sdb", "sdc"), replaced="/dev/sdb"))
-    assert story.then(20, [event("Fail", "/dev/sdb")], record("degraded", 0, ("sda", "sdc"))) == ["XSRAID_DISK_FAILED"]
+    story.then(
+        10,
+        [event("RebuildStarted")],
+        record("rebuilding", 1, ("sda", "sdb", "sdc"), replaced="/dev/sdb"),
+    )
+    assert story.then(20, [event("Fail", "/dev/sdb")], record("degraded", 0, ("sda", "sdc"))) == [
+        "XSRAID_DISK_FAILED"
+    ]
 
 
 def test_a_disk_that_is_taken_in_again_and_fails_again_is_named_again():
     story = whole()
-    assert story.then(10, [event("Fail", "/dev/sdb", 10)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
-    assert story.then(14, [event("RebuildFinished"), event("SpareActive", "/dev/sdb")], record()) == ["XSRAID_REBUILD_FINISHED"]
-    assert story.then(18, [event("Fail", "/dev/sdb", 18)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
+    assert story.then(10, [event("Fail", "/dev/sdb", 10)], record("degraded", 0)) == [
+        "XSRAID_DISK_FAILED"
+    ]
+    assert story.then(
+        14, [event("RebuildFinished"), event("SpareActive", "/dev/sdb")], record()
+    ) == ["XSRAID_REBUILD_FINISHED"]
+    assert story.then(18, [event("Fail", "/dev/sdb", 18)], record("degraded", 0)) == [
+        "XSRAID_DISK_FAILED"
+    ]
 
 
 def test_a_mirror_that_grows_alarms_nobody():
     """It lacks a member for a moment, but none that it had."""
     story = whole()
-    assert story.then(10, [event("DegradedArray")], record("degraded", 1, ("sda", "sdb", "sdc"))) == []
-    assert story.then(20, [event("RebuildStarted")], record("rebuilding", 1, ("sda", "sdb", "sdc"))) == []
-    assert story.then(30, [event("RebuildFinished")], record("optimal", 2, ("sda", "sdb", "sdc"))) == []
+    assert (
+        story.then(10, [event("DegradedArray")], record("degraded", 1, ("sda", "sdb", "sdc"))) == []
+    )
+    assert (
+        story.then(20, [event("RebuildStarted")], record("rebuilding", 1, ("sda", "sdb", "sdc")))
+        == []
+    )
+    assert (
+        story.then(30, [event("RebuildFinished")], record("optimal", 2, ("sda", "sdb", "sdc")))
+        == []
+    )
 
 
 def test_a_weak_disk_is_told_of_with_what_smart_said():
     story = whole()
-    assert story.then(10, [event("DiskWeak", "/dev/sdb its own verdict is FAILED!", 10)], record()) == ["XSRAID_DISK_WEAK"]
+    assert story.then(
+        10, [event("DiskWeak", "/dev/sdb its own verdict is FAILED!", 10)], record()
+    ) == ["XSRAID_DISK_WEAK"]
     (alert,) = story.alerts
     assert (alert["component"], alert["meaning"]) == ("/dev/sdb", "its own verdict is FAILED!")
     facts = {"host": "h", "host_uuid": None, "record": record(), "member": None}
-    assert "still serves, but SMART tells: its own verdict is FAILED!. Replace it while it serves:" in messages.short(alert, facts)
+    assert (
+        "still serves, but SMART tells: its own verdict is FAILED!. Replace it while it serves:"
+        in messages.short(alert, facts)
+    )
 
 
 @pytest.mark.parametrize("health", ["degraded", "rebuilding"])
 @pytest.mark.parametrize("is_known", [True, False])
 def test_a_disk_that_failed_while_nobody_watched_is_named(health, is_known):
-    """Such as within a second of the array's birth, or while the monitor was dead: then it tells DegradedArray and no more."""
+    """Such as within a second of the array's birth, or while the monitor was dead: then it tells
+    DegradedArray and no more.
+    """
     story = whole() if is_known else Story()
     now = record(health, 0, ("sda", "sdb", "sdc"))
     now["members"][1]["state"] = "faulty"
@@ -532,56 +800,82 @@ def test_an_array_in_two_versions_is_told_of_at_once_whatever_was_told_before():
     story = whole()
     for hour in range(10):
         said = "Parts of it ran apart %d." % hour
-        assert "XSRAID_ARRAY_DIVERGED" in story.then(100 + hour, [event("Diverged", said, 100 + hour)], record("degraded", 0))
+        assert "XSRAID_ARRAY_DIVERGED" in story.then(
+            100 + hour, [event("Diverged", said, 100 + hour)], record("degraded", 0)
+        )
         alert = next(alert for alert in story.alerts if alert["name"] == "XSRAID_ARRAY_DIVERGED")
         assert alert["meaning"] == said
         assert alert["component"] is None
         assert rules.PRIORITIES[alert["name"]] == 1
         facts = {"host": "dom0", "host_uuid": "h", "record": None, "member": None}
         assert said in messages.short(alert, facts)
-        assert messages.subject(alert, facts).startswith("[xsraid] XSRAID_ARRAY_DIVERGED: array in two versions")
+        assert messages.subject(alert, facts).startswith(
+            "[xsraid] XSRAID_ARRAY_DIVERGED: array in two versions"
+        )
 
 
 def test_an_array_that_lacks_a_member_and_is_frozen_is_told_of_once_more():
     """It was told that it is degraded; that no spare takes over is news."""
     story = whole()
-    assert story.then(1e6, [event("Fail", "/dev/sdb", 1e6)], record("degraded", 0, frozen=True)) == ["XSRAID_DISK_FAILED"]
+    assert story.then(
+        1e6, [event("Fail", "/dev/sdb", 1e6)], record("degraded", 0, frozen=True)
+    ) == ["XSRAID_DISK_FAILED"]
     assert rules.needs_looking_after(story.memory, 0)
     assert story.then(1e6 + 599, [], record("degraded", 0, frozen=True)) == []
     assert story.then(1e6 + 601, [], record("degraded", 0, frozen=True)) == ["XSRAID_ARRAY_FROZEN"]
     assert not rules.needs_looking_after(story.memory, 0)
     assert story.then(1e6 + 1300, [], record("degraded", 0, frozen=True)) == []
-    assert story.then(1e6 + DAY_S + 20, [], record("degraded", 0, frozen=True)) == ["XSRAID_ARRAY_DEGRADED"]
+    assert story.then(1e6 + DAY_S + 20, [], record("degraded", 0, frozen=True)) == [
+        "XSRAID_ARRAY_DEGRADED"
+    ]
     assert story.alerts[0]["is_reminder"]
     assert story.then(1e6 + DAY_S + 30, [], record("rebuilding", 0)) == []
     assert story.then(1e6 + DAY_S + 40, [], record()) == ["XSRAID_REBUILD_FINISHED"]
 
 
 @pytest.mark.parametrize("health", ["degraded", "rebuilding", "resyncing"])
-@pytest.mark.parametrize(("kept", "way_out"), [("frozen", "echo idle > /sys/block/md0/md/sync_action"),
-                                               ("sync_held", "echo max > /sys/block/md0/md/sync_max")])
-def test_a_repair_that_somebody_keeps_from_going_on_is_told_of_after_ten_minutes(health, kept, way_out):
+@pytest.mark.parametrize(
+    ("kept", "way_out"),
+    [
+        ("frozen", "echo idle > /sys/block/md0/md/sync_action"),
+        ("sync_held", "echo max > /sys/block/md0/md/sync_max"),
+    ],
+)
+def test_a_repair_that_somebody_keeps_from_going_on_is_told_of_after_ten_minutes(
+    health, kept, way_out
+):
     story, now = whole(), record(health, 0, **{kept: True})
     story.then(1e6, [event("Fail", "/dev/sdb", 1e6)], now)
-    assert "XSRAID_ARRAY_FROZEN" not in story.then(1e6 + 20, [], now) + story.then(1e6 + 599, [], now)
+    assert "XSRAID_ARRAY_FROZEN" not in story.then(1e6 + 20, [], now) + story.then(
+        1e6 + 599, [], now
+    )
     assert story.then(1e6 + 601, [], now) == ["XSRAID_ARRAY_FROZEN"]
-    assert way_out in messages.short(story.alerts[0], {"host": "dom0", "host_uuid": "h", "record": now, "member": None})
+    assert way_out in messages.short(
+        story.alerts[0], {"host": "dom0", "host_uuid": "h", "record": now, "member": None}
+    )
     assert story.then(1e6 + 700, [], now) == []
 
 
 @pytest.mark.parametrize("health", ["checking", "optimal"])
 def test_a_check_that_somebody_holds_is_no_alert(health):
     story = whole()
-    assert [story.then(1e6 + later, [], record(health, 1, sync_held=True)) for later in (0, 601, 4000)] == [[], [], []]
+    assert [
+        story.then(1e6 + later, [], record(health, 1, sync_held=True)) for later in (0, 601, 4000)
+    ] == [[], [], []]
 
 
 def test_redundancy_that_came_back_and_is_lost_again_is_told_of_again():
-    """RAID6: two disks gone, one of them replaced, another gone. Before the second is back it is told of once."""
+    """RAID6: two disks gone, one of them replaced, another gone. Before the second is back it is
+    told of once.
+    """
     story = Story()
     assert story.then(0, [], record(left=2)) == []
     assert story.then(1e6, [], record("degraded", 0)) == []
     assert story.then(1e6 + 20, [], record("degraded", 0)) == ["XSRAID_ARRAY_DEGRADED"]
-    assert [story.then(1e6 + later, [], record("rebuilding", left)) for later, left in ((100, 0), (200, 1), (300, 1))] == [[], [], []]
+    assert [
+        story.then(1e6 + later, [], record("rebuilding", left))
+        for later, left in ((100, 0), (200, 1), (300, 1))
+    ] == [[], [], []]
     assert story.then(1e6 + 400, [], record("degraded", 0)) == []
     assert story.then(1e6 + 420, [], record("degraded", 0)) == ["XSRAID_ARRAY_DEGRADED"]
     assert story.then(1e6 + 500, [], record("degraded", 0)) == []
@@ -589,7 +883,10 @@ def test_redundancy_that_came_back_and_is_lost_again_is_told_of_again():
 
 def test_the_container_of_firmware_raid_that_is_away_is_no_alert():
     story = whole()
-    assert [story.then(1e6 + later, [], record("missing", 0, level="container")) for later in (0, 20, 4000)] == [[], [], []]
+    assert [
+        story.then(1e6 + later, [], record("missing", 0, level="container"))
+        for later in (0, 20, 4000)
+    ] == [[], [], []]
 
 
 def test_an_array_that_is_frozen_for_a_moment_while_it_lacks_a_member_is_not():
@@ -613,11 +910,21 @@ def test_what_an_earlier_version_remembered_of_an_array_is_enough():
 
 
 def without(slot, health="degraded", there=("/dev/sda", "/dev/sdc"), left=0, **more):
-    """Return the record of an array whose member of a slot has been pulled; there: the nodes that the host has."""
+    """Return the record of an array whose member of a slot has been pulled; there: the nodes that
+    the host has.
+    """
     found = record(health, left, there=list(there), **more)
-    gone = {"device": None, "serial": None, "slot": slot, "state": "missing", "being_replaced": False}
+    gone = {
+        "device": None,
+        "serial": None,
+        "slot": slot,
+        "state": "missing",
+        "being_replaced": False,
+    }
     found["members"] = [member for member in found["members"] if member["slot"] != slot] + [gone]
-    found["described"] = [dict(member, state="active") for member in found["described"] if member["slot"] != slot]
+    found["described"] = [
+        dict(member, state="active") for member in found["described"] if member["slot"] != slot
+    ]
     return found
 
 
@@ -635,10 +942,16 @@ def test_a_pulled_disk_is_told_of_at_once_and_by_name():
     assert story.alerts[0]["component"] == "/dev/sdb"
     assert story.alerts[0]["time"] == 100
     assert story.alerts[0]["events"] == []
-    member, = [member for member in story.memory[UUID]["members"] if member["device"] == "/dev/sdb"]
+    (member,) = [
+        member for member in story.memory[UUID]["members"] if member["device"] == "/dev/sdb"
+    ]
     assert member["serial"] == "Ssdb"
     assert member["slot"] == 1
-    for later, events in ((105, []), (121, [event("Fail", "/dev/sdb", 121), event("DegradedArray", None, 121)]), (400, [])):
+    for later, events in (
+        (105, []),
+        (121, [event("Fail", "/dev/sdb", 121), event("DegradedArray", None, 121)]),
+        (400, []),
+    ):
         assert story.then(later, events, without(1)) == []
     assert story.then(500, [], record()) == ["XSRAID_REBUILD_FINISHED"]
 
@@ -646,23 +959,31 @@ def test_a_pulled_disk_is_told_of_at_once_and_by_name():
 def test_a_member_that_a_boot_lacks_is_not_told_of_by_a_name_that_another_disk_has_now():
     story = seen_whole()
     assert story.then(100, [], without(1, there=("/dev/sda", "/dev/sdb"))) == []
-    assert story.then(111, [], without(1, there=("/dev/sda", "/dev/sdb"))) == ["XSRAID_ARRAY_DEGRADED"]
+    assert story.then(111, [], without(1, there=("/dev/sda", "/dev/sdb"))) == [
+        "XSRAID_ARRAY_DEGRADED"
+    ]
 
 
-def test_a_member_that_a_boot_lacks_is_named_by_what_was_known_of_it_though_another_member_has_its_node():
+def test_a_member_that_a_boot_lacks_is_named_by_what_was_known_of_it_though_another_member_has_its_node():  # noqa: E501
     story, disks = Story(), ["/dev/sda", "/dev/sdb", "/dev/sdc"]
     before = record(left=2, members=("sda", "sdb", "sdc"), there=disks)
-    before["described"] = [dict(member, state="active", by_id="/dev/disk/by-id/" + member["serial"]) for member in before["described"]]
+    before["described"] = [
+        dict(member, state="active", by_id="/dev/disk/by-id/" + member["serial"])
+        for member in before["described"]
+    ]
     assert story.then(0, [], before) == []
     booted = without(1, left=1, members=("sda", "sdb", "sdc"), there=disks[:2])
     booted["described"][1] = dict(booted["described"][1], device="/dev/sdb")
     booted["members"][1] = dict(booted["members"][1], device="/dev/sdb")
     assert story.then(100, [event("DegradedArray")], booted) == []
     assert story.then(111, [], booted) == ["XSRAID_ARRAY_DEGRADED"]
-    absent, = story.memory[UUID]["absent"]
+    (absent,) = story.memory[UUID]["absent"]
     assert (absent["slot"], absent["serial"]) == (1, "Ssdb")
     facts = {"host": "h", "host_uuid": None, "record": booted, "member": None, "absent": [absent]}
-    assert "It is without the disk of slot 1: M, serial number Ssdb, /dev/disk/by-id/Ssdb." in messages.short(story.alerts[0], facts)
+    assert (
+        "It is without the disk of slot 1: M, serial number Ssdb, /dev/disk/by-id/Ssdb."
+        in messages.short(story.alerts[0], facts)
+    )
     assert story.then(111 + DAY_S, [], booted) == ["XSRAID_ARRAY_DEGRADED"]
     assert story.memory[UUID]["absent"] == [absent]
     assert story.then(3 * DAY_S, [], before) == ["XSRAID_REBUILD_FINISHED"]
@@ -675,19 +996,39 @@ def test_a_disk_that_failed_before_a_boot_is_what_the_array_is_without():
     story.then(10, [event("Fail", "/dev/sdb", 10)], without(1, there=("/dev/sda", "/dev/sdb")))
     story.then(20, [], without(1, there=("/dev/sda", "/dev/sdb")))
     assert [member["serial"] for member in story.memory[UUID]["absent"]] == ["Ssdb"]
-    assert story.then(30, [], dict(record(health="missing"), members=[], described=[])) in ([], ["XSRAID_ARRAY_MISSING"])
+    assert story.then(30, [], dict(record(health="missing"), members=[], described=[])) in (
+        [],
+        ["XSRAID_ARRAY_MISSING"],
+    )
     assert [member["serial"] for member in story.memory[UUID]["absent"]] == ["Ssdb"]
 
 
 def test_of_a_disk_that_told_nothing_its_last_node_is_told():
-    alert = {"name": "XSRAID_ARRAY_DEGRADED", "device": "/dev/md0", "component": None, "time": 0, "folded": 0, "is_reminder": False}
-    facts = {"host": "h", "host_uuid": None, "record": record("degraded", 0), "member": None, "absent": [{"device": "/dev/sdb", "slot": 1}]}
-    assert "slot 1: it was /dev/sdb when it was last seen. No redundancy left" in messages.short(alert, facts)
+    alert = {
+        "name": "XSRAID_ARRAY_DEGRADED",
+        "device": "/dev/md0",
+        "component": None,
+        "time": 0,
+        "folded": 0,
+        "is_reminder": False,
+    }
+    facts = {
+        "host": "h",
+        "host_uuid": None,
+        "record": record("degraded", 0),
+        "member": None,
+        "absent": [{"device": "/dev/sdb", "slot": 1}],
+    }
+    assert "slot 1: it was /dev/sdb when it was last seen. No redundancy left" in messages.short(
+        alert, facts
+    )
 
 
 def test_a_spare_or_a_disk_that_had_failed_is_not_told_of_as_pulled():
     story = seen_whole()
-    assert story.then(100, [event("Fail", "/dev/sdb", 100)], record("degraded", 0)) == ["XSRAID_DISK_FAILED"]
+    assert story.then(100, [event("Fail", "/dev/sdb", 100)], record("degraded", 0)) == [
+        "XSRAID_DISK_FAILED"
+    ]
     assert story.then(3000, [], without(1)) == []
 
 
@@ -697,7 +1038,9 @@ def test_what_is_known_of_a_disk_is_not_replaced_by_nothing():
     later = record("degraded", 0, there=["/dev/sda"])
     later["described"][1].update(serial=None, model=None, by_id=None, slot=None, state="faulty")
     story.then(100, [event("Fail", "/dev/sdb", 100)], later)
-    member, = [member for member in story.memory[UUID]["members"] if member["device"] == "/dev/sdb"]
+    (member,) = [
+        member for member in story.memory[UUID]["members"] if member["device"] == "/dev/sdb"
+    ]
     assert (member["serial"], member["model"], member["slot"]) == ("Ssdb", "M", 1)
 
 
@@ -706,7 +1049,9 @@ def test_what_is_known_of_a_disk_is_replaced_by_what_another_of_its_name_says():
     later = record()
     later["described"][1].update(serial="another", model=None)
     story.then(100, [], later)
-    member, = [member for member in story.memory[UUID]["members"] if member["device"] == "/dev/sdb"]
+    (member,) = [
+        member for member in story.memory[UUID]["members"] if member["device"] == "/dev/sdb"
+    ]
     assert (member["serial"], member["model"]) == ("another", None)
 
 
@@ -716,7 +1061,10 @@ def test_the_monitor_may_call_an_array_by_any_of_its_names(name):
     nodes = ["/dev/md0", "/dev/md/data", "/dev/disk/by-id/md-name-any:data"]
     story = Story()
     assert story.then(0, [], record(nodes=nodes)) == []
-    for count, records in ((1, [record("degraded", 0, nodes=nodes)]), (200, [record("degraded", 0, nodes=nodes)])):
+    for count, records in (
+        (1, [record("degraded", 0, nodes=nodes)]),
+        (200, [record("degraded", 0, nodes=nodes)]),
+    ):
         events = [event("Fail", "/dev/sdb", 10)._replace(device=name) for _ in range(count)]
         names = story.then(10, events, *records)
         assert names == (["XSRAID_DISK_FAILED"] if count == 1 else [])
@@ -725,13 +1073,20 @@ def test_the_monitor_may_call_an_array_by_any_of_its_names(name):
 
 def test_that_the_monitor_does_not_run_is_told_without_an_array():
     story = whole()
-    assert story.then(10, [event("MonitorDown", None, 10)._replace(device="mdmonitor.service")], record()) == ["XSRAID_MONITOR_DOWN"]
-    alert, = story.alerts
+    assert story.then(
+        10, [event("MonitorDown", None, 10)._replace(device="mdmonitor.service")], record()
+    ) == ["XSRAID_MONITOR_DOWN"]
+    (alert,) = story.alerts
     nothing = dict.fromkeys(("record", "member", "sr", "vm_count", "smart", "pool", "mdstat"))
     facts = dict(nothing, host="dom0", host_uuid="h")
     assert alert["uuid"] is None
-    assert "systemctl status mdmonitor.service" in messages.short(alert, facts) + messages.body(alert, facts)
-    assert messages.subject(alert, facts) == "[xsraid] XSRAID_MONITOR_DOWN: mdadm's monitor does not run, mdmonitor.service on dom0"
+    assert "systemctl status mdmonitor.service" in messages.short(alert, facts) + messages.body(
+        alert, facts
+    )
+    assert (
+        messages.subject(alert, facts)
+        == "[xsraid] XSRAID_MONITOR_DOWN: mdadm's monitor does not run, mdmonitor.service on dom0"
+    )
 
 
 def with_spare(there=("/dev/sda", "/dev/sdb", "/dev/sdc"), spare="sdc", **more):
@@ -767,4 +1122,7 @@ def test_a_spare_that_takes_over_or_is_taken_out_is_none_that_is_missing():
 def test_what_the_monitor_says_of_spares_at_each_start_is_told_once():
     story = whole()
     assert story.then(10, [event("SparesMissing", None, 10)], record()) == ["XSRAID_SPARE_MISSING"]
-    assert [story.then(later, [event("SparesMissing", None, later)], record()) for later in (100, DAY_S, 2 * DAY_S)] == [[], [], []]
+    assert [
+        story.then(later, [event("SparesMissing", None, later)], record())
+        for later in (100, DAY_S, 2 * DAY_S)
+    ] == [[], [], []]

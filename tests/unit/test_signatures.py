@@ -8,7 +8,8 @@ from xsraid.host.files import Host
 
 UUID = "11111111:22222222:33333333:44444444"
 EXT4 = "0x438,6b2358bc,ol\\x20d,ext4"
-# Files stand for the disks a, b and c. What wipefs says of each, with the mark's line where it was given the mark.
+# Files stand for the disks a, b and c. What wipefs says of each, with the mark's line where it was
+# given the mark.
 WIPEFS = """#!/bin/sh
 shift 2
 for device; do
@@ -20,7 +21,7 @@ for device; do
     esac
 done
 echo x >>$(dirname $0)/calls
-""" % (signatures.MARK_UUID, EXT4)
+""" % (signatures.MARK_UUID, EXT4)  # noqa: E501
 
 
 @pytest.fixture
@@ -39,7 +40,9 @@ def dev_is_here(mocker, tmpdir):
 
 
 def kinds(found):
-    return {name: [signature.type for signature in signatures] for name, signatures in found.items()}
+    return {
+        name: [signature.type for signature in signatures] for name, signatures in found.items()
+    }
 
 
 def test_all_devices_are_asked_at_once(machine, tmpdir):
@@ -59,8 +62,8 @@ def test_one_that_cannot_be_read_spoils_no_other(machine, tmpdir):
 
 def test_what_an_old_libblkid_does_not_know_is_found_at_head_and_end(machine, tmpdir):
     head, end = bytearray(8192), bytearray(8192)
-    head[4096 + 24:4096 + 40] = signatures.NEWER[0][2]
-    end[8192 - 4096 + 60:8192 - 4096 + 64] = b"\x83\x74\x02\x6d"
+    head[4096 + 24 : 4096 + 40] = signatures.NEWER[0][2]
+    end[8192 - 4096 + 60 : 8192 - 4096 + 64] = b"\x83\x74\x02\x6d"
     tmpdir.join("dev", "a").write(bytes(head), "wb")
     tmpdir.join("dev", "b").write(bytes(end), "wb")
     found, _ = signatures.signatures(machine, ["a", "b"])

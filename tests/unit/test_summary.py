@@ -11,7 +11,14 @@ def record(health, left=1, sync=None, policy="bitmap", level="raid1", **states):
         {"device": "/dev/" + name if state != "missing" else None, "slot": slot, "state": state}
         for slot, (name, state) in enumerate(sorted(states.items()))
     ]
-    return {"health": health, "level": level, "redundancy_left": left, "sync": sync, "consistency_policy": policy, "members": members}
+    return {
+        "health": health,
+        "level": level,
+        "redundancy_left": left,
+        "sync": sync,
+        "consistency_policy": policy,
+        "members": members,
+    }
 
 
 def under_way(action, ratio=0.5, remaining_s=4800):
@@ -22,30 +29,70 @@ def under_way(action, ratio=0.5, remaining_s=4800):
     "about,said",
     [
         (record("optimal", 2), "All its members serve; 2 more failures are survived."),
-        (record("no_redundancy", 0), "All its members serve; the failure of any one of them loses data."),
+        (
+            record("no_redundancy", 0),
+            "All its members serve; the failure of any one of them loses data.",
+        ),
         (
             record("unknown", 0, level="raid7", sda="active"),
-            "All its members serve; how many failures an array of the level raid7 survives is not known here.",
+            "All its members serve; how many failures an array of the level raid7 survives is not "
+            "known here.",
         ),
-        (record("degraded", 0, sda="active", sdb="faulty"), "Members are gone: /dev/sdb; no further failure is survived."),
-        (record("degraded", 0, sda="active", sdb="missing"), "Members are gone: that of slot 1; no further failure is survived."),
+        (
+            record("degraded", 0, sda="active", sdb="faulty"),
+            "Members are gone: /dev/sdb; no further failure is survived.",
+        ),
+        (
+            record("degraded", 0, sda="active", sdb="missing"),
+            "Members are gone: that of slot 1; no further failure is survived.",
+        ),
         (
             record("rebuilding", 0, under_way("recover"), sda="active", sdc="rebuilding"),
             "/dev/sdc is being filled, 50 % done, 1 h 20 min left; no further failure is survived.",
         ),
-        (record("checking", 1, under_way("check", 0.999, 45)), "Its members are being compared, 99 % done, 45 s left; one more failure is survived."),
-        (record("resyncing", 1, under_way("reshape", None, None)), "It is being reshaped; one more failure is survived."),
-        (record("failed", 0, sda="active", sdb="faulty", sdc="missing"), "It cannot serve: too many members are gone (/dev/sdb, that of slot 2)."),
-        (record("failed", 0, policy="journal", sda="active"), "It cannot serve: its journal is gone."),
+        (
+            record("checking", 1, under_way("check", 0.999, 45)),
+            "Its members are being compared, 99 % done, 45 s left; one more failure is survived.",
+        ),
+        (
+            record("resyncing", 1, under_way("reshape", None, None)),
+            "It is being reshaped; one more failure is survived.",
+        ),
+        (
+            record("failed", 0, sda="active", sdb="faulty", sdc="missing"),
+            "It cannot serve: too many members are gone (/dev/sdb, that of slot 2).",
+        ),
+        (
+            record("failed", 0, policy="journal", sda="active"),
+            "It cannot serve: its journal is gone.",
+        ),
         (record("degraded", 1), "It lacks a member; one more failure is survived."),
         (record("optimal", -1), "All its members serve; no further failure is survived."),
-        (record("rebuilding", 0, under_way("recover", None, None), sda="active"), "A member is being filled; no further failure is survived."),
         (
-            record("rebuilding", 0, under_way("recover", 0, None), sda="active", sdb="spare", sdc="rebuilding", sdd="rebuilding", sde="missing"),
+            record("rebuilding", 0, under_way("recover", None, None), sda="active"),
+            "A member is being filled; no further failure is survived.",
+        ),
+        (
+            record(
+                "rebuilding",
+                0,
+                under_way("recover", 0, None),
+                sda="active",
+                sdb="spare",
+                sdc="rebuilding",
+                sdd="rebuilding",
+                sde="missing",
+            ),
             "/dev/sdc, /dev/sdd is being filled, 0 % done; no further failure is survived.",
         ),
-        (record("resyncing", 1, under_way("resync", None, 0)), "Its redundancy is being made, 0 s left; one more failure is survived."),
-        (record("checking", 1, under_way("repair", None, None)), "Its members are being made equal; one more failure is survived."),
+        (
+            record("resyncing", 1, under_way("resync", None, 0)),
+            "Its redundancy is being made, 0 s left; one more failure is survived.",
+        ),
+        (
+            record("checking", 1, under_way("repair", None, None)),
+            "Its members are being made equal; one more failure is survived.",
+        ),
         (record("inactive", 0), "It does not run: it waits for members."),
         (record("missing", 0), "It has a line in /etc/mdadm.conf, but it is not running."),
     ],
@@ -56,8 +103,22 @@ def test_sentences(about, said):
 
 @pytest.mark.parametrize(
     "seconds,said",
-    [(0, "0 s"), (59, "59 s"), (60, "1 min"), (89, "1 min"), (90, "2 min"), (600, "10 min"), (3569, "59 min"), (3570, "1 h 0 min"),
-     (3600, "1 h 0 min"), (7260, "2 h 1 min"), (86369, "23 h 59 min"), (86370, "1 d 0 h"), (90000, "1 d 1 h"), (187200, "2 d 4 h")],
+    [
+        (0, "0 s"),
+        (59, "59 s"),
+        (60, "1 min"),
+        (89, "1 min"),
+        (90, "2 min"),
+        (600, "10 min"),
+        (3569, "59 min"),
+        (3570, "1 h 0 min"),
+        (3600, "1 h 0 min"),
+        (7260, "2 h 1 min"),
+        (86369, "23 h 59 min"),
+        (86370, "1 d 0 h"),
+        (90000, "1 d 1 h"),
+        (187200, "2 d 4 h"),
+    ],
 )
 def test_durations(seconds, said):
     assert text.duration(seconds) == said

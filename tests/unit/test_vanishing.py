@@ -1,4 +1,6 @@
-"""What the kernel says of a member that is being removed and of an array that is being stopped: EBUSY for a moment, then that there is none."""
+"""What the kernel says of a member that is being removed and of an array that is being stopped:
+EBUSY for a moment, then that there is none.
+"""
 
 import errno
 import shutil
@@ -20,13 +22,18 @@ def machine(tmpdir, mocker):
     mocker.patch("time.sleep")
     machine = Machine(tmpdir.realpath())
     machine.files("sys/block/md0", size=2048, dev="9:0")
-    machine.files("run/udev/data", **{"b9:0": "E:MD_UUID=%s\nE:MD_NAME=any:md0" % ":".join(["01234567"] * 4)})
+    machine.files(
+        "run/udev/data", **{"b9:0": "E:MD_UUID=%s\nE:MD_NAME=any:md0" % ":".join(["01234567"] * 4)}
+    )
     return machine
 
 
 def shown(machine):
     """The arrays as (health, [(device, state) of the members])."""
-    return [(record["health"], [(one["device"], one["state"]) for one in record["members"]]) for record in md_state.read_arrays(machine.host)]
+    return [
+        (record["health"], [(one["device"], one["state"]) for one in record["members"]])
+        for record in md_state.read_arrays(machine.host)
+    ]
 
 
 WHOLE = [("optimal", [("/dev/sda", "active"), ("/dev/sdb1", "active")])]
@@ -40,7 +47,9 @@ def test_a_member_that_was_let_go_is_none(machine, mocker):
 
 
 def test_a_member_that_was_busy_for_a_moment_is_one(machine, mocker):
-    reads = system_faults.Reads(mocker, lambda path, count: errno.EBUSY if MEMBER in path and len(reads.calls) % 3 else None)
+    reads = system_faults.Reads(
+        mocker, lambda path, count: errno.EBUSY if MEMBER in path and len(reads.calls) % 3 else None
+    )
     assert shown(machine) == WHOLE
 
 
@@ -52,13 +61,18 @@ def test_an_array_that_was_let_go_is_none(machine, mocker):
 
 @pytest.mark.parametrize("number", [errno.EBUSY, errno.ENODEV])
 @pytest.mark.parametrize("part,otherwise", [(MEMBER, WITHOUT), (ARRAY, [])])
-def test_what_goes_while_it_is_read_is_never_shown_as_it_is_not(machine, mocker, number, part, otherwise):
+def test_what_goes_while_it_is_read_is_never_shown_as_it_is_not(
+    machine, mocker, number, part, otherwise
+):
     """Whichever read meets it first: before, all was there; from then on, nothing of it."""
     whole = system_faults.Reads(mocker, lambda path, count: None)
     assert shown(machine) == WHOLE
     for first in range(len(whole.calls) + 1):
-        system_faults.Reads(mocker, lambda path, count, first=first: number if count >= first and part in path else None)
-        assert shown(machine) in (WHOLE, otherwise), whole.calls[first:first + 1]
+        system_faults.Reads(
+            mocker,
+            lambda path, count, first=first: number if count >= first and part in path else None,
+        )
+        assert shown(machine) in (WHOLE, otherwise), whole.calls[first : first + 1]
 
 
 @pytest.mark.parametrize("path", ["size", "dev", "removable"])
@@ -87,7 +101,9 @@ def test_a_busy_write_is_an_error(machine, mocker):
 
 @pytest.mark.parametrize("busy_reads", [0, 1, 5, 30])
 def test_a_member_is_taken_out_though_the_kernel_is_slow_to_forget_it(machine, mocker, busy_reads):
-    """As replace_disk does in its middle: mdadm has ended, and the member's folder is there for a while."""
+    """As replace_disk does in its middle: mdadm has ended, and the member's folder is there for a
+    while.
+    """
     machine.tool("mdadm", "")
     reads = []
 
@@ -98,6 +114,7 @@ def test_a_member_is_taken_out_though_the_kernel_is_slow_to_forget_it(machine, m
         if len(reads) == busy_reads:
             shutil.rmtree(str(machine.folder.join("sys/block/md0/md/dev-sdb1")))
         return errno.EBUSY
+
     record = md_state.find_array(machine.host, "md0")
     if not busy_reads:
         shutil.rmtree(str(machine.folder.join("sys/block/md0/md/dev-sdb1")))
@@ -112,8 +129,13 @@ def test_a_small_disk_is_refused_while_a_member_goes(machine, mocker, gone):
     machine.files("sys/block/md0/md", component_size=1000)
     for member in ("sda", "sdb1"):
         machine.files("sys/block/md0/md/dev-" + member, offset=2048)
-    record, disk = md_state.find_array(machine.host, "md0"), {"device": "/dev/sdc", "size_bytes": 1000 * 1024 + 2048 * 512}
-    system_faults.Reads(mocker, lambda path, count: errno.EBUSY if "/dev-%s/" % gone in path else None)
+    record, disk = (
+        md_state.find_array(machine.host, "md0"),
+        {"device": "/dev/sdc", "size_bytes": 1000 * 1024 + 2048 * 512},
+    )
+    system_faults.Reads(
+        mocker, lambda path, count: errno.EBUSY if "/dev-%s/" % gone in path else None
+    )
     members._refuse_small(machine.host, record, disk)
     with pytest.raises(DiskInUse):
         members._refuse_small(machine.host, record, dict(disk, size_bytes=disk["size_bytes"] - 1))

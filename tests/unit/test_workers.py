@@ -1,4 +1,5 @@
 """What hangs keeps nothing else from being done, and no lock."""
+
 import fcntl
 import os
 import time
@@ -18,7 +19,9 @@ def host(tmpdir):
 
 
 def test_what_is_done_comes_back_in_order(host):
-    outcomes = workers.each(host, lambda item: {"twice": [2 * item, u"\xe9"]}, range(20), 10, at_once=3)
+    outcomes = workers.each(
+        host, lambda item: {"twice": [2 * item, "\xe9"]}, range(20), 10, at_once=3
+    )
     assert [outcome.value["twice"][0] for outcome in outcomes] == list(range(0, 40, 2))
     assert not any(outcome.error for outcome in outcomes)
     assert isinstance(outcomes[0].value["twice"][1], str)
@@ -36,7 +39,9 @@ def fail(item):
 
 
 def test_failures_are_told_and_others_go_on(host):
-    known, unknown, killed, good = workers.each(host, fail, ["known", "unknown", "killed", "good"], 10)
+    known, unknown, killed, good = workers.each(
+        host, fail, ["known", "unknown", "killed", "good"], 10
+    )
     assert "is wrong" in known.error
     assert unknown.error == "ValueError: what"
     assert killed.error == "it ended unexpectedly"
@@ -44,7 +49,7 @@ def test_failures_are_told_and_others_go_on(host):
 
 
 def test_what_is_large_comes_through(host):
-    outcome, = workers.each(host, lambda item: "x" * item, [1 << 20], 10)
+    (outcome,) = workers.each(host, lambda item: "x" * item, [1 << 20], 10)
     assert len(outcome.value) == 1 << 20
 
 
@@ -63,7 +68,7 @@ def test_a_command_that_goes_on_holds_no_lock(host, tmpdir):
     tmpdir.join("tools", "leaver").chmod(0o755)
     host.tools_path = str(tmpdir.join("tools")) + ":/usr/bin:/bin"
     with host.lock("a test"):
-        outcome, = workers.each(host, lambda tool: run(host, [tool]).status, ["leaver"], 10)
+        (outcome,) = workers.each(host, lambda tool: run(host, [tool]).status, ["leaver"], 10)
     assert outcome.value == 0
     descriptor = os.open(host.path("/run/lock/xsraid.lock"), os.O_RDWR)
     assert take_lock(descriptor)
@@ -80,4 +85,6 @@ def test_no_more_than_so_many_at_once(host, tmpdir):
         mark.remove()
         return there
 
-    assert max(outcome.value for outcome in workers.each(host, count, range(12), 10, at_once=4)) <= 4
+    assert (
+        max(outcome.value for outcome in workers.each(host, count, range(12), 10, at_once=4)) <= 4
+    )

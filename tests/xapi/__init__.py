@@ -1,1 +1,3 @@
-"""The simulated XAPI of the tests: its server, its storage manager and a small xe. See server.py for how to start it."""
+"""The simulated XAPI of the tests: its server, its storage manager and a small xe. See server.py
+for how to start it.
+"""

@@ -1,4 +1,7 @@
-"""The messages that follow from the table of classes: reading and writing one field, and finding records."""
+"""The messages that follow from the table of classes: reading and writing one field, and finding
+records.
+"""
+
 import re
 
 from xapi import values
@@ -38,7 +41,9 @@ def _add_to(database, cls, field, ref, key, value):
 
 def _remove_from(database, cls, field, ref, key):
     current = database.read(cls, ref, field.name)
-    database.write(cls, ref, **{field.name: {name: value for name, value in current.items() if name != key}})
+    database.write(
+        cls, ref, **{field.name: {name: value for name, value in current.items() if name != key}}
+    )
 
 
 def _add(database, cls, field, ref, value):
@@ -47,7 +52,11 @@ def _add(database, cls, field, ref, value):
 
 
 def _remove(database, cls, field, ref, value):
-    database.write(cls, ref, **{field.name: [item for item in database.read(cls, ref, field.name) if item != value]})
+    database.write(
+        cls,
+        ref,
+        **{field.name: [item for item in database.read(cls, ref, field.name) if item != value]},
+    )
 
 
 def _get_all(database, cls):
@@ -67,7 +76,11 @@ def _get_all_records_where(database, cls, expression):
     records = _get_all_records(database, cls)
     if not comparison:
         return records
-    return {ref: record for ref, record in records.items() if str(record.get(comparison.group(1))) == comparison.group(2)}
+    return {
+        ref: record
+        for ref, record in records.items()
+        if str(record.get(comparison.group(1))) == comparison.group(2)
+    }
 
 
 def _get_by_uuid(database, cls, uuid):
@@ -82,6 +95,19 @@ def _get_record(database, cls, ref):
     return database.record(cls, ref)
 
 
-CHANGES = {"get": _get, "set": _set, "add_to": _add_to, "remove_from": _remove_from, "add": _add, "remove": _remove}
-OBJECT_MESSAGES = {"get_all": _get_all, "get_all_records": _get_all_records, "get_all_records_where": _get_all_records_where,
-                   "get_by_uuid": _get_by_uuid, "get_by_name_label": _get_by_name_label, "get_record": _get_record}
+CHANGES = {
+    "get": _get,
+    "set": _set,
+    "add_to": _add_to,
+    "remove_from": _remove_from,
+    "add": _add,
+    "remove": _remove,
+}
+OBJECT_MESSAGES = {
+    "get_all": _get_all,
+    "get_all_records": _get_all_records,
+    "get_all_records_where": _get_all_records_where,
+    "get_by_uuid": _get_by_uuid,
+    "get_by_name_label": _get_by_name_label,
+    "get_record": _get_record,
+}

@@ -1,4 +1,7 @@
-"""The messages of sessions, messages, secrets, the pool and hosts that do more than their fields say."""
+"""The messages of sessions, messages, secrets, the pool and hosts that do more than their fields
+say.
+"""
+
 from xapi import values
 from xapi.failure import Failure
 from xapi.wire import DateTime
@@ -9,16 +12,20 @@ UNSUPPORTED_CLASSES = ("VMPP", "VMSS", "PVS_proxy", "Certificate")
 
 
 def record_field(record, name, type_, default=None):
-    """Return one field of a record that a constructor was given. Without a default a missing one is an error, in xapi's words."""
+    """Return one field of a record that a constructor was given. Without a default a missing one is
+    an error, in xapi's words.
+    """
     value = record.get(name) if isinstance(record, list) else None
     if value is None and default is None:
-        raise Failure("INTERNAL_ERROR", "Server_helpers.Dispatcher_FieldNotFound(\"%s\")" % name)
+        raise Failure("INTERNAL_ERROR", 'Server_helpers.Dispatcher_FieldNotFound("%s")' % name)
     value = default if value is None else values.parse(name, type_, value)
     return value.first_values() if type_.endswith(" map") and not isinstance(value, dict) else value
 
 
 def login(call, name, password, version, originator):
-    return call.xapi.sessions.login(name, password, call.origin != "tcp", call.xapi.host_of(call.origin), originator)
+    return call.xapi.sessions.login(
+        name, password, call.origin != "tcp", call.xapi.host_of(call.origin), originator
+    )
 
 
 def logout(call):
@@ -45,9 +52,17 @@ def create_message(call, name, priority, cls, uuid, body):
 def add_message(database, name, priority, cls, uuid, body):
     """Add a message, the oldest giving way when there are too many, and return its ref."""
     with database.lock:
-        for ref in database.all("message")[:-KEPT_MESSAGES + 1]:
+        for ref in database.all("message")[: -KEPT_MESSAGES + 1]:
             database.destroy("message", ref)
-        return database.create("message", name=name, priority=priority, cls=cls, obj_uuid=uuid, body=body, timestamp=values.now())
+        return database.create(
+            "message",
+            name=name,
+            priority=priority,
+            cls=cls,
+            obj_uuid=uuid,
+            body=body,
+            timestamp=values.now(),
+        )
 
 
 def destroy_message(call, ref):
@@ -61,16 +76,25 @@ def destroy_messages(call, refs):
 
 def _messages(database, wanted):
     with database.lock:
-        return {ref: database.record("message", ref) for ref in database.all("message") if wanted(database.get("message", ref))}
+        return {
+            ref: database.record("message", ref)
+            for ref in database.all("message")
+            if wanted(database.get("message", ref))
+        }
 
 
 def _later(record, since):
-    """Whether a message is younger than the time since, written with or without dashes, colons and Z."""
+    """Whether a message is younger than the time since, written with or without dashes, colons and
+    Z.
+    """
     return record["timestamp"].rstrip("Z") > since.replace("-", "").rstrip("Z")
 
 
 def get_messages(call, cls, uuid, since):
-    return _messages(call.database, lambda record: (record["cls"], record["obj_uuid"]) == (cls, uuid) and _later(record, since))
+    return _messages(
+        call.database,
+        lambda record: (record["cls"], record["obj_uuid"]) == (cls, uuid) and _later(record, since),
+    )
 
 
 def get_messages_since(call, since):
@@ -78,8 +102,11 @@ def get_messages_since(call, since):
 
 
 def create_secret(call, record):
-    return call.database.create("secret", value=record_field(record, "value", "string"),
-                                other_config=record_field(record, "other_config", "(string -> string) map", {}))
+    return call.database.create(
+        "secret",
+        value=record_field(record, "value", "string"),
+        other_config=record_field(record, "other_config", "(string -> string) map", {}),
+    )
 
 
 def destroy_secret(call, ref):
@@ -87,7 +114,9 @@ def destroy_secret(call, ref):
 
 
 def call_plugin(call, host, plugin, function, arguments):
-    """On another host of the pool the plugin gets a session of its own, which ends with the call (message_forwarding.ml); here the caller's."""
+    """On another host of the pool the plugin gets a session of its own, which ends with the call
+    (message_forwarding.ml); here the caller's.
+    """
     runner = call.xapi.runner(host)
     if runner is call.xapi.local:
         return runner.call_plugin(call.session, plugin, function, arguments)
@@ -118,9 +147,20 @@ def sync_database(call):
 
 
 METHODS = {
-    "session.login_with_password": login, "session.logout": logout,
-    "session.slave_local_login_with_password": local_login, "session.local_logout": local_logout,
-    "message.create": create_message, "message.destroy": destroy_message, "message.destroy_many": destroy_messages, "message.get": get_messages,
-    "message.get_since": get_messages_since, "secret.create": create_secret, "secret.destroy": destroy_secret, "pool.sync_database": sync_database,
-    "host.call_plugin": call_plugin, "host.enable": enable_host, "host.disable": disable_host, "host.get_servertime": server_time,
+    "session.login_with_password": login,
+    "session.logout": logout,
+    "session.slave_local_login_with_password": local_login,
+    "session.local_logout": local_logout,
+    "message.create": create_message,
+    "message.destroy": destroy_message,
+    "message.destroy_many": destroy_messages,
+    "message.get": get_messages,
+    "message.get_since": get_messages_since,
+    "secret.create": create_secret,
+    "secret.destroy": destroy_secret,
+    "pool.sync_database": sync_database,
+    "host.call_plugin": call_plugin,
+    "host.enable": enable_host,
+    "host.disable": disable_host,
+    "host.get_servertime": server_time,
 }

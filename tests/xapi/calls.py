@@ -1,7 +1,20 @@
-"""From a method name and its parameters to a result: the checks every call goes through, in xapi's order (gen_server.ml), and asynchronous calls."""
+"""From a method name and its parameters to a result: the checks every call goes through, in xapi's
+order (gen_server.ml), and asynchronous calls.
+"""
+
 import threading
 
-from xapi import api_events, api_fields, api_objects, api_storage, api_tasks, model, releases, values, wire
+from xapi import (
+    api_events,
+    api_fields,
+    api_objects,
+    api_storage,
+    api_tasks,
+    model,
+    releases,
+    values,
+    wire,
+)
 from xapi.failure import Failure
 
 ASYNC = "Async."
@@ -9,7 +22,9 @@ HANDLERS = {**api_objects.METHODS, **api_storage.METHODS, **api_tasks.METHODS, *
 
 
 class Call:
-    """One call under way. origin: "unix", "tcp", or the uuid of the member whose unix socket it came from; task: its task's ref, if asynchronous."""
+    """One call under way. origin: "unix", "tcp", or the uuid of the member whose unix socket it
+    came from; task: its task's ref, if asynchronous.
+    """
 
     task = None
 
@@ -24,12 +39,15 @@ class Dispatcher:
     def __init__(self, xapi):
         self.xapi = xapi
         self.messages = model.messages()
-        self.by_name = dict({name.replace(".", "_", 1): name for name in self.messages}, **{name: name for name in self.messages})
+        self.by_name = dict(
+            {name.replace(".", "_", 1): name for name in self.messages},
+            **{name: name for name in self.messages},
+        )
 
     def dispatch(self, method, params, origin):
         """Return the result of a call in its wire form; raises Failure."""
         asynchronous = method.startswith(ASYNC)
-        name = method[len(ASYNC):] if asynchronous else method
+        name = method[len(ASYNC) :] if asynchronous else method
         message = self._message(name, method)
         session, arguments = self._arguments(message, name, params)
         call = Call(self.xapi, message, session, origin)
@@ -42,19 +60,29 @@ class Dispatcher:
 
     def _message(self, name, method):
         message = self.messages.get(self.by_name.get(name))
-        if message is None or releases.rank(message.release) > releases.rank(self.xapi.release) or (name != method and message.kind != "custom"):
+        if (
+            message is None
+            or releases.rank(message.release) > releases.rank(self.xapi.release)
+            or (name != method and message.kind != "custom")
+        ):
             raise Failure("MESSAGE_METHOD_UNKNOWN", name)
         return message
 
     def _arguments(self, message, name, params):
-        has_session = message.name not in ("session.login_with_password", "session.slave_local_login_with_password")
+        has_session = message.name not in (
+            "session.login_with_password",
+            "session.slave_local_login_with_password",
+        )
         given = params[1:] if has_session else params
         mandatory = len([param for param in message.params if not param.optional])
         if (has_session and not params) or not mandatory <= len(given) <= len(message.params):
             raise Failure("MESSAGE_PARAMETER_COUNT_MISMATCH", name, mandatory, len(given))
         session = values.parse("session_id", "session ref", params[0]) if has_session else None
-        arguments = [values.parse(param.name, param.type, value) for param, value in zip(message.params, given)]
-        for param in message.params[len(given):]:
+        arguments = [
+            values.parse(param.name, param.type, value)
+            for param, value in zip(message.params, given)
+        ]
+        for param in message.params[len(given) :]:
             arguments.append(wire.Struct() if param.type.endswith(" map") else "")
         return session, arguments
 
@@ -68,7 +96,9 @@ class Dispatcher:
         return result
 
     def _start(self, call, method, arguments):
-        """Only now is the caller's role looked at, the object, and whether its host is there: what is wrong with them fails the task."""
+        """Only now is the caller's role looked at, the object, and whether its host is there: what
+        is wrong with them fails the task.
+        """
         call.task = api_tasks.add(self.xapi, call.session, method)
         threading.Thread(target=self._finish, args=(call, arguments), daemon=True).start()
         return call.task

@@ -1,4 +1,7 @@
-"""Servers of the simulated XAPI for its own tests: started as processes, spoken to by the XenAPI client as it is published."""
+"""Servers of the simulated XAPI for its own tests: started as processes, spoken to by the XenAPI
+client as it is published.
+"""
+
 import http.client
 import json
 import os
@@ -28,7 +31,9 @@ sys.stdout.flush()
 
 def reply(**members):
     """Return the expression by which a plugin writes this reply, see Server.plugin."""
-    return repr("<methodResponse><params><param>%s</param></params></methodResponse>" % wire.render(members))
+    return repr(
+        "<methodResponse><params><param>%s</param></params></methodResponse>" % wire.render(members)
+    )
 
 
 class UnixTransport(xmlrpc.client.Transport):
@@ -58,7 +63,11 @@ class Server:
         os.makedirs(folder + "/plugins", exist_ok=True)
         os.makedirs(folder + "/faults", exist_ok=True)
         self.root_device = os.path.realpath(folder + "/root-disk")
-        self.write("inventory", "INSTALLATION_UUID='%s'\nPRODUCT_VERSION='%s'\nPRIMARY_DISK='%s'\n" % (self.host_uuid, version, self.root_device))
+        self.write(
+            "inventory",
+            "INSTALLATION_UUID='%s'\nPRODUCT_VERSION='%s'\nPRIMARY_DISK='%s'\n"
+            % (self.host_uuid, version, self.root_device),
+        )
         self.write("password", PASSWORD + "\n")
         self.write("users", json.dumps(USERS))
         self.start()
@@ -75,17 +84,31 @@ class Server:
             return stream.read()
 
     def plugin(self, name, output="''", code="", before="", interpreter=sys.executable):
-        """Install a plugin that runs before, writes output (a Python expression), then runs code."""
+        """Install a plugin that runs before, writes output (a Python expression), then runs
+        code.
+        """
         self.write("plugins/" + name, PLUGIN % (interpreter, before, output, code), 0o755)
 
     def start(self):
-        command = [sys.executable, "-m", "xapi.server", "--socket", self.socket, "--tcp", "127.0.0.1:0", "--log", self.folder + "/log"]
+        command = [
+            sys.executable,
+            "-m",
+            "xapi.server",
+            "--socket",
+            self.socket,
+            "--tcp",
+            "127.0.0.1:0",
+            "--log",
+            self.folder + "/log",
+        ]
         for option in ("plugins", "inventory", "faults", "password-file", "users"):
             command += ["--" + option, os.path.join(self.folder, option.split("-")[0])]
         if "--master" not in self.more:
             command += ["--state", self.folder + "/state.json"]
         environment = dict(os.environ, PYTHONPATH=TESTS, PYTHONDONTWRITEBYTECODE="1")
-        self.process = subprocess.Popen(command + list(self.more), stdout=subprocess.PIPE, env=environment, text=True)
+        self.process = subprocess.Popen(
+            command + list(self.more), stdout=subprocess.PIPE, env=environment, text=True
+        )
         self.ready = json.loads(self.process.stdout.readline())
         self.address = self.ready["tcp"][0]
 
@@ -109,12 +132,21 @@ class Server:
 
     def raw(self, method, *params):
         """Return xapi's reply as it comes, with nothing of the XenAPI client in between."""
-        return getattr(xmlrpc.client.ServerProxy("http://localhost", UnixTransport(self.socket)), method)(*params)
+        return getattr(
+            xmlrpc.client.ServerProxy("http://localhost", UnixTransport(self.socket)), method
+        )(*params)
 
     def xe(self, *arguments):
         """Return (status, standard output, standard error) of xe."""
-        environment = dict(os.environ, PYTHONPATH=TESTS, PYTHONDONTWRITEBYTECODE="1", XAPI_SOCKET=self.socket)
-        result = subprocess.run([sys.executable, "-m", "xapi.xe"] + list(arguments), capture_output=True, text=True, env=environment)
+        environment = dict(
+            os.environ, PYTHONPATH=TESTS, PYTHONDONTWRITEBYTECODE="1", XAPI_SOCKET=self.socket
+        )
+        result = subprocess.run(
+            [sys.executable, "-m", "xapi.xe"] + list(arguments),
+            capture_output=True,
+            text=True,
+            env=environment,
+        )
         return result.returncode, result.stdout, result.stderr
 
 
@@ -128,6 +160,7 @@ def make_server():
         os.mkdir(folder)
         servers.append(Server(folder, *more, **settings))
         return servers[-1]
+
     yield make
     for server in servers:
         server.kill()
@@ -149,12 +182,15 @@ def xenapi(server):
 
 @pytest.fixture
 def pool():
-    """Return a function that starts a Pool of many hosts, see many_hosts.py; all of them end with the test."""
+    """Return a function that starts a Pool of many hosts, see many_hosts.py; all of them end with
+    the test.
+    """
     base, pools = tempfile.mkdtemp(prefix="pool"), []
 
     def make(**settings):
         pools.append(Pool("%s/%d" % (base, len(pools)), **settings))
         return pools[-1].start()
+
     yield make
     for started in pools:
         started.stop()
@@ -170,4 +206,5 @@ def failure():
         with pytest.raises(api.Failure) as caught:
             call(*arguments)
         return caught.value.details
+
     return details

@@ -1,7 +1,10 @@
-"""The pool's database: tables of records, written to one JSON file after each change so that it outlives a kill and a power cut.
+"""The pool's database: tables of records, written to one JSON file after each change so that it
+outlives a kill and a power cut.
 
-Sessions and tasks live in memory only. Whoever needs several reads or writes to be one step holds `lock`.
+Sessions and tasks live in memory only. Whoever needs several reads or writes to be one step holds
+`lock`.
 """
+
 import json
 import os
 import threading
@@ -12,8 +15,13 @@ from xapi.failure import Failure
 
 VOLATILE = ("session", "task")
 # (class, field) → the class and field that point back: kept in one place, computed for the other
-BACK_REFERENCES = {("SR", "PBDs"): ("PBD", "SR"), ("host", "PBDs"): ("PBD", "host"), ("SR", "VDIs"): ("VDI", "SR"),
-                   ("host", "resident_VMs"): ("VM", "resident_on"), ("task", "subtasks"): ("task", "subtask_of")}
+BACK_REFERENCES = {
+    ("SR", "PBDs"): ("PBD", "SR"),
+    ("host", "PBDs"): ("PBD", "host"),
+    ("SR", "VDIs"): ("VDI", "SR"),
+    ("host", "resident_VMs"): ("VM", "resident_on"),
+    ("task", "subtasks"): ("task", "subtask_of"),
+}
 
 
 class Database:
@@ -46,8 +54,11 @@ class Database:
         """Write the state file aside, sync it and rename it."""
         if not self.path:
             return
-        state = {"generation": self.generation, "addresses": self.addresses,
-                 "tables": {cls: rows for cls, rows in self.tables.items() if cls not in VOLATILE}}
+        state = {
+            "generation": self.generation,
+            "addresses": self.addresses,
+            "tables": {cls: rows for cls, rows in self.tables.items() if cls not in VOLATILE},
+        }
         aside = self.path + ".new"
         descriptor = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w") as state_file:
@@ -67,7 +78,9 @@ class Database:
         """Add a record and return its ref; a uuid is made where none is given."""
         with self.lock:
             ref = "OpaqueRef:%s" % uuids.uuid4()
-            self.tables[cls][ref] = dict(self._blank(cls), **dict({"uuid": str(uuids.uuid4())}, **fields))
+            self.tables[cls][ref] = dict(
+                self._blank(cls), **dict({"uuid": str(uuids.uuid4())}, **fields)
+            )
             self._note(cls, "add", ref)
             return ref
 
@@ -101,7 +114,10 @@ class Database:
         """Return a copy of the record with its computed fields, as it goes on the wire."""
         with self.lock:
             self.get(cls, ref)
-            return {name: values.to_wire(field.type, self.read(cls, ref, name)) for name, field in self.classes[cls].items()}
+            return {
+                name: values.to_wire(field.type, self.read(cls, ref, name))
+                for name, field in self.classes[cls].items()
+            }
 
     def all(self, cls):
         with self.lock:
@@ -110,7 +126,11 @@ class Database:
     def where(self, cls, /, **fields):
         """Return the refs of the records whose fields have these values."""
         with self.lock:
-            return [ref for ref, row in self.tables[cls].items() if all(row[name] == value for name, value in fields.items())]
+            return [
+                ref
+                for ref, row in self.tables[cls].items()
+                if all(row[name] == value for name, value in fields.items())
+            ]
 
     def by_uuid(self, cls, uuid):
         """Return the ref of a record. Raises UUID_INVALID."""

@@ -1,18 +1,21 @@
 """Faults on demand: files in a folder that make a named step slow, fail or fatal.
 
-A step is a method ("SR.create"; an asynchronous call has the same name), an operation of the storage manager on the host that carries it out
-("sm.sr_create", "sm.sr_attach", "sm.sr_detach", "sm.sr_delete", "sm.sr_scan", "sm.sr_probe") or one command of it ("sm.run.vgcreate").
+A step is a method ("SR.create"; an asynchronous call has the same name), an operation of the
+storage manager on the host that carries it out ("sm.sr_create", "sm.sr_attach", "sm.sr_detach",
+"sm.sr_delete", "sm.sr_scan", "sm.sr_probe") or one command of it ("sm.run.vgcreate").
 
     STEP.delay         text: seconds to wait before the step
     STEP.delay-after   text: seconds to wait after it took effect, before the reply
-    STEP.fail          a failure instead of the step: first line the code, each further line a parameter; for a command: its exit status
+    STEP.fail          a failure instead of the step: first line the code, each further line a
+                       parameter; for a command: its exit status
     STEP.fail-after    the same, after the step took effect
     STEP.die           the server dies on the spot, before the step
     STEP.die-after     the same, after it took effect and before the reply
 
-A .die file is removed before it acts, so that a server started again lives; the others act until somebody removes them, or once when their name ends
-in ".once" (SR.create.fail.once).
+A .die file is removed before it acts, so that a server started again lives; the others act until
+somebody removes them, or once when their name ends in ".once" (SR.create.fail.once).
 """
+
 import os
 import time
 
@@ -34,7 +37,9 @@ class Faults:
         self._act(step, "-after")
 
     def exit_status(self, step):
-        """Return the exit status that STEP.fail wants a command to have, or None; waits and dies as the other files say."""
+        """Return the exit status that STEP.fail wants a command to have, or None; waits and dies as
+        the other files say.
+        """
         try:
             self.before(step)
         except Failure as failure:
@@ -55,7 +60,10 @@ class Faults:
 
     def _take(self, name, always_remove=False):
         """Return the text of a fault file, or None; one that acts once is removed."""
-        for path, once in ((os.path.join(self.folder, name), always_remove), (os.path.join(self.folder, name + ".once"), True)):
+        for path, once in (
+            (os.path.join(self.folder, name), always_remove),
+            (os.path.join(self.folder, name + ".once"), True),
+        ):
             try:
                 with open(path) as fault_file:
                     text = fault_file.read()

@@ -1,10 +1,14 @@
-"""The fields of the classes that are simulated, a row each: name, access, first release, type as the data model writes it.
+"""The fields of the classes that are simulated, a row each: name, access, first release, type as
+the data model writes it.
 
-Access: RO read only; SRO read only once constructed; RW writable by the class's own role (see WRITERS) or by the one behind the colon.
-test_datamodel.py holds every row against xapi's data model; VM has only the fields that a storage plugin may want to read.
+Access: RO read only; SRO read only once constructed; RW writable by the class's own role (see
+WRITERS) or by the one behind the colon.
+test_datamodel.py holds every row against xapi's data model; VM has only the fields that a storage
+plugin may want to read.
 """
 
-WRITERS = {"session": "pool-admin", "VDI": "vm-admin", "VM": "vm-admin"}  # the others: pool-operator
+# The others: pool-operator.
+WRITERS = {"session": "pool-admin", "VDI": "vm-admin", "VM": "vm-admin"}
 
 FIELDS = {
     "session": """

@@ -1,4 +1,7 @@
-"""The hosts of a pool: what is carried out on this one, and asking the server of another to carry it out."""
+"""The hosts of a pool: what is carried out on this one, and asking the server of another to carry
+it out.
+"""
+
 import http.client
 import json
 import time
@@ -29,15 +32,24 @@ class LocalHost:
 class RemoteHost:
     """Another host, reached over TCP at address "HOST:PORT"; ref: its host ref, for the failure.
 
-    attempts, pause_s: how often the master tries to connect, and its pause after a failure; xapi's are 10 and 10 s (xmlrpc_client.ml), so that it
-    takes minutes to say CANNOT_CONTACT_HOST. What has been sent is sent once only: a member that dies with a call under way fails it at once.
+    attempts, pause_s: how often the master tries to connect, and its pause after a failure; xapi's
+    are 10 and 10 s (xmlrpc_client.ml), so that it takes minutes to say CANNOT_CONTACT_HOST. What
+    has been sent is sent once only: a member that dies with a call under way fails it at once.
     """
 
     def __init__(self, address, ref, attempts=1, pause_s=10.0):
         self.address, self.ref, self.attempts, self.pause_s = address, ref, attempts, pause_s
 
     def call_plugin(self, session, plugin, function, arguments):
-        return self._ask({"do": "call_plugin", "session": session, "plugin": plugin, "function": function, "arguments": list(arguments)})
+        return self._ask(
+            {
+                "do": "call_plugin",
+                "session": session,
+                "plugin": plugin,
+                "function": function,
+                "arguments": list(arguments),
+            }
+        )
 
     def storage(self, operation, arguments):
         return self._ask({"do": "storage", "operation": operation, "arguments": arguments})
@@ -74,14 +86,20 @@ def answer(local, question):
     try:
         if question["do"] == "call_plugin":
             pairs = Struct(tuple(pair) for pair in question["arguments"])
-            return {"result": local.call_plugin(question["session"], question["plugin"], question["function"], pairs)}
+            return {
+                "result": local.call_plugin(
+                    question["session"], question["plugin"], question["function"], pairs
+                )
+            }
         return {"result": local.storage(question["operation"], question["arguments"])}
     except Failure as failure:
         return {"failure": failure.description}
 
 
 def connect(address):
-    """Return an HTTPConnection to "HOST:PORT". Raises OSError after CONNECT_S; an answer may take as long as it wants."""
+    """Return an HTTPConnection to "HOST:PORT". Raises OSError after CONNECT_S; an answer may take
+    as long as it wants.
+    """
     connection = http.client.HTTPConnection(address, timeout=CONNECT_S)
     connection.connect()
     connection.sock.settimeout(None)
@@ -89,9 +107,16 @@ def connect(address):
 
 
 def send(connection, path, body, origin=""):
-    """Send body to a server of the pool and return the reply; origin: the uuid of the host on whose behalf. Raises OSError."""
+    """Send body to a server of the pool and return the reply; origin: the uuid of the host on whose
+    behalf. Raises OSError.
+    """
     try:
-        connection.request("POST", path, body, {SECRET_HEADER: POOL_SECRET, ORIGIN_HEADER: origin, "Content-Type": "text/xml"})
+        connection.request(
+            "POST",
+            path,
+            body,
+            {SECRET_HEADER: POOL_SECRET, ORIGIN_HEADER: origin, "Content-Type": "text/xml"},
+        )
         response = connection.getresponse()
         reply = response.read()
     except http.client.HTTPException as error:

@@ -1,7 +1,9 @@
-"""Which members the master holds for alive: each tells it every now and then that it is; one that was not heard of for long is held for dead.
+"""Which members the master holds for alive: each tells it every now and then that it is; one that
+was not heard of for long is held for dead.
 
 As db_gc.ml does it without HA; what befalls a dead host's VMs is not here.
 """
+
 import threading
 import time
 
@@ -31,7 +33,9 @@ class Liveness:
             self.database.write("host_metrics", metrics, live=live)
 
     def is_live(self, host):
-        return self.database.read("host_metrics", self.database.read("host", host, "metrics"), "live")
+        return self.database.read(
+            "host_metrics", self.database.read("host", host, "metrics"), "live"
+        )
 
     def watch(self):
         """Look at the clocks for ever, in a thread of its own."""

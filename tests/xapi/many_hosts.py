@@ -1,10 +1,14 @@
-"""A simulated pool of up to 64 hosts in one process, for tests that want many: one master, and members that it plays.
+"""A simulated pool of up to 64 hosts in one process, for tests that want many: one master, and
+members that it plays.
 
-    with Pool(folder, hosts=64, plugin=QUICK, delays={"host5": 2.0}, dead={"host7": "offline"}) as pool:
+    with Pool(folder, hosts=64, plugin=QUICK, delays={"host5": 2.0}, dead={"host7": "offline"}) as
+      pool:
         pool.session().xenapi.host.get_all()
 
-Each host has a folder of plugins and each call starts a process of its own. Only the host that runs this is there for all of them: no devices.
+Each host has a folder of plugins and each call starts a process of its own. Only the host that runs
+this is there for all of them: no devices.
 """
+
 import json
 import os
 import subprocess
@@ -22,7 +26,10 @@ from xapi.played import BEFALL_PATH
 TESTS = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HOSTS_MAX = 64  # the most that a pool has
 PASSWORD = "of the pool"
-USERS = {"ruth": {"password": "r", "role": "read-only"}, "olga": {"password": "o", "role": "pool-operator"}}
+USERS = {
+    "ruth": {"password": "r", "role": "read-only"},
+    "olga": {"password": "o", "role": "pool-operator"},
+}
 QUICK, REAL = "quick", "real"
 INVENTORY = "INSTALLATION_UUID='%s'\nPRODUCT_VERSION='%s'\n"
 
@@ -35,14 +42,17 @@ echo "$function" >>%(folder)s/calls
 exec cat "%(folder)s/answers/$function"
 """
 
-# The real plugin where the places of its own host are mounted, as the whole XAPI of tests/plugin runs.
+# The real plugin where the places of its own host are mounted, as the whole XAPI of tests/plugin
+# runs.
 IN_ITS_MACHINE = """#!/bin/sh
 exec unshare %s /bin/sh -ec '%s; exec "$0" "$@"' %s "$@"
 """
 
 
 class Host:
-    """One host of the pool: its name, uuid, own address on TCP, folder with plugins/ in it, and for the real plugin the Machine of tests/plugin."""
+    """One host of the pool: its name, uuid, own address on TCP, folder with plugins/ in it, and for
+    the real plugin the Machine of tests/plugin.
+    """
 
     def __init__(self, name, folder):
         self.name, self.folder = name, folder
@@ -62,10 +72,15 @@ class Host:
         os.rename(path + ".new", path)
 
     def answer(self, function, value):
-        """Set what the quick plugin answers: text as it comes, whatever it is; a Failure; or a value that becomes JSON as xsraid's replies do."""
+        """Set what the quick plugin answers: text as it comes, whatever it is; a Failure; or a
+        value that becomes JSON as xsraid's replies do.
+        """
         if isinstance(value, Failure):
             value = reply(Status="Failure", ErrorDescription=value.description)
-        self.write("answers/" + function, value if isinstance(value, str) else reply(Status="Success", Value=json.dumps(value)))
+        self.write(
+            "answers/" + function,
+            value if isinstance(value, str) else reply(Status="Success", Value=json.dumps(value)),
+        )
 
     def calls(self):
         """Return the functions that the quick plugin was called for, in order."""
@@ -76,20 +91,38 @@ class Host:
 
 
 class Pool:
-    """hosts: how many, named host0 (the master), host1 and so on; plugin: REAL, QUICK or a file, what each has as its plugin xsraid.
+    """hosts: how many, named host0 (the master), host1 and so on; plugin: REAL, QUICK or a file,
+    what each has as its plugin xsraid.
 
-    delays: {name: seconds}; dead: {name: a fate of played.py}; missing: names of hosts without the plugin; answers: {name, or "*" for all:
+    delays: {name: seconds}; dead: {name: a fate of played.py}; missing: names of hosts without the
+    plugin; answers: {name, or "*" for all:
     {function: what Host.answer takes}}, of the quick plugin; version: of the product.
     """
 
-    def __init__(self, folder, hosts=4, plugin=REAL, delays=None, dead=None, missing=(), answers=None, version="8.3.0"):
+    def __init__(
+        self,
+        folder,
+        hosts=4,
+        plugin=REAL,
+        delays=None,
+        dead=None,
+        missing=(),
+        answers=None,
+        version="8.3.0",
+    ):
         assert 1 <= hosts <= HOSTS_MAX
         self.folder, self.plugin, self.version = folder, plugin, version
-        self.hosts = {name: Host(name, os.path.join(folder, name)) for name in map("host%d".__mod__, range(hosts))}
+        self.hosts = {
+            name: Host(name, os.path.join(folder, name))
+            for name in map("host%d".__mod__, range(hosts))
+        }
         self.master = self.hosts["host0"]
         for host in self.hosts.values():
             self._furnish(host)
-            for function, value in {**(answers or {}).get("*", {}), **(answers or {}).get(host.name, {})}.items():
+            for function, value in {
+                **(answers or {}).get("*", {}),
+                **(answers or {}).get(host.name, {}),
+            }.items():
                 host.answer(function, value)
         for name in missing:
             os.unlink(self.hosts[name].path("plugins/xsraid"))
@@ -111,26 +144,57 @@ class Pool:
         if self.plugin == REAL:
             host.machine = Machine(host.folder, host.uuid, self.version)
             os.rename(host.path("plugins/xsraid"), host.path("xsraid"))
-            mounts = "; ".join("mount --bind %s %s" % (host.path(source), place) for source, place in PLACES)
+            mounts = "; ".join(
+                "mount --bind %s %s" % (host.path(source), place) for source, place in PLACES
+            )
             namespaces = "--mount" if os.geteuid() == 0 else "--user --map-root-user --mount"
-            host.write("plugins/xsraid", IN_ITS_MACHINE % (namespaces, mounts, host.path("xsraid")), 0o755)
+            host.write(
+                "plugins/xsraid", IN_ITS_MACHINE % (namespaces, mounts, host.path("xsraid")), 0o755
+            )
             return
         host.write("etc/xensource-inventory", INVENTORY % (host.uuid, self.version))
         if self.plugin == QUICK:
             host.write("plugins/xsraid", STAND_IN % {"folder": host.folder}, 0o755)
-            host.answer("unknown", reply(Status="Failure", ErrorDescription=["UNKNOWN_XENAPI_PLUGIN_FUNCTION", "of the quick plugin"]))
+            host.answer(
+                "unknown",
+                reply(
+                    Status="Failure",
+                    ErrorDescription=["UNKNOWN_XENAPI_PLUGIN_FUNCTION", "of the quick plugin"],
+                ),
+            )
         else:
             with open(self.plugin, encoding="utf-8") as source:
                 host.write("plugins/xsraid", source.read(), 0o755)
 
     def start(self):
         """Start the master's process and return self once all hosts are in the pool."""
-        members = [{"uuid": host.uuid, "name": host.name, "plugins": host.path("plugins"), "socket": self._socket(host)} for host in self._members()]
+        members = [
+            {
+                "uuid": host.uuid,
+                "name": host.name,
+                "plugins": host.path("plugins"),
+                "socket": self._socket(host),
+            }
+            for host in self._members()
+        ]
         self.master.write("members", json.dumps(members))
         self.master.write("users", json.dumps(USERS))
         self.master.write("password", PASSWORD + "\n")
-        command = [sys.executable, "-m", "xapi.server", "--tcp", "127.0.0.1:0", "--name", "host0", "--socket", self.master.path("lib/xcp/xapi"),
-                   "--inventory", self.master.path("etc/xensource-inventory"), "--log", self.folder + "/log"]
+        command = [
+            sys.executable,
+            "-m",
+            "xapi.server",
+            "--tcp",
+            "127.0.0.1:0",
+            "--name",
+            "host0",
+            "--socket",
+            self.master.path("lib/xcp/xapi"),
+            "--inventory",
+            self.master.path("etc/xensource-inventory"),
+            "--log",
+            self.folder + "/log",
+        ]
         for option in ("members", "users", "password-file", "plugins"):
             command += ["--" + option, self.master.path(option.split("-")[0])]
         environment = dict(os.environ, PYTHONPATH=TESTS, PYTHONDONTWRITEBYTECODE="1")
@@ -165,9 +229,15 @@ class Pool:
 
     def befall(self, name, fate="", delay_s=0.0):
         """Give a member a fate of played.py."""
-        wires.post(self.address, BEFALL_PATH, json.dumps({"host": self.hosts[name].uuid, "fate": fate, "delay_s": delay_s}).encode())
+        wires.post(
+            self.address,
+            BEFALL_PATH,
+            json.dumps({"host": self.hosts[name].uuid, "fate": fate, "delay_s": delay_s}).encode(),
+        )
 
 
 def reply(**members):
     """Return the text of a plugin's reply."""
-    return "<methodResponse><params><param>%s</param></params></methodResponse>" % wire.render(members)
+    return "<methodResponse><params><param>%s</param></params></methodResponse>" % wire.render(
+        members
+    )

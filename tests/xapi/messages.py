@@ -1,18 +1,36 @@
-"""The messages that do more than read or write one field, a row each: name, lowest role, first release, result, parameters after the session.
+"""The messages that do more than read or write one field, a row each: name, lowest role, first
+release, result, parameters after the session.
 
-A "?" marks a parameter that may be left out. Getters and setters of fields follow from fields.py; see model.py.
+A "?" marks a parameter that may be left out. Getters and setters of fields follow from fields.py;
+see model.py.
 test_datamodel.py holds every row against xapi's data model.
 """
 
 # class → (lowest role, release, its object messages)
 OBJECT_MESSAGES = {
     "session": ("read-only", "rio", "get_by_uuid get_record"),
-    "task": ("read-only", "rio", "get_all get_all_records get_by_uuid get_by_name_label get_record"),
-    "message": ("read-only", "orlando", "get_all get_all_records get_all_records_where get_by_uuid get_record"),
+    "task": (
+        "read-only",
+        "rio",
+        "get_all get_all_records get_by_uuid get_by_name_label get_record",
+    ),
+    "message": (
+        "read-only",
+        "orlando",
+        "get_all get_all_records get_all_records_where get_by_uuid get_record",
+    ),
     "secret": ("pool-operator", "midnight-ride", "get_all get_all_records get_by_uuid get_record"),
-    "role": ("read-only", "midnight-ride", "get_all get_all_records get_by_uuid get_by_name_label get_record"),
+    "role": (
+        "read-only",
+        "midnight-ride",
+        "get_all get_all_records get_by_uuid get_by_name_label get_record",
+    ),
     "pool": ("read-only", "rio", "get_all get_all_records get_by_uuid get_record"),
-    "host": ("read-only", "rio", "get_all get_all_records get_by_uuid get_by_name_label get_record"),
+    "host": (
+        "read-only",
+        "rio",
+        "get_all get_all_records get_by_uuid get_by_name_label get_record",
+    ),
     "host_metrics": ("read-only", "rio", "get_all get_all_records get_by_uuid get_record"),
     "SM": ("read-only", "rio", "get_all get_all_records get_by_uuid get_by_name_label get_record"),
     "SR": ("read-only", "rio", "get_all get_all_records get_by_uuid get_by_name_label get_record"),
@@ -89,6 +107,18 @@ event.get_current_id | read-only | rio | int |
 ENUMS = {
     "cls": ["VM", "Host", "SR", "Pool", "VMPP", "VMSS", "PVS_proxy", "VDI", "Certificate"],
     "task_status_type": ["pending", "success", "failure", "cancelling", "cancelled"],
-    "vdi_type": ["system", "user", "ephemeral", "suspend", "crashdump", "ha_statefile", "metadata", "redo_log", "rrd", "pvs_cache", "cbt_metadata"],
+    "vdi_type": [
+        "system",
+        "user",
+        "ephemeral",
+        "suspend",
+        "crashdump",
+        "ha_statefile",
+        "metadata",
+        "redo_log",
+        "rrd",
+        "pvs_cache",
+        "cbt_metadata",
+    ],
     "host_display": ["enabled", "disable_on_reboot", "disabled", "enable_on_reboot"],
 }

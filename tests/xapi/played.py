@@ -1,15 +1,22 @@
-"""Members that the master's own process plays: each with its own plugins, its own sockets, and a fate that a test gives it.
+"""Members that the master's own process plays: each with its own plugins, its own sockets, and a
+fate that a test gives it.
 
 What a fate does to a call that the master forwards there:
 
     ""            it is carried out, delay_s after it came
-    "offline"     the master has heard nothing of the host for ten minutes and holds it for dead: HOST_OFFLINE at once
-    "unreachable" nobody can connect to it: CANNOT_CONTACT_HOST, once the master has tried for delay_s
-    "dies"        it is carried out, but the host dies before it has answered: CANNOT_CONTACT_HOST after delay_s
-    "mute"        its network is cut with the call under way, which no end of the connection notices: no answer, until it has another fate
+    "offline"     the master has heard nothing of the host for ten minutes and holds it for dead:
+                  HOST_OFFLINE at once
+    "unreachable" nobody can connect to it: CANNOT_CONTACT_HOST, once the master has tried for
+      delay_s
+    "dies"        it is carried out, but the host dies before it has answered: CANNOT_CONTACT_HOST
+                  after delay_s
+    "mute"        its network is cut with the call under way, which no end of the connection
+                  notices: no answer, until it has another fate
 
-A new fate ends the delay of a call under way, which goes on by it. A host that cannot be reached does not answer on its own address either.
+A new fate ends the delay of a call under way, which goes on by it. A host that cannot be reached
+does not answer on its own address either.
 """
+
 import json
 import re
 import threading
@@ -23,13 +30,17 @@ BEFALL_PATH = "/befall"  # where a test tells the master's process what befalls 
 
 
 def read_members(path):
-    """Return the members to play: JSON [{"uuid", "name", "plugins": folder, "socket": path or null}]."""
+    """Return the members to play: JSON [{"uuid", "name", "plugins": folder, "socket": path or
+    null}].
+    """
     with open(path) as members_file:
         return json.load(members_file)
 
 
 class PlayedHost:
-    """One of them as the master reaches it, in the place of a RemoteHost. local: the LocalHost that has its plugins; ref: its host ref."""
+    """One of them as the master reaches it, in the place of a RemoteHost. local: the LocalHost that
+    has its plugins; ref: its host ref.
+    """
 
     def __init__(self, local, ref):
         self.local, self.ref = local, ref
@@ -76,7 +87,9 @@ class PlayedHost:
 
 
 class Frontend:
-    """What listens on its unix socket and on its own address, in the place of a Member: it hands nearly every call on to the master."""
+    """What listens on its unix socket and on its own address, in the place of a Member: it hands
+    nearly every call on to the master.
+    """
 
     def __init__(self, master, uuid, host):
         self.master, self.uuid, self.host = master, uuid, host
@@ -93,5 +106,7 @@ class Frontend:
 
 
 def is_slave(master_address):
-    """Return what a member answers to a login over TCP; the address of a master at the usual port stands there without it."""
+    """Return what a member answers to a login over TCP; the address of a master at the usual port
+    stands there without it.
+    """
     return wire.render_failure(["HOST_IS_SLAVE", re.sub(":80$", "", master_address)])

@@ -1,4 +1,7 @@
-"""One XAPI as a whole: what the master of a pool is made of, and what a member is, which hands nearly every call on to its master."""
+"""One XAPI as a whole: what the master of a pool is made of, and what a member is, which hands
+nearly every call on to its master.
+"""
+
 import json
 import os
 import socket
@@ -28,7 +31,9 @@ def read_inventory(path):
 
 
 class Xapi:
-    """Common to master and member. options: of server.py; log: called with each line for the log."""
+    """Common to master and member. options: of server.py; log: called with each line for the
+    log.
+    """
 
     def __init__(self, options, log):
         inventory = read_inventory(options.inventory)
@@ -38,8 +43,12 @@ class Xapi:
         self.release = releases.release_of(self.product_version)
         self.faults = Faults(options.faults)
         wipefs = releases.rank(self.release) > releases.rank("stockholm_psr")
-        root_device = os.path.realpath(inventory["PRIMARY_DISK"]) if "PRIMARY_DISK" in inventory else ""
-        self.local = hosts.LocalHost(options.plugins, StorageManager(self.faults, log, root_device, wipefs), log)
+        root_device = (
+            os.path.realpath(inventory["PRIMARY_DISK"]) if "PRIMARY_DISK" in inventory else ""
+        )
+        self.local = hosts.LocalHost(
+            options.plugins, StorageManager(self.faults, log, root_device, wipefs), log
+        )
         self.database = Database(None if options.master else options.state)
         self.sessions = Sessions(self.database, read_users(options.users, options.password_file))
         self.dispatcher = Dispatcher(self)
@@ -49,15 +58,33 @@ class Xapi:
     def description(self):
         """Return what the master must know of this host."""
         name = self.options.name or socket.gethostname()
-        return {"uuid": self.host_uuid, "name_label": name, "hostname": name,
-                "software_version": {"product_version": self.product_version, "product_brand": "XCP-ng"}}
+        return {
+            "uuid": self.host_uuid,
+            "name_label": name,
+            "hostname": name,
+            "software_version": {
+                "product_version": self.product_version,
+                "product_brand": "XCP-ng",
+            },
+        }
 
     def log_call(self, method, message, arguments):
-        """Log a call. Arguments are left out but a plugin's, whose keys are shown, or as in 7.x and 8.0 with --log-arguments its values too."""
+        """Log a call. Arguments are left out but a plugin's, whose keys are shown, or as in 7.x and
+        8.0 with --log-arguments its values too.
+        """
         text = method
         if message.name == "host.call_plugin":
-            shown = ["%s=%s" % (key, value if self.options.log_arguments else "(omitted)") for key, value in arguments[3]]
-            text = "%s host=%s plugin=%s fn=%s args=[ %s ]" % (method, arguments[0], arguments[1], arguments[2], "; ".join(shown))
+            shown = [
+                "%s=%s" % (key, value if self.options.log_arguments else "(omitted)")
+                for key, value in arguments[3]
+            ]
+            text = "%s host=%s plugin=%s fn=%s args=[ %s ]" % (
+                method,
+                arguments[0],
+                arguments[1],
+                arguments[2],
+                "; ".join(shown),
+            )
         if ".get_" not in message.name and message.cls != "event":
             self.log("dispatch: " + text)
 
@@ -82,7 +109,9 @@ class Xapi:
 
 
 class Master(Xapi):
-    """The master, or the only host: it has the database. played: the members that its own process plays, by uuid."""
+    """The master, or the only host: it has the database. played: the members that its own process
+    plays, by uuid.
+    """
 
     def __init__(self, options, log):
         super().__init__(options, log)
@@ -90,7 +119,9 @@ class Master(Xapi):
         self.liveness = liveness.Liveness(self.database, options.assumed_dead)
 
     def start(self, address):
-        """Bring the database up to date with this host and plug its PBDs; address: "HOST:PORT" that members reach it at, or ""."""
+        """Bring the database up to date with this host and plug its PBDs; address: "HOST:PORT" that
+        members reach it at, or "".
+        """
         database, self.address = self.database, address
         with database.lock:
             self.host = self._keep_host(self.description(), address)
@@ -102,11 +133,20 @@ class Master(Xapi):
         self.has_database.set()
 
     def play(self, member):
-        """Play one more member, of played.read_members and with its "address"; return what is to listen for it."""
-        description = dict(self.description(), uuid=member["uuid"], name_label=member["name"], hostname=member["name"])
+        """Play one more member, of played.read_members and with its "address"; return what is to
+        listen for it.
+        """
+        description = dict(
+            self.description(),
+            uuid=member["uuid"],
+            name_label=member["name"],
+            hostname=member["name"],
+        )
         local = hosts.LocalHost(member["plugins"], self.local.storage_manager, self.log)
         with self.database.lock:
-            host = self.played[member["uuid"]] = played.PlayedHost(local, self._keep_host(description, member["address"]))
+            host = self.played[member["uuid"]] = played.PlayedHost(
+                local, self._keep_host(description, member["address"])
+            )
         return played.Frontend(self, member["uuid"], host)
 
     def befall(self, body):
@@ -121,27 +161,54 @@ class Master(Xapi):
         for role in model.ROLES:
             self.database.create("role", name_label=role)
         for sr_type in api_storage.TYPES:
-            self.database.create("SM", type=sr_type, name_label="Local %s" % sr_type, version="1.0", required_api_version="1.0",
-                                 driver_filename="/opt/xensource/sm/%sSR" % sr_type.upper(),
-                                 configuration={"device": "local device path (required) (e.g. /dev/sda3)"},
-                                 capabilities=["SR_PROBE", "SR_UPDATE", "VDI_CREATE", "VDI_DELETE", "VDI_ATTACH", "VDI_DETACH"])
+            self.database.create(
+                "SM",
+                type=sr_type,
+                name_label="Local %s" % sr_type,
+                version="1.0",
+                required_api_version="1.0",
+                driver_filename="/opt/xensource/sm/%sSR" % sr_type.upper(),
+                configuration={"device": "local device path (required) (e.g. /dev/sda3)"},
+                capabilities=[
+                    "SR_PROBE",
+                    "SR_UPDATE",
+                    "VDI_CREATE",
+                    "VDI_DELETE",
+                    "VDI_ATTACH",
+                    "VDI_DETACH",
+                ],
+            )
         self.database.create("pool", name_label="")
 
     def _keep_host(self, description, address):
         database = self.database
         known = database.where("host", uuid=description["uuid"])
         if not known:
-            metrics = database.create("host_metrics", live=True, last_updated=values.now(), memory_total=8 << 30)
+            metrics = database.create(
+                "host_metrics", live=True, last_updated=values.now(), memory_total=8 << 30
+            )
             known = [database.create("host", metrics=metrics, enabled=True, **description)]
-            domain = database.create("VM", name_label="Control domain on host: %s" % description["name_label"], is_control_domain=True,
-                                     resident_on=known[0], power_state="Running")
+            domain = database.create(
+                "VM",
+                name_label="Control domain on host: %s" % description["name_label"],
+                is_control_domain=True,
+                resident_on=known[0],
+                power_state="Running",
+            )
             database.write("host", known[0], control_domain=domain)
         database.addresses[description["uuid"]] = address
-        database.write("host", known[0], address=address.rsplit(":", 1)[0], software_version=description["software_version"])
+        database.write(
+            "host",
+            known[0],
+            address=address.rsplit(":", 1)[0],
+            software_version=description["software_version"],
+        )
         return known[0]
 
     def register(self, body):
-        """Take a member in, or learn that it has started again; its PBDs are plugged once it has had its answer."""
+        """Take a member in, or learn that it has started again; its PBDs are plugged once it has
+        had its answer.
+        """
         question = json.loads(body)
         with self.database.lock:
             host = self._keep_host(question["description"], question["address"])
@@ -161,21 +228,29 @@ class Master(Xapi):
         return self.host if origin in ("unix", "tcp") else self.database.by_uuid("host", origin)
 
     def runner(self, host):
-        """Return the LocalHost, RemoteHost or PlayedHost behind a host ref. Raises HOST_OFFLINE for one that is held for dead."""
+        """Return the LocalHost, RemoteHost or PlayedHost behind a host ref. Raises HOST_OFFLINE for
+        one that is held for dead.
+        """
         uuid = self.database.read("host", host, "uuid")
         if uuid == self.host_uuid:
             return self.local
         if not self.liveness.is_live(host):
             raise Failure("HOST_OFFLINE", host)
         attempts, pause_s = self.options.contact_attempts, self.options.contact_pause
-        return self.played.get(uuid) or hosts.RemoteHost(self.database.addresses[uuid], host, attempts, pause_s)
+        return self.played.get(uuid) or hosts.RemoteHost(
+            self.database.addresses[uuid], host, attempts, pause_s
+        )
 
 
 class Member(Xapi):
-    """A member: its master is at options.master, and the database with it, once it has registered there."""
+    """A member: its master is at options.master, and the database with it, once it has registered
+    there.
+    """
 
     def start(self, address):
-        """Register with the master, in the background and for as long as it takes, and send it heartbeats from then on."""
+        """Register with the master, in the background and for as long as it takes, and send it
+        heartbeats from then on.
+        """
         question = json.dumps({"description": self.description(), "address": address}).encode()
         threading.Thread(target=self._register, args=(question,), daemon=True).start()
 
@@ -201,7 +276,9 @@ class Member(Xapi):
         if not self.has_database.is_set():
             return wire.render_failure(["HOST_STILL_BOOTING"])
         try:
-            return hosts.post(self.options.master, "/", body, self.host_uuid if origin == "unix" else "tcp")
+            return hosts.post(
+                self.options.master, "/", body, self.host_uuid if origin == "unix" else "tcp"
+            )
         except OSError as error:
             self.log("the master does not answer: %s" % error)
             return wire.render_failure(["HOST_IN_EMERGENCY_MODE"])

@@ -1,12 +1,16 @@
 """The server of the simulated XAPI: XML-RPC over a unix socket and TCP.
 
-    python3 -m xapi.server --socket /var/lib/xcp/xapi --tcp 127.0.0.1:80 --state /var/lib/xapi/state.json
+    python3 -m xapi.server --socket /var/lib/xcp/xapi --tcp 127.0.0.1:80 --state
+      /var/lib/xapi/state.json
 
---master HOST:PORT makes it a member of the pool whose master is served there; --members FILE makes it play members of its own pool, too. Once it
-takes calls it prints one line on standard output: JSON with its addresses (port 0 is replaced by the one chosen) and the host's uuid. The same goes
-to the file --ready, and a systemd unit of Type=notify is told, once it has its database: a member not before its master has taken it in.
+--master HOST:PORT makes it a member of the pool whose master is served there; --members FILE makes
+it play members of its own pool, too. Once it
+takes calls it prints one line on standard output: JSON with its addresses (port 0 is replaced by
+the one chosen) and the host's uuid. The same goes to the file --ready, and a systemd unit of
+Type=notify is told, once it has its database: a member not before its master has taken it in.
 Faults for tests: see faults.py.
 """
+
 import argparse
 import http.server
 import json
@@ -25,7 +29,12 @@ from xapi.pool import REGISTER_PATH, Master, Member
 
 BODY_LIMIT_BYTES = 300 * 1024  # constants.ml, http_limit_max_rpc_size
 # what servers of a pool, and a test, say to each other → the method that answers
-POOL_PATHS = {hosts.INTERNAL_PATH: "internal", REGISTER_PATH: "register", HEARTBEAT_PATH: "heartbeat", BEFALL_PATH: "befall"}
+POOL_PATHS = {
+    hosts.INTERNAL_PATH: "internal",
+    REGISTER_PATH: "register",
+    HEARTBEAT_PATH: "heartbeat",
+    BEFALL_PATH: "befall",
+}
 SHUTDOWN_POLL_S = 3600  # nobody shuts a server down, the process ends with all of them
 
 
@@ -52,7 +61,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
         xapi = self.server.xapi
         if from_pool and self.path in POOL_PATHS:
             return getattr(xapi, POOL_PATHS[self.path])(body)
-        return xapi.reply(body, self.headers.get(hosts.ORIGIN_HEADER) or "tcp" if from_pool else self.server.origin)
+        return xapi.reply(
+            body,
+            self.headers.get(hosts.ORIGIN_HEADER) or "tcp" if from_pool else self.server.origin,
+        )
 
     def _send(self, status, body):
         self.send_response(status)
@@ -94,11 +106,14 @@ def logger(path):
     def log(line):
         stream.write("%s xapi: %s\n" % (time.strftime("%b %d %H:%M:%S"), line))
         stream.flush()
+
     return log
 
 
 def listen(options):
-    """Return the listening servers, those on TCP first. A socket file left by an earlier server is replaced."""
+    """Return the listening servers, those on TCP first. A socket file left by an earlier server is
+    replaced.
+    """
     servers = []
     for address in options.tcp:
         host, _, port = address.rpartition(":")
@@ -125,11 +140,15 @@ def serve(servers, xapi):
 
 
 def play_members(master, path):
-    """Play the members of a file, each at its own IP address and at the port of the master; addresses come out in the file's order."""
+    """Play the members of a file, each at its own IP address and at the port of the master;
+    addresses come out in the file's order.
+    """
     port = int(master.address.rpartition(":")[2])
     for number, member in enumerate(read_members(path)):
         ip = "127.0.1.%d" % (number + 1)
-        servers = [TcpServer((ip, port), Handler)] + ([listen_on_socket(member["socket"])] if member["socket"] else [])
+        servers = [TcpServer((ip, port), Handler)] + (
+            [listen_on_socket(member["socket"])] if member["socket"] else []
+        )
         serve(servers, master.play(dict(member, address="%s:%d" % (ip, port))))
 
 
@@ -149,24 +168,82 @@ def parser():
     arguments = argparse.ArgumentParser(prog="xapi.server", description="The simulated XAPI.")
     add = arguments.add_argument
     add("--socket", metavar="FILE", help="the unix socket; whoever can open it is root")
-    add("--tcp", metavar="HOST:PORT", action="append", default=[], help="an address on TCP; may be given several times, port 0 takes a free one")
-    add("--state", metavar="FILE", help="the database, JSON; without it everything is lost when the server ends")
-    add("--plugins", metavar="DIR", default="/etc/xapi.d/plugins", help="the host plugins (%(default)s)")
-    add("--inventory", metavar="FILE", default="/etc/xensource-inventory", help="has INSTALLATION_UUID and PRODUCT_VERSION (%(default)s)")
-    add("--version", metavar="RELEASE", help="product version (8.2) or xapi's name (stockholm) to simulate; default: the inventory's PRODUCT_VERSION")
+    add(
+        "--tcp",
+        metavar="HOST:PORT",
+        action="append",
+        default=[],
+        help="an address on TCP; may be given several times, port 0 takes a free one",
+    )
+    add(
+        "--state",
+        metavar="FILE",
+        help="the database, JSON; without it everything is lost when the server ends",
+    )
+    add(
+        "--plugins",
+        metavar="DIR",
+        default="/etc/xapi.d/plugins",
+        help="the host plugins (%(default)s)",
+    )
+    add(
+        "--inventory",
+        metavar="FILE",
+        default="/etc/xensource-inventory",
+        help="has INSTALLATION_UUID and PRODUCT_VERSION (%(default)s)",
+    )
+    add(
+        "--version",
+        metavar="RELEASE",
+        help="product version (8.2) or xapi's name (stockholm) to simulate; default: the "
+        "inventory's PRODUCT_VERSION",
+    )
     add("--name", help="name of this host; default: its host name")
     add("--master", metavar="HOST:PORT", help="be a member of the pool of this master")
     add("--members", metavar="FILE", help="play these members, too: see played.py; needs a --tcp")
-    add("--contact-attempts", type=int, default=1, help="how often the master tries to connect to a member; real xapi: 10 (%(default)s)")
-    add("--contact-pause", type=float, default=10.0, metavar="SECONDS", help="its pause after an attempt that failed (%(default)s)")
-    add("--assumed-dead", type=float, default=ASSUMED_DEAD_S, metavar="SECONDS", help="of a member's silence (%(default)s)")
-    add("--address", metavar="HOST:PORT", help="where the pool reaches this server; default: its first --tcp")
-    add("--password-file", metavar="FILE", help="root's password on TCP; without it root cannot log in there")
-    add("--users", metavar="FILE", help="more users on TCP, JSON: {\"alice\": {\"password\": \"…\", \"role\": \"read-only\"}}")
+    add(
+        "--contact-attempts",
+        type=int,
+        default=1,
+        help="how often the master tries to connect to a member; real xapi: 10 (%(default)s)",
+    )
+    add(
+        "--contact-pause",
+        type=float,
+        default=10.0,
+        metavar="SECONDS",
+        help="its pause after an attempt that failed (%(default)s)",
+    )
+    add(
+        "--assumed-dead",
+        type=float,
+        default=ASSUMED_DEAD_S,
+        metavar="SECONDS",
+        help="of a member's silence (%(default)s)",
+    )
+    add(
+        "--address",
+        metavar="HOST:PORT",
+        help="where the pool reaches this server; default: its first --tcp",
+    )
+    add(
+        "--password-file",
+        metavar="FILE",
+        help="root's password on TCP; without it root cannot log in there",
+    )
+    add(
+        "--users",
+        metavar="FILE",
+        help='more users on TCP, JSON: {"alice": {"password": "…", "role": "read-only"}}',
+    )
     add("--faults", metavar="DIR", help="folder of fault switches, see faults.py")
     add("--ready", metavar="FILE", help="file to write once it is ready")
     add("--log", metavar="FILE", help="log file; default: standard error")
-    add("--log-arguments", action="store_true", help="log the arguments of plugins in clear, as 7.x and 8.0 do")
+    add(
+        "--log-arguments",
+        action="store_true",
+        help="log the arguments of plugins in clear, as 7.x and 8.0 do",
+    )
     return arguments
 
 

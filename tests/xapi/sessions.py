@@ -1,4 +1,5 @@
 """Who is calling: logging in, the session of a call, and what its role may do."""
+
 import json
 import uuid as uuids
 
@@ -9,7 +10,9 @@ SUPERUSER = "pool-admin"
 
 
 class Sessions:
-    """users: {name: {"password": text, "role": name of a role}}; they count on TCP only. On the unix socket everybody is root, as in xapi."""
+    """users: {name: {"password": text, "role": name of a role}}; they count on TCP only. On the
+    unix socket everybody is root, as in xapi.
+    """
 
     def __init__(self, database, users):
         self.database = database
@@ -17,11 +20,19 @@ class Sessions:
         self.local = set()  # refs of slave_local_login_with_password, good for local_logout only
 
     def login(self, name, password, trusted, host, originator=""):
-        """Return a new session. trusted: the call came over the unix socket or from a member's; host: the ref that this_host will be."""
+        """Return a new session. trusted: the call came over the unix socket or from a member's;
+        host: the ref that this_host will be.
+        """
         user = self._authenticated(name, password, trusted)
         superuser = trusted or name == "root"
-        return self.create(host, SUPERUSER if superuser else user["role"], name, originator, is_local_superuser=superuser,
-                           auth_user_sid="" if superuser else "sid-of-" + name)
+        return self.create(
+            host,
+            SUPERUSER if superuser else user["role"],
+            name,
+            originator,
+            is_local_superuser=superuser,
+            auth_user_sid="" if superuser else "sid-of-" + name,
+        )
 
     def _authenticated(self, name, password, trusted):
         user = self.users.get(name)
@@ -39,8 +50,16 @@ class Sessions:
     def create(self, host, role=SUPERUSER, name="", originator="", **fields):
         """Return a new session of a role, for someone whose name has been checked."""
         now = values.now()
-        return self.database.create("session", this_host=host, auth_user_name=name, originator=originator, last_active=now, validation_time=now,
-                                    _role=role, **fields)
+        return self.database.create(
+            "session",
+            this_host=host,
+            auth_user_name=name,
+            originator=originator,
+            last_active=now,
+            validation_time=now,
+            _role=role,
+            **fields,
+        )
 
     def check(self, ref):
         """Return the record of a session. Raises SESSION_INVALID."""
@@ -63,11 +82,18 @@ class Sessions:
 
 def denied(permission, roles):
     """Return the Failure of a session whose role is none of roles."""
-    return Failure("RBAC_PERMISSION_DENIED", permission, "No permission in user session. (Roles with this permission: %s)" % ", ".join(sorted(roles)))
+    return Failure(
+        "RBAC_PERMISSION_DENIED",
+        permission,
+        "No permission in user session. (Roles with this permission: %s)"
+        % ", ".join(sorted(roles)),
+    )
 
 
 def read_users(users_path=None, password_path=None):
-    """Return the users for TCP: a JSON file {name: {"password", "role"}} and, in a file of its own, root's password (first line)."""
+    """Return the users for TCP: a JSON file {name: {"password", "role"}} and, in a file of its own,
+    root's password (first line).
+    """
     users = {}
     if users_path:
         with open(users_path) as users_file:

@@ -1,4 +1,7 @@
-"""The table of classes and messages against xapi's own data model: what the simulation has, the real one has, in the same form."""
+"""The table of classes and messages against xapi's own data model: what the simulation has, the
+real one has, in the same form.
+"""
+
 import json
 import pathlib
 
@@ -6,7 +9,8 @@ import pytest
 
 from xapi import messages, model
 
-# Of xapi's published data model (xapi-project.github.io), the classes, fields, messages and enumerations that the simulation has.
+# Of xapi's published data model (xapi-project.github.io), the classes, fields, messages and
+# enumerations that the simulation has.
 DATA_MODEL = pathlib.Path(__file__).parent / "datamodel.json"
 
 
@@ -25,7 +29,10 @@ def test_every_field_is_xapis(data_model):
         for field in fields.values():
             known = data_model[cls]["fields"].get(field.name)
             assert known, "%s.%s" % (cls, field.name)
-            assert (model.QUALIFIERS[field.access], field.type) == (known["qualifier"], known["type"]), "%s.%s" % (cls, field.name)
+            assert (model.QUALIFIERS[field.access], field.type) == (
+                known["qualifier"],
+                known["type"],
+            ), "%s.%s" % (cls, field.name)
 
 
 @pytest.mark.parametrize("name", sorted(model.messages()))

@@ -1,4 +1,7 @@
-"""The protocol of host plugins: one argument in, one reply out, and xapi's own words for everything that is neither."""
+"""The protocol of host plugins: one argument in, one reply out, and xapi's own words for everything
+that is neither.
+"""
+
 import time
 
 import pytest
@@ -9,13 +12,15 @@ from xapi.wire import Struct
 
 ECHO = '''"<methodResponse><params><param><value><struct><member><name>Status</name><value>Success</value></member><member><name>Value</name><value>"
                  + repr((sys.argv[1:], sorted(os.environ.items()), os.getcwd(), sys.stdin.read())).replace("&", "&amp;").replace("<", "&lt;")
-                 + "</value></member></struct></value></param></params></methodResponse>"'''
+                 + "</value></member></struct></value></param></params></methodResponse>"'''  # noqa: E501
 
 
 @pytest.fixture
 def call(server, xenapi):
     host = xenapi.host.get_all()[0]
-    return lambda name, arguments=None, method=xenapi.host.call_plugin: method(host, name, "go", arguments or {})
+    return lambda name, arguments=None, method=xenapi.host.call_plugin: method(
+        host, name, "go", arguments or {}
+    )
 
 
 def test_plugin_gets_one_argument_and_little_else(server, call):
@@ -24,7 +29,10 @@ def test_plugin_gets_one_argument_and_little_else(server, call):
     assert len(arguments) == 1
     assert folder == "/"
     assert stdin == ""
-    assert [pair for pair in environment if pair[0] != "LC_CTYPE"] == [("PATH", "/sbin:/usr/sbin:/bin:/usr/bin")]  # LC_CTYPE is Python's own doing
+    # LC_CTYPE is Python's own doing.
+    assert [pair for pair in environment if pair[0] != "LC_CTYPE"] == [
+        ("PATH", "/sbin:/usr/sbin:/bin:/usr/bin")
+    ]
     name, params = wire.parse_call(arguments[0])
     assert name == "go"
     assert params[1] == Struct([("a", "1 < 2 & ü"), ("b", "")])
@@ -41,7 +49,14 @@ def test_session_of_the_plugin_is_the_callers(server, call):
 
 def test_duplicate_arguments_reach_the_plugin(server):
     server.plugin("echo", ECHO)
-    status, output, _ = server.xe("host-call-plugin", "host-uuid=" + server.host_uuid, "plugin=echo", "fn=go", "args:a=1", "args:a=2")
+    status, output, _ = server.xe(
+        "host-call-plugin",
+        "host-uuid=" + server.host_uuid,
+        "plugin=echo",
+        "fn=go",
+        "args:a=1",
+        "args:a=2",
+    )
     assert status == 0
     assert wire.parse_call(eval(output)[0][0])[1][1] == Struct([("a", "1"), ("a", "2")])
 
@@ -57,31 +72,51 @@ def test_missing_plugin(server, call, failure, name):
     assert failure(call, name) == ["XENAPI_MISSING_PLUGIN", name]
 
 
-@pytest.mark.parametrize("output, code, expected", [
-    ("'out'", "sys.stderr.write('err'); sys.stderr.flush(); os._exit(3)", ["non-zero exit", "out", "err"]),
-    ("'out'", "os.kill(os.getpid(), signal.SIGKILL)", ["signal: SIGKILL", "out", ""]),
-    ("'not XML'", "", ["failed to parse plugin output", "not XML"]),
-    ("''", "", ["failed to parse plugin output", ""]),
-    (reply(Status="Success"), "", ["unexpected XMLRPC result"]),
-    (repr("<methodResponse><fault><value><struct><member><name>faultCode</name><value><int>7</int></value></member><member><name>faultString</name>"
-          "<value>no</value></member></struct></value></fault></methodResponse>"), "", ["fault", "7", "no"]),
-])
+@pytest.mark.parametrize(
+    "output, code, expected",
+    [
+        (
+            "'out'",
+            "sys.stderr.write('err'); sys.stderr.flush(); os._exit(3)",
+            ["non-zero exit", "out", "err"],
+        ),
+        ("'out'", "os.kill(os.getpid(), signal.SIGKILL)", ["signal: SIGKILL", "out", ""]),
+        ("'not XML'", "", ["failed to parse plugin output", "not XML"]),
+        ("''", "", ["failed to parse plugin output", ""]),
+        (reply(Status="Success"), "", ["unexpected XMLRPC result"]),
+        (
+            repr(
+                "<methodResponse><fault><value><struct><member><name>faultCode</name><value><int>7</int></value></member><member><name>faultString</name>"
+                "<value>no</value></member></struct></value></fault></methodResponse>"
+            ),
+            "",
+            ["fault", "7", "no"],
+        ),
+    ],
+)
 def test_failure_forms(server, call, failure, output, code, expected):
     server.plugin("broken", output, code)
     details = failure(call, "broken")
     assert details[0] == "XENAPI_PLUGIN_FAILURE"
-    assert details[1:1 + len(expected)] == expected
+    assert details[1 : 1 + len(expected)] == expected
 
 
 def test_plugin_that_cannot_be_started(server, call, failure):
     server.plugin("nothing", interpreter="/no/such/interpreter")
     assert failure(call, "nothing")[:2] == ["XENAPI_PLUGIN_FAILURE", "non-zero exit"]
     server.plugin("echo", ECHO)
-    assert failure(call, "echo", {"a": "x" * 140000})[:2] == ["XENAPI_PLUGIN_FAILURE", "non-zero exit"]
+    assert failure(call, "echo", {"a": "x" * 140000})[:2] == [
+        "XENAPI_PLUGIN_FAILURE",
+        "non-zero exit",
+    ]
 
 
 def test_child_left_behind_keeps_nobody_waiting(server, call):
-    server.plugin("forks", reply(Status="Success", Value="done"), "import subprocess; subprocess.Popen(['sleep', '5'])")
+    server.plugin(
+        "forks",
+        reply(Status="Success", Value="done"),
+        "import subprocess; subprocess.Popen(['sleep', '5'])",
+    )
     start = time.monotonic()
     assert call("forks") == "done"
     assert time.monotonic() - start < 3
@@ -101,7 +136,11 @@ def test_asynchronous_call(server, xenapi, call):
     task = call("done", method=xenapi.Async.host.call_plugin)
     assert xenapi.task.get_status(task) == "pending"
     record = finished(xenapi, task)
-    assert (record["status"], record["progress"], record["result"]) == ("success", 1.0, "<value>1 &lt; 2</value>")
+    assert (record["status"], record["progress"], record["result"]) == (
+        "success",
+        1.0,
+        "<value>1 &lt; 2</value>",
+    )
     server.plugin("fails", reply(Status="Failure", ErrorDescription=["MY_CODE", "one"]))
     record = finished(xenapi, call("fails", method=xenapi.Async.host.call_plugin))
     assert (record["status"], record["error_info"]) == ("failure", ["MY_CODE", "one"])

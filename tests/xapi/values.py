@@ -1,7 +1,10 @@
-"""Values by the types of the data model: checking what a client sent, defaults of new records, the form a field has on the wire.
+"""Values by the types of the data model: checking what a client sent, defaults of new records, the
+form a field has on the wire.
 
-In memory and in the state file an int is an int, a datetime the text of dateTime.iso8601, a map a dict, a set a list.
+In memory and in the state file an int is an int, a datetime the text of dateTime.iso8601, a map a
+dict, a set a list.
 """
+
 import re
 import time
 
@@ -19,9 +22,11 @@ def now():
 
 
 def parse(param, type_, value):
-    """Return the value that a client sent for a parameter, as kept in memory. Raises FIELD_TYPE_ERROR [param] as xapi does.
+    """Return the value that a client sent for a parameter, as kept in memory. Raises
+    FIELD_TYPE_ERROR [param] as xapi does.
 
-    An int may come as an int or as decimal text (which is what the Python client should send, XML-RPC's int being 32 bits wide).
+    An int may come as an int or as decimal text (which is what the Python client should send,
+    XML-RPC's int being 32 bits wide).
     A map given with duplicate keys stays a Struct, since xapi keeps an association list.
     """
     try:
@@ -33,7 +38,13 @@ def parse(param, type_, value):
 def _parse(type_, value):
     types = map_types(type_)
     if types:
-        return _require(Struct((_parse(types[0], key), _parse(types[1], item)) for key, item in _require(value, Struct)), Struct)
+        return _require(
+            Struct(
+                (_parse(types[0], key), _parse(types[1], item))
+                for key, item in _require(value, Struct)
+            ),
+            Struct,
+        )
     if type_.endswith(" set"):
         return [_parse(type_[:-4], item) for item in _require(value, list)]
     if type_.endswith(" ref") or type_ == "string":
@@ -41,7 +52,9 @@ def _parse(type_, value):
     if type_ == "bool":
         return _require(value, bool)
     if type_ == "int":
-        if isinstance(value, bool) or (isinstance(value, str) and not re.fullmatch(r"-?\d+", value)):
+        if isinstance(value, bool) or (
+            isinstance(value, str) and not re.fullmatch(r"-?\d+", value)
+        ):
             raise ValueError(value)
         return int(_require(value, int, str))
     if type_ == "float":
@@ -56,7 +69,11 @@ def _parse(type_, value):
 
 
 def _require(value, *kinds):
-    if not isinstance(value, kinds) or (isinstance(value, bool) and bool not in kinds) or (isinstance(value, DateTime) and DateTime not in kinds):
+    if (
+        not isinstance(value, kinds)
+        or (isinstance(value, bool) and bool not in kinds)
+        or (isinstance(value, DateTime) and DateTime not in kinds)
+    ):
         raise TypeError(value)
     return value
 

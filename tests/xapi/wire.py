@@ -1,11 +1,14 @@
-"""XML-RPC as xapi speaks it: ints travel as text, void as empty text, and a struct keeps its members' order and its duplicate keys.
+"""XML-RPC as xapi speaks it: ints travel as text, void as empty text, and a struct keeps its
+members' order and its duplicate keys.
 
 Only bytes in, values out and back again; what the values mean is not known here.
 """
+
 import re
 import xml.etree.ElementTree as ElementTree
 
-FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")  # characters that XML 1.0 cannot carry
+# Characters that XML 1.0 cannot carry.
+FORBIDDEN = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 class ParseError(Exception):
@@ -23,7 +26,9 @@ class Struct(list):
         return next((value for key, value in self if key == name), default)
 
     def first_values(self):
-        """Return a dict; of a duplicate key the first member wins, as in xapi's association lists."""
+        """Return a dict; of a duplicate key the first member wins, as in xapi's association
+        lists.
+        """
         return dict(reversed(self))
 
 
@@ -44,7 +49,10 @@ def _value(element):
     if child.tag == "dateTime.iso8601":
         return DateTime(text)
     if child.tag == "struct":
-        return Struct((member.findtext("name") or "", _value(member.find("value"))) for member in child.findall("member"))
+        return Struct(
+            (member.findtext("name") or "", _value(member.find("value")))
+            for member in child.findall("member")
+        )
     if child.tag == "array":
         return [_value(item) for item in child.findall("data/value")]
     if child.tag == "nil":
@@ -72,7 +80,9 @@ def parse_call(body):
 
 
 def parse_response(text):
-    """Return ("value", v), ("fault", struct) of a methodResponse. Raises ParseError; its argument says what is wrong."""
+    """Return ("value", v), ("fault", struct) of a methodResponse. Raises ParseError; its argument
+    says what is wrong.
+    """
     root = _parsed(text)
     if root.tag != "methodResponse":
         raise ParseError("no methodResponse")
@@ -87,7 +97,9 @@ def parse_response(text):
 
 def escape(text):
     text = FORBIDDEN.sub("?", text)
-    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
+    return (
+        text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\r", "&#13;")
+    )
 
 
 def render(value):
@@ -108,7 +120,10 @@ def _render(value):
         return "<dateTime.iso8601>%s</dateTime.iso8601>" % value
     if isinstance(value, (dict, Struct)):
         members = value.items() if isinstance(value, dict) else value
-        return "<struct>%s</struct>" % "".join("<member><name>%s</name>%s</member>" % (escape(name), render(item)) for name, item in members)
+        return "<struct>%s</struct>" % "".join(
+            "<member><name>%s</name>%s</member>" % (escape(name), render(item))
+            for name, item in members
+        )
     if isinstance(value, (list, tuple)):
         return "<array><data>%s</data></array>" % "".join(render(item) for item in value)
     return escape(value)
@@ -117,7 +132,10 @@ def _render(value):
 def render_call(name, params):
     """Return a methodCall as text."""
     rendered = "".join("<param>%s</param>" % render(param) for param in params)
-    return "<?xml version=\"1.0\"?><methodCall><methodName>%s</methodName><params>%s</params></methodCall>" % (escape(name), rendered)
+    return (
+        '<?xml version="1.0"?><methodCall><methodName>%s</methodName><params>%s</params></methodCall>'  # noqa: E501
+        % (escape(name), rendered)
+    )
 
 
 def render_success(value):
@@ -126,9 +144,14 @@ def render_success(value):
 
 
 def render_failure(description):
-    """Return xapi's reply to a call that failed, as bytes; description: the code and its parameters."""
+    """Return xapi's reply to a call that failed, as bytes; description: the code and its
+    parameters.
+    """
     return _response({"Status": "Failure", "ErrorDescription": list(description)})
 
 
 def _response(value):
-    return ("<?xml version=\"1.0\"?><methodResponse><params><param>%s</param></params></methodResponse>" % render(value)).encode()
+    return (
+        '<?xml version="1.0"?><methodResponse><params><param>%s</param></params></methodResponse>'
+        % render(value)
+    ).encode()

@@ -1,9 +1,12 @@
-"""A small xe: the commands that the README uses and those that go with them, in real xe's syntax and with its output.
+"""A small xe: the commands that the README uses and those that go with them, in real xe's syntax
+and with its output.
 
     python3 -m xapi.xe COMMAND [name=value …] [--minimal] [-s HOST -p PORT -u USER -pw PASSWORD]
 
-Without -s it talks to the unix socket (XAPI_SOCKET in the environment, else /var/lib/xcp/xapi). Unknown commands are refused.
+Without -s it talks to the unix socket (XAPI_SOCKET in the environment, else /var/lib/xcp/xapi).
+Unknown commands are refused.
 """
+
 import http.client
 import os
 import sys
@@ -21,7 +24,9 @@ def parse(arguments):
     """Return (command, [(name, value)…]): --name stands for name=true. Raises CommandError."""
     pairs, words = [], list(arguments)
     if not words:
-        raise CommandError("Usage: xe <cmd> [-s server] [-p port] ([-u username] [-pw password]) <other arguments>")
+        raise CommandError(
+            "Usage: xe <cmd> [-s server] [-p port] ([-u username] [-pw password]) <other arguments>"
+        )
     command = words.pop(0)
     while words:
         word = words.pop(0)
@@ -63,7 +68,11 @@ def run(arguments):
     except Failure as failure:
         return 1, "", describe_failure(failure)
     except (OSError, wire.ParseError) as error:
-        return 1, "", "Error: Connection refused (calling connect %s)\n" % getattr(error, "strerror", error)
+        return (
+            1,
+            "",
+            "Error: Connection refused (calling connect %s)\n" % getattr(error, "strerror", error),
+        )
 
 
 def carry_out(function, client, pairs):

@@ -1,4 +1,7 @@
-"""xe's side of the wire: calls over the unix socket or TCP with nothing but the standard library, and a cache of the objects it has looked up."""
+"""xe's side of the wire: calls over the unix socket or TCP with nothing but the standard library,
+and a cache of the objects it has looked up.
+"""
+
 import http.client
 import socket
 
@@ -40,7 +43,9 @@ class Client:
         self.call("session.logout")
 
     def _send(self, method, params):
-        self.connection.request("POST", "/", wire.render_call(method, params).encode(), {"Content-Type": "text/xml"})
+        self.connection.request(
+            "POST", "/", wire.render_call(method, params).encode(), {"Content-Type": "text/xml"}
+        )
         response = self.connection.getresponse()
         body = response.read()
         if response.status != 200:

@@ -1,10 +1,14 @@
-"""xe's commands: CLASS-list and CLASS-param-… of every class in xe_records.py, and those that do something (cli_operations.ml)."""
+"""xe's commands: CLASS-list and CLASS-param-… of every class in xe_records.py, and those that do
+something (cli_operations.ml).
+"""
+
 from xapi.wire import Struct
 from xapi.xe_printing import CommandError, label, minimal, table
 from xapi.xe_records import CLASSES, Record, parameters_of
 
 NULL = "OpaqueRef:NULL"
-STANDARD = ("minimal", "force", "multiple", "all", "message-priority", "trace", "progress")  # parameters that every command takes
+# Parameters that every command takes.
+STANDARD = ("minimal", "force", "multiple", "all", "message-priority", "trace", "progress")
 
 
 def fail(text):
@@ -24,14 +28,18 @@ def truth(pairs, name):
 
 def map_of(pairs, name):
     """Return the members given as name:key=value; duplicates are kept, as in xe."""
-    return Struct((key[len(name) + 1:], item) for key, item in pairs if key.startswith(name) and len(key) > len(name) + 1)
+    return Struct(
+        (key[len(name) + 1 :], item)
+        for key, item in pairs
+        if key.startswith(name) and len(key) > len(name) + 1
+    )
 
 
 def listed(pairs, texts):
     return minimal(texts) if truth(pairs, "minimal") else "".join(text + "\n" for text in texts)
 
 
-# -- records -----------------------------------------------------------------------------------------------------------------------------------
+# -- records ---------------------------------------------------------------------------------------
 
 
 def parameter_named(cls, name):
@@ -42,7 +50,9 @@ def parameter_named(cls, name):
 
 
 def split_name(cls, name):
-    """Return (parameter, key) of a name on the command line: "type", or "other-config:key" of a map or set. Raises CommandError."""
+    """Return (parameter, key) of a name on the command line: "type", or "other-config:key" of a map
+    or set. Raises CommandError.
+    """
     parameters = {parameter.name: parameter for parameter in parameters_of(cls)}
     if name in parameters:
         return parameters[name], None
@@ -66,7 +76,10 @@ def matches(record, name, wanted):
 
 
 def records(tables, cls):
-    return [Record(cls, ref, fields.first_values(), tables) for ref, fields in tables.all(CLASSES[cls][0]).items()]
+    return [
+        Record(cls, ref, fields.first_values(), tables)
+        for ref, fields in tables.all(CLASSES[cls][0]).items()
+    ]
 
 
 def find_record(client, tables, cls, uuid):
@@ -82,10 +95,21 @@ def list_objects(cls):
             if name not in STANDARD and name != "params":
                 found = [record for record in found if matches(record, name, wanted)]
         chosen = value(pairs, "params", CLASSES[cls][1].replace(" ", ","))
-        shown = [parameter for parameter in parameters_of(cls) if chosen in ("", "all") or parameter.name in chosen.split(",")]
+        shown = [
+            parameter
+            for parameter in parameters_of(cls)
+            if chosen in ("", "all") or parameter.name in chosen.split(",")
+        ]
         if truth(pairs, "minimal"):
             return minimal([record.show(shown[0]) for record in found] if shown else [])
-        return table([[(label(parameter), record.show(parameter)) for parameter in shown] for record in found if shown])
+        return table(
+            [
+                [(label(parameter), record.show(parameter)) for parameter in shown]
+                for record in found
+                if shown
+            ]
+        )
+
     return command, []
 
 
@@ -94,6 +118,7 @@ def param_list(cls):
         record = find_record(client, tables, cls, value(pairs, "uuid"))
         fields = [(label(parameter), record.show(parameter)) for parameter in parameters_of(cls)]
         return minimal([fields[0][1]]) if truth(pairs, "minimal") else table([fields])
+
     return command, ["uuid"]
 
 
@@ -107,6 +132,7 @@ def param_get(cls):
         if key not in dict(record.members(parameter)):
             fail("Key %s not found in map" % key)
         return listed(pairs, [dict(record.members(parameter))[key]])
+
     return command, ["uuid", "param-name"]
 
 
@@ -120,18 +146,26 @@ def param_set(cls):
             if key is None:
                 set_field(client, api_class, record, parameter, text)
             elif parameter.access != "MRW":
-                fail("Map field '%s' is read-only." % parameter.name if parameter.access == "MRO" else "Cannot param-set on set fields")
+                fail(
+                    "Map field '%s' is read-only." % parameter.name
+                    if parameter.access == "MRO"
+                    else "Cannot param-set on set fields"
+                )
             else:
                 client.call("%s.remove_from_%s" % (api_class, parameter.field), record.ref, key)
                 client.call("%s.add_to_%s" % (api_class, parameter.field), record.ref, key, text)
         return ""
+
     return command, ["uuid"]
 
 
 def set_field(client, api_class, record, parameter, text):
     if parameter.access != "RW":
-        fail("Field '%s' is a map or set. use the 'name:key=value' syntax." % parameter.name if parameter.access == "MRW" else
-             "Field '%s' is read-only." % parameter.name)
+        fail(
+            "Field '%s' is a map or set. use the 'name:key=value' syntax." % parameter.name
+            if parameter.access == "MRW"
+            else "Field '%s' is read-only." % parameter.name
+        )
     argument = text
     if parameter.form == "uuid":
         argument = client.call("SR.get_by_uuid", text) if text else NULL
@@ -142,49 +176,84 @@ def set_field(client, api_class, record, parameter, text):
 
 def param_add(cls):
     def command(client, tables, pairs):
-        record, parameter = find_record(client, tables, cls, value(pairs, "uuid")), parameter_named(cls, value(pairs, "param-name"))
+        record, parameter = (
+            find_record(client, tables, cls, value(pairs, "uuid")),
+            parameter_named(cls, value(pairs, "param-name")),
+        )
         if parameter.access not in ("SRW", "MRW"):
-            fail("Parameter is read-only" if parameter.access in ("SRO", "MRO") else "Can only add to parameters of type Set or Map")
+            fail(
+                "Parameter is read-only"
+                if parameter.access in ("SRO", "MRO")
+                else "Can only add to parameters of type Set or Map"
+            )
         if parameter.access == "SRW":
             if value(pairs, "param-key") is None:
-                fail("When adding a key to a set, use the syntax: *-param-add param-name=<name> param-key=<key>")
-            client.call("%s.add_%s" % (CLASSES[cls][0], parameter.field), record.ref, value(pairs, "param-key"))
+                fail(
+                    "When adding a key to a set, use the syntax: *-param-add param-name=<name> "
+                    "param-key=<key>"
+                )
+            client.call(
+                "%s.add_%s" % (CLASSES[cls][0], parameter.field),
+                record.ref,
+                value(pairs, "param-key"),
+            )
             return ""
         for key, text in pairs:
             if key not in ("uuid", "param-name", "param-key") + STANDARD:
-                client.call("%s.add_to_%s" % (CLASSES[cls][0], parameter.field), record.ref, key, text)
+                client.call(
+                    "%s.add_to_%s" % (CLASSES[cls][0], parameter.field), record.ref, key, text
+                )
         return ""
+
     return command, ["uuid", "param-name"]
 
 
 def param_remove(cls):
     def command(client, tables, pairs):
-        record, parameter = find_record(client, tables, cls, value(pairs, "uuid")), parameter_named(cls, value(pairs, "param-name"))
+        record, parameter = (
+            find_record(client, tables, cls, value(pairs, "uuid")),
+            parameter_named(cls, value(pairs, "param-name")),
+        )
         key = value(pairs, "param-key")
         if parameter.access not in ("SRW", "MRW"):
-            fail("Cannot remove parameters from read-only map" if parameter.access in ("SRO", "MRO") else
-                 "Can only remove from parameters of type Set or Map")
+            fail(
+                "Cannot remove parameters from read-only map"
+                if parameter.access in ("SRO", "MRO")
+                else "Can only remove from parameters of type Set or Map"
+            )
         if parameter.access == "SRW" and key not in record.members(parameter):
             fail("Key %s is not in the set" % key)
         if parameter.access == "MRW" and key not in dict(record.members(parameter)):
             fail("Key %s is not in map" % key)
-        client.call("%s.remove_%s%s" % (CLASSES[cls][0], "from_" if parameter.access == "MRW" else "", parameter.field), record.ref, key)
+        client.call(
+            "%s.remove_%s%s"
+            % (CLASSES[cls][0], "from_" if parameter.access == "MRW" else "", parameter.field),
+            record.ref,
+            key,
+        )
         return ""
+
     return command, ["uuid", "param-name", "param-key"]
 
 
 def param_clear(cls):
     def command(client, tables, pairs):
-        record, parameter = find_record(client, tables, cls, value(pairs, "uuid")), parameter_named(cls, value(pairs, "param-name"))
+        record, parameter = (
+            find_record(client, tables, cls, value(pairs, "uuid")),
+            parameter_named(cls, value(pairs, "param-name")),
+        )
         if parameter.access not in ("SRW", "MRW", "RW"):
             fail("Can only clear RW parameters")
-        empty = {"SRW": [], "MRW": Struct(), "RW": NULL if parameter.form == "uuid" else ""}[parameter.access]
+        empty = {"SRW": [], "MRW": Struct(), "RW": NULL if parameter.form == "uuid" else ""}[
+            parameter.access
+        ]
         client.call("%s.set_%s" % (CLASSES[cls][0], parameter.field), record.ref, empty)
         return ""
+
     return command, ["uuid", "param-name"]
 
 
-# -- commands that do something ----------------------------------------------------------------------------------------------------------------
+# -- commands that do something --------------------------------------------------------------------
 
 
 def host_of(client, pairs):
@@ -197,64 +266,138 @@ def host_of(client, pairs):
 
 def host_call_plugin(client, tables, pairs):
     host = client.call("host.get_by_uuid", value(pairs, "host-uuid"))
-    return listed(pairs, [client.call("host.call_plugin", host, value(pairs, "plugin"), value(pairs, "fn"), map_of(pairs, "args"))])
+    return listed(
+        pairs,
+        [
+            client.call(
+                "host.call_plugin",
+                host,
+                value(pairs, "plugin"),
+                value(pairs, "fn"),
+                map_of(pairs, "args"),
+            )
+        ],
+    )
 
 
 def sr_create(client, tables, pairs):
     shared, host = truth(pairs, "shared"), host_of(client, pairs)
-    sr = client.call("SR.create", host, map_of(pairs, "device-config"), value(pairs, "physical-size", "0"), value(pairs, "name-label"), "",
-                     value(pairs, "type"), value(pairs, "content-type", ""), shared, map_of(pairs, "sm-config"))
+    sr = client.call(
+        "SR.create",
+        host,
+        map_of(pairs, "device-config"),
+        value(pairs, "physical-size", "0"),
+        value(pairs, "name-label"),
+        "",
+        value(pairs, "type"),
+        value(pairs, "content-type", ""),
+        shared,
+        map_of(pairs, "sm-config"),
+    )
     return client.call("SR.get_uuid", sr) + "\n"
 
 
 def sr_introduce(client, tables, pairs):
-    client.call("SR.introduce", value(pairs, "uuid"), value(pairs, "name-label"), "", value(pairs, "type"), value(pairs, "content-type", ""),
-                truth(pairs, "shared"), map_of(pairs, "sm-config"))
+    client.call(
+        "SR.introduce",
+        value(pairs, "uuid"),
+        value(pairs, "name-label"),
+        "",
+        value(pairs, "type"),
+        value(pairs, "content-type", ""),
+        truth(pairs, "shared"),
+        map_of(pairs, "sm-config"),
+    )
     return listed(pairs, [value(pairs, "uuid")])
 
 
 def sr_probe(client, tables, pairs):
-    found = client.call("SR.probe", host_of(client, pairs), map_of(pairs, "device-config"), value(pairs, "type"), map_of(pairs, "sm-config"))
+    found = client.call(
+        "SR.probe",
+        host_of(client, pairs),
+        map_of(pairs, "device-config"),
+        value(pairs, "type"),
+        map_of(pairs, "sm-config"),
+    )
     return listed(pairs, [found])
 
 
 def pbd_create(client, tables, pairs):
-    record = {"host": client.call("host.get_by_uuid", value(pairs, "host-uuid")), "SR": client.call("SR.get_by_uuid", value(pairs, "sr-uuid")),
-              "device_config": map_of(pairs, "device-config"), "other_config": map_of(pairs, "other-config")}
+    record = {
+        "host": client.call("host.get_by_uuid", value(pairs, "host-uuid")),
+        "SR": client.call("SR.get_by_uuid", value(pairs, "sr-uuid")),
+        "device_config": map_of(pairs, "device-config"),
+        "other_config": map_of(pairs, "other-config"),
+    }
     return listed(pairs, [client.call("PBD.get_uuid", client.call("PBD.create", record))])
 
 
 def secret_create(client, tables, pairs):
-    secret = client.call("secret.create", {"value": value(pairs, "value"), "other_config": Struct()})
+    secret = client.call(
+        "secret.create", {"value": value(pairs, "value"), "other_config": Struct()}
+    )
     return listed(pairs, [client.call("secret.get_uuid", secret)])
 
 
 def message_create(client, tables, pairs):
-    for name, cls in (("vm-uuid", "VM"), ("pool-uuid", "Pool"), ("sr-uuid", "SR"), ("host-uuid", "Host")):
+    for name, cls in (
+        ("vm-uuid", "VM"),
+        ("pool-uuid", "Pool"),
+        ("sr-uuid", "SR"),
+        ("host-uuid", "Host"),
+    ):
         if value(pairs, name) is not None:
-            client.call("message.create", value(pairs, "name"), value(pairs, "priority"), cls, value(pairs, name), value(pairs, "body"))
+            client.call(
+                "message.create",
+                value(pairs, "name"),
+                value(pairs, "priority"),
+                cls,
+                value(pairs, name),
+                value(pairs, "body"),
+            )
             return ""
     return fail("Need one of: vm-uuid, host-uuid, sr-uuid or pool-uuid")
 
 
 def on_uuid(cls, message):
     """Return the command that calls a message on the object that uuid names."""
+
     def command(client, tables, pairs):
-        client.call("%s.%s" % (cls, message), client.call("%s.get_by_uuid" % cls, value(pairs, "uuid")))
+        client.call(
+            "%s.%s" % (cls, message), client.call("%s.get_by_uuid" % cls, value(pairs, "uuid"))
+        )
         return ""
+
     return command, ["uuid"]
 
 
 ACTIONS = {
-    "host-call-plugin": (host_call_plugin, ["host-uuid", "plugin", "fn"]), "sr-create": (sr_create, ["name-label", "type"]),
-    "sr-introduce": (sr_introduce, ["name-label", "type", "uuid"]), "sr-probe": (sr_probe, ["type"]), "sr-forget": on_uuid("SR", "forget"),
-    "sr-destroy": on_uuid("SR", "destroy"), "sr-scan": on_uuid("SR", "scan"), "pbd-create": (pbd_create, ["host-uuid", "sr-uuid"]),
-    "pbd-plug": on_uuid("PBD", "plug"), "pbd-unplug": on_uuid("PBD", "unplug"), "pbd-destroy": on_uuid("PBD", "destroy"),
-    "secret-create": (secret_create, ["value"]), "secret-destroy": on_uuid("secret", "destroy"), "message-destroy": on_uuid("message", "destroy"),
-    "message-create": (message_create, ["name", "priority", "body"]), "task-cancel": on_uuid("task", "cancel"),
+    "host-call-plugin": (host_call_plugin, ["host-uuid", "plugin", "fn"]),
+    "sr-create": (sr_create, ["name-label", "type"]),
+    "sr-introduce": (sr_introduce, ["name-label", "type", "uuid"]),
+    "sr-probe": (sr_probe, ["type"]),
+    "sr-forget": on_uuid("SR", "forget"),
+    "sr-destroy": on_uuid("SR", "destroy"),
+    "sr-scan": on_uuid("SR", "scan"),
+    "pbd-create": (pbd_create, ["host-uuid", "sr-uuid"]),
+    "pbd-plug": on_uuid("PBD", "plug"),
+    "pbd-unplug": on_uuid("PBD", "unplug"),
+    "pbd-destroy": on_uuid("PBD", "destroy"),
+    "secret-create": (secret_create, ["value"]),
+    "secret-destroy": on_uuid("secret", "destroy"),
+    "message-destroy": on_uuid("message", "destroy"),
+    "message-create": (message_create, ["name", "priority", "body"]),
+    "task-cancel": on_uuid("task", "cancel"),
 }
-GENERIC = {"list": list_objects, "param-list": param_list, "param-get": param_get, "param-set": param_set, "param-add": param_add,
-           "param-remove": param_remove, "param-clear": param_clear}
+GENERIC = {
+    "list": list_objects,
+    "param-list": param_list,
+    "param-get": param_get,
+    "param-set": param_set,
+    "param-add": param_add,
+    "param-remove": param_remove,
+    "param-clear": param_clear,
+}
 
 
 def find(command, pairs):

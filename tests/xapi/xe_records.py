@@ -1,8 +1,11 @@
-"""What xe shows of each class (records.ml): a row for each parameter, in xe's order: name, access, field of the API, form.
+"""What xe shows of each class (records.ml): a row for each parameter, in xe's order: name, access,
+field of the API, form.
 
-Access as xe prints it: RO, RW, SRO, SRW (sets), MRO, MRW (maps); "!" marks a deprecated parameter. Form: text, uuid, uuids, name (of a reference),
-map, set, tags, values (of a map). The field "metrics.live" is the field live of the object that metrics refers to.
+Access as xe prints it: RO, RW, SRO, SRW (sets), MRO, MRW (maps); "!" marks a deprecated parameter.
+Form: text, uuid, uuids, name (of a reference), map, set, tags, values (of a map). The field
+"metrics.live" is the field live of the object that metrics refers to.
 """
+
 from collections import namedtuple
 
 Parameter = namedtuple("Parameter", "name access field form deprecated")
@@ -22,9 +25,26 @@ CLASSES = {
 }
 
 # the class that a field refers to, where its uuid is looked up; None: a class that is not simulated
-REFERENCES = {"master": "host", "default_SR": "SR", "crash_dump_SR": "SR", "suspend_image_SR": "SR", "suspend_image_sr": "SR", "crash_dump_sr": "SR",
-              "PBDs": "PBD", "VDIs": "VDI", "host": "host", "SR": "SR", "metrics": "host_metrics", "control_domain": "VM", "resident_VMs": "VM",
-              "resident_on": "host", "subtask_of": "task", "subtasks": "task", "introduced_by": None, "VBDs": None}
+REFERENCES = {
+    "master": "host",
+    "default_SR": "SR",
+    "crash_dump_SR": "SR",
+    "suspend_image_SR": "SR",
+    "suspend_image_sr": "SR",
+    "crash_dump_sr": "SR",
+    "PBDs": "PBD",
+    "VDIs": "VDI",
+    "host": "host",
+    "SR": "SR",
+    "metrics": "host_metrics",
+    "control_domain": "VM",
+    "resident_VMs": "VM",
+    "resident_on": "host",
+    "subtask_of": "task",
+    "subtasks": "task",
+    "introduced_by": None,
+    "VBDs": None,
+}
 
 NAMED = """
     uuid                 RO   uuid                 text
@@ -33,7 +53,8 @@ NAMED = """
 """
 
 PARAMETERS = {
-    "host": NAMED + """
+    "host": NAMED
+    + """
         allowed-operations     SRO  allowed_operations   set
         current-operations     SRO  current_operations   values
         enabled                RO   enabled              text
@@ -59,7 +80,8 @@ PARAMETERS = {
         control-domain-uuid    RO   control_domain       uuid
         resident-vms           SRO  resident_VMs         uuids
     """,
-    "pool": NAMED + """
+    "pool": NAMED
+    + """
         master                       RO   master                       uuid
         default-SR                   RW   default_SR                   uuid
         crash-dump-SR                RW   crash_dump_SR                uuid
@@ -75,7 +97,8 @@ PARAMETERS = {
         tags                         SRW  tags                         tags
         health-check-config          MRW  health_check_config          map
     """,
-    "sr": NAMED + """
+    "sr": NAMED
+    + """
         host                  RO   PBDs                  host-of-sr
         allowed-operations    SRO  allowed_operations    set
         current-operations    SRO  current_operations    values
@@ -107,7 +130,8 @@ PARAMETERS = {
         currently-attached  RO   currently_attached  text
         other-config        MRW  other_config        map
     """,
-    "vdi": NAMED + """
+    "vdi": NAMED
+    + """
         is-a-snapshot         RO   is_a_snapshot         text
         sr-uuid               RO   SR                    uuid
         sr-name-label         RO   SR                    name
@@ -173,7 +197,10 @@ PARAMETERS = {
 def parameters_of(cls):
     """Return the parameters of xe's class in order."""
     rows = [row.split() for row in PARAMETERS[cls].strip().splitlines() if row.strip()]
-    return [Parameter(name, access.rstrip("!"), field, form, access.endswith("!")) for name, access, field, form in rows]
+    return [
+        Parameter(name, access.rstrip("!"), field, form, access.endswith("!"))
+        for name, access, field, form in rows
+    ]
 
 
 def text_of(value):

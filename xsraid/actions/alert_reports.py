@@ -1,4 +1,6 @@
-"""What became of alerts: the verbs `test_alert` and `alert_history`. Both tell what `alerts.deliver` has noted in the spool."""
+"""What became of alerts: the verbs `test_alert` and `alert_history`. Both tell what
+`alerts.deliver` has noted in the spool.
+"""
 
 from __future__ import absolute_import
 
@@ -18,10 +20,11 @@ NONE = {"state": "off"}  # of a channel that an alert does not wait on
 
 
 def test_alert(host, session, array, timeout_s):
-    """Let mdadm make its test event for each array (or one), which goes the way of a real one; return {"deliveries": [...]}, one for each array and
-    channel.
+    """Let mdadm make its test event for each array (or one), which goes the way of a real one;
+    return {"deliveries": [...]}, one for each array and channel.
 
-    timeout_s: for the whole call. Raises MailRejected when no mail was accepted, NotConfigured, UnknownArray, Timeout.
+    timeout_s: for the whole call. Raises MailRejected when no mail was accepted, NotConfigured,
+    UnknownArray, Timeout.
     """
     started, began = time.time(), clock.monotonic_s()
     deadline = began + timeout_s
@@ -29,13 +32,21 @@ def test_alert(host, session, array, timeout_s):
     current = alert_settings.read_settings(host, session)
     if current["mail_to"] is None or current["smtp_host"] is None:
         raise NotConfigured("Mail alerts are not configured", "Call configure_alerts first.")
-    devices = [record["device"] for record in md_state.list_arrays(host, session, array)["arrays"] if record["health"] != "missing"]
+    devices = [
+        record["device"]
+        for record in md_state.list_arrays(host, session, array)["arrays"]
+        if record["health"] != "missing"
+    ]
     if not devices:
-        raise UnknownArray(array or "all", "there is no running array that mdadm could make a test event for")
+        raise UnknownArray(
+            array or "all", "there is no running array that mdadm could make a test event for"
+        )
     spool.make_folders(host)
     mdadm.make_test_events(host, devices, deliver.HOOK, min(limits.mdadm_timeout_s, timeout_s))
     found = _wait(host, devices, lambda: _set_back_to(started, began) - 1, deadline)
-    deliveries = [delivered for device in devices for delivered in _deliveries(found.get(device), device)]
+    deliveries = [
+        delivered for device in devices for delivered in _deliveries(found.get(device), device)
+    ]
     mails = [delivered for delivered in deliveries if delivered["channel"] == "mail"]
     if not any(delivered["accepted"] for delivered in mails):
         raise MailRejected(mails[0]["response"], mails[0]["advice"])
@@ -43,7 +54,8 @@ def test_alert(host, session, array, timeout_s):
 
 
 def _set_back_to(started, began):
-    """Return the time of the start, and an earlier one if the system's clock was set back since: events have the time that it showed.
+    """Return the time of the start, and an earlier one if the system's clock was set back since:
+    events have the time that it showed.
 
     started, began: by that clock and by `clock.monotonic_s`.
     """
@@ -52,11 +64,22 @@ def _set_back_to(started, began):
 
 
 def _wait(host, devices, since, deadline):
-    """Return {device: alert} of the tests made since then, as they are when all have been tried or the time is up. since: returns the time."""
+    """Return {device: alert} of the tests made since then, as they are when all have been tried or
+    the time is up. since: returns the time.
+    """
     while True:
-        tests = [alert for alert in spool.history(host, 2 * len(devices) + 20) if alert["name"] == "XSRAID_TEST" and alert["time"] >= since()]
+        tests = [
+            alert
+            for alert in spool.history(host, 2 * len(devices) + 20)
+            if alert["name"] == "XSRAID_TEST" and alert["time"] >= since()
+        ]
         found = {alert["device"]: alert for alert in tests}
-        tried = [device for device in devices if device in found and all(c["state"] != "waiting" for c in found[device]["channels"].values())]
+        tried = [
+            device
+            for device in devices
+            if device in found
+            and all(c["state"] != "waiting" for c in found[device]["channels"].values())
+        ]
         if len(tried) == len(devices) or clock.monotonic_s() > deadline:
             return found
         time.sleep(LOOK_S)
@@ -64,35 +87,110 @@ def _wait(host, devices, since, deadline):
 
 def _deliveries(alert, device):
     if alert is None:
-        answer = mail.Answer(False, "no test event of mdadm came through in time", "Give a larger timeout_s, or see `journalctl -t xsraid`.")
-        return [_tested(device, "mail", {"state": "waiting", "response": answer.response, "seconds": 0, "advice": answer.advice})]
-    return [_tested(device, name, alert["channels"][name]) for name in channels.NAMES if alert["channels"].get(name, NONE)["state"] != "off"]
+        answer = mail.Answer(
+            False,
+            "no test event of mdadm came through in time",
+            "Give a larger timeout_s, or see `journalctl -t xsraid`.",
+        )
+        return [
+            _tested(
+                device,
+                "mail",
+                {
+                    "state": "waiting",
+                    "response": answer.response,
+                    "seconds": 0,
+                    "advice": answer.advice,
+                },
+            )
+        ]
+    return [
+        _tested(device, name, alert["channels"][name])
+        for name in channels.NAMES
+        if alert["channels"].get(name, NONE)["state"] != "off"
+    ]
 
 
 def _tested(device, name, channel):
     response = channel["response"] or "not tried in time: an earlier delivery is still at work"
-    return collections.OrderedDict([
-        ("array", device), ("event", TEST_EVENT), ("channel", name), ("accepted", channel["state"] == "accepted"), ("response", response),
-        ("seconds", channel["seconds"]), ("advice", channel["advice"])] + _recipients(channel))
+    return collections.OrderedDict(
+        [
+            ("array", device),
+            ("event", TEST_EVENT),
+            ("channel", name),
+            ("accepted", channel["state"] == "accepted"),
+            ("response", response),
+            ("seconds", channel["seconds"]),
+            ("advice", channel["advice"]),
+        ]
+        + _recipients(channel)
+    )
 
 
 def _recipients(channel):
     """Return what became of an alert at each recipient, where there are several."""
     known = channel.get("recipients", {})
-    return [("recipients", [collections.OrderedDict([("address", address), ("state", one["state"]), ("response", one["response"])])
-                            for address, one in sorted(known.items())])] if len(known) > 1 else []
+    return (
+        [
+            (
+                "recipients",
+                [
+                    collections.OrderedDict(
+                        [
+                            ("address", address),
+                            ("state", one["state"]),
+                            ("response", one["response"]),
+                        ]
+                    )
+                    for address, one in sorted(known.items())
+                ],
+            )
+        ]
+        if len(known) > 1
+        else []
+    )
 
 
 def alert_history(host, session, count):
-    """Return {"alerts": [...]}, the newest first: what happened, and how each alert was delivered."""
-    return {"alerts": [collections.OrderedDict([
-        ("time", md_state.iso_time(alert["time"])), ("name", alert["name"]), ("array", alert["device"]), ("uuid", alert["uuid"]),
-        ("disk", alert["component"]), ("events", alert["events"]), ("subject", alert["subject"]),
-        ("deliveries", [_delivered(name, alert["channels"][name]) for name in channels.NAMES if name in alert["channels"]]),
-    ]) for alert in spool.history(host, count)]}
+    """Return {"alerts": [...]}, the newest first: what happened, and how each alert was
+    delivered.
+    """
+    return {
+        "alerts": [
+            collections.OrderedDict(
+                [
+                    ("time", md_state.iso_time(alert["time"])),
+                    ("name", alert["name"]),
+                    ("array", alert["device"]),
+                    ("uuid", alert["uuid"]),
+                    ("disk", alert["component"]),
+                    ("events", alert["events"]),
+                    ("subject", alert["subject"]),
+                    (
+                        "deliveries",
+                        [
+                            _delivered(name, alert["channels"][name])
+                            for name in channels.NAMES
+                            if name in alert["channels"]
+                        ],
+                    ),
+                ]
+            )
+            for alert in spool.history(host, count)
+        ]
+    }
 
 
 def _delivered(name, channel):
-    return collections.OrderedDict([
-        ("channel", name), ("state", channel["state"]), ("tries", channel["tries"]), ("response", channel["response"]),
-        ("seconds", channel["seconds"]), ("time", md_state.iso_time(channel["time"])), ("advice", channel["advice"])] + _recipients(channel))
+    return collections.OrderedDict(
+        [
+            ("channel", name),
+            ("state", channel["state"]),
+            ("tries", channel["tries"]),
+            ("response", channel["response"]),
+            ("seconds", channel["seconds"]),
+            ("time", md_state.iso_time(channel["time"])),
+            ("advice", channel["advice"]),
+        ]
+        + _recipients(channel)
+    )

@@ -1,6 +1,8 @@
-"""Assembling arrays at boot: each under its node, with the members that are there, late ones waited for, and nothing forced.
+"""Assembling arrays at boot: each under its node, with the members that are there, late ones waited
+for, and nothing forced.
 
-Each array is seen to by a process of its own, so that one that hangs keeps no other back. What is done once xapi is up is for `units`.
+Each array is seen to by a process of its own, so that one that hangs keeps no other back. What is
+done once xapi is up is for `units`.
 """
 
 from __future__ import absolute_import
@@ -25,10 +27,12 @@ GRACE_S = 5  # for what is done besides commands
 
 
 def assemble(host):
-    """Assemble every array of /etc/mdadm.conf that is not running, under its node, and note what was done. Raises Busy.
+    """Assemble every array of /etc/mdadm.conf that is not running, under its node, and note what
+    was done. Raises Busy.
 
-    Members that are late are waited for, up to `[boot] wait_s` of /etc/xsraid.conf; then an array starts without them, if it can. Between two looks
-    the lock is let go. Looks are counted, not seconds of the clock: that may be set while dom0 boots.
+    Members that are late are waited for, up to `[boot] wait_s` of /etc/xsraid.conf; then an array
+    starts without them, if it can. Between two looks the lock is let go. Looks are counted, not
+    seconds of the clock: that may be set while dom0 boots.
     """
     limits = config.load_or_default(host)
     _settle(host)
@@ -45,7 +49,9 @@ def assemble(host):
 
 
 def tried(what, act, *arguments):
-    """Return the sentences of an act, or the one that says why it failed: what is left is done all the same."""
+    """Return the sentences of an act, or the one that says why it failed: what is left is done all
+    the same.
+    """
     try:
         return act(*arguments) or []
     except XsraidError as error:
@@ -55,10 +61,16 @@ def tried(what, act, *arguments):
 
 
 def tried_together(host, what, act, items, limit_s, at_once=workers.AT_ONCE):
-    """Have act(item) done for each item at once; return (sentences, items that failed). act returns sentences; what(item) names it."""
+    """Have act(item) done for each item at once; return (sentences, items that failed). act returns
+    sentences; what(item) names it.
+    """
     said, failed = [], []
     for item, outcome in zip(items, workers.each(host, act, items, limit_s, at_once)):
-        said += ["%s failed: %s" % (what(item), outcome.error)] if outcome.error else outcome.value or []
+        said += (
+            ["%s failed: %s" % (what(item), outcome.error)]
+            if outcome.error
+            else outcome.value or []
+        )
         failed += [item] if outcome.error else []
     return said, failed
 
@@ -66,8 +78,10 @@ def tried_together(host, what, act, items, limit_s, at_once=workers.AT_ONCE):
 class Boot(object):
     """One assembly of all arrays, over several looks.
 
-    blocks: {device: Superblock as it was before its array ran, None where it has none}; unread: {device: why its superblock cannot be read};
-    given_up: the lines, (uuid, node), whose arrays are not tried again; did: sentences; conflicts: {uuid: the sentences of `conflict`}.
+    blocks: {device: Superblock as it was before its array ran, None where it has none}; unread:
+    {device: why its superblock cannot be read};
+    given_up: the lines, (uuid, node), whose arrays are not tried again; did: sentences; conflicts:
+    {uuid: the sentences of `conflict`}.
     """
 
     def __init__(self, host):
@@ -75,27 +89,43 @@ class Boot(object):
         self.blocks, self.unread, self.given_up, self.did, self.conflicts = {}, {}, [], [], {}
 
     def assemble(self, is_last):
-        """Assemble what is complete, return whether that is all or, with is_last, all that can be done.
+        """Assemble what is complete, return whether that is all or, with is_last, all that can be
+        done.
 
-        An array that udev has begun to assemble starts by itself when its last member comes; one of which udev knows nothing is tried again and
-        again. One of which parts have been written to without each other is not started: which is the data, a person has to say.
+        An array that udev has begun to assemble starts by itself when its last member comes; one of
+        which udev knows nothing is tried again and again. One of which parts have been written to
+        without each other is not started: which is the data, a person has to say.
         """
         host = self.host
         self.did += tried("taking back", rollback.take_back_creations, host)
         lines = self._waiting()
         self._examine(lines)
-        alone = [(uuid, node) for uuid, node in lines if uuid and _inactive(host, uuid) is None and not self._is_split(uuid)]
-        self._together("assembling", lambda line: _assemble_whole(host, line[1], line[0], self._readable(line[0])), alone)
+        alone = [
+            (uuid, node)
+            for uuid, node in lines
+            if uuid and _inactive(host, uuid) is None and not self._is_split(uuid)
+        ]
+        self._together(
+            "assembling",
+            lambda line: _assemble_whole(host, line[1], line[0], self._readable(line[0])),
+            alone,
+        )
         lines = self._waiting()
         if lines and not is_last:
             return False
         startable = [(uuid, node) for uuid, node in lines if not uuid or not self._is_split(uuid)]
-        self._together("starting", lambda line: _start_without(host, line[1], line[0], self._readable(line[0])), startable)
+        self._together(
+            "starting",
+            lambda line: _start_without(host, line[1], line[0], self._readable(line[0])),
+            startable,
+        )
         self._finish()
         return True
 
     def _finish(self):
-        """Start the fresher parts, bring arrays to their nodes, take in what is late, have repairs begin, and note what is for `units`."""
+        """Start the fresher parts, bring arrays to their nodes, take in what is late, have repairs
+        begin, and note what is for `units`.
+        """
         host = self.host
         self._look_for_fresher()
         done, left = _put_right(host)
@@ -103,71 +133,120 @@ class Boot(object):
         _settle(host)
         there = [record for record in _there(host) if record["uuid"] not in self.conflicts]
         before = self._before(there)
-        said, _ = tried_together(host, lambda record: "repairing " + record["device"],
-                                 lambda record: _repair(host, record, before.get(record["uuid"], [])), there, 3 * host.command_limit_s + GRACE_S)
+        said, _ = tried_together(
+            host,
+            lambda record: "repairing " + record["device"],
+            lambda record: _repair(host, record, before.get(record["uuid"], [])),
+            there,
+            3 * host.command_limit_s + GRACE_S,
+        )
         self.did += said
         kept = {uuid: list(map(superblocks.packed, blocks)) for uuid, blocks in before.items()}
         store.write(host, "boot", {"before": kept, "left": left, "conflicts": self.conflicts})
-        for sentence in self.did + ["%s: %s" % (device, why) for device, why in sorted(self.unread.items())]:
+        for sentence in self.did + [
+            "%s: %s" % (device, why) for device, why in sorted(self.unread.items())
+        ]:
             host.log("at boot: " + sentence, syslog.LOG_WARNING)
 
     def _waiting(self):
         return [line for line in _not_running(self.host) if line not in self.given_up]
 
     def _together(self, what, act, lines):
-        said, failed = tried_together(self.host, lambda line: "%s %s" % (what, _name(*line)), act, lines, 3 * self.host.command_limit_s + GRACE_S)
+        said, failed = tried_together(
+            self.host,
+            lambda line: "%s %s" % (what, _name(*line)),
+            act,
+            lines,
+            3 * self.host.command_limit_s + GRACE_S,
+        )
         self.did += said
         self.given_up += failed
 
     def _examine(self, lines):
-        """Read the superblocks of the members of arrays that do not run yet: running, they would no longer tell how fresh they were."""
+        """Read the superblocks of the members of arrays that do not run yet: running, they would no
+        longer tell how fresh they were.
+        """
         uuids, known = [bare_uuid(uuid) for uuid, _ in lines if uuid], candidates(self.host)
         for device in [device for device in self.blocks if device not in known]:
             del self.blocks[device]  # it has gone, and another may come under its name
         self._read(device for device, uuid in known.items() if uuid in uuids)
 
     def _read(self, devices):
-        new = sorted(device for device in devices if device not in self.blocks and device not in self.unread)
+        new = sorted(
+            device for device in devices if device not in self.blocks and device not in self.unread
+        )
         found, unread = examine_all(self.host, new)
         self.blocks.update(found)
         self.unread.update(unread)
 
     def _blocks_of(self, uuid):
-        return [block for _, block in sorted(self.blocks.items()) if block and same_uuid(block.uuid, uuid)]
+        return [
+            block
+            for _, block in sorted(self.blocks.items())
+            if block and same_uuid(block.uuid, uuid)
+        ]
 
     def _readable(self, uuid):
-        """Return the devices that an array is to be assembled from, None for whatever mdadm finds: udev may know nothing of its members."""
+        """Return the devices that an array is to be assembled from, None for whatever mdadm finds:
+        udev may know nothing of its members.
+        """
         devices = [block.device for block in self._blocks_of(uuid)] if uuid else []
         if not devices and self.unread:  # mdadm would hang on them, too
-            devices = [device for device, _ in sysfs.disks_and_partitions(self.host) if device not in self.unread]
+            devices = [
+                device
+                for device, _ in sysfs.disks_and_partitions(self.host)
+                if device not in self.unread
+            ]
         return devices or None
 
     def _is_split(self, uuid):
-        """Return whether parts of an array that does not run have been written to without each other; remember the conflict."""
+        """Return whether parts of an array that does not run have been written to without each
+        other; remember the conflict.
+        """
         blocks = self._blocks_of(uuid)
         if not superblocks.is_split(blocks):
             return False
         if md_uuid(uuid) not in self.conflicts:
             best = superblocks.freshest(blocks)
-            self.conflicts[md_uuid(uuid)] = conflict(self.host, uuid, [block for block in blocks if block not in best], best)
-            self.did.append("%s was not started: parts of it have been written to without each other" % md_uuid(uuid))
+            self.conflicts[md_uuid(uuid)] = conflict(
+                self.host, uuid, [block for block in blocks if block not in best], best
+            )
+            self.did.append(
+                "%s was not started: parts of it have been written to without each other"
+                % md_uuid(uuid)
+            )
         return True
 
     def _before(self, records):
-        """Return {uuid: [Superblock]} of the active members of arrays that lack a member, as they were before these ran.
+        """Return {uuid: [Superblock]} of the active members of arrays that lack a member, as they
+        were before these ran.
 
-        Of those that ran already when they were first seen, as they are now: md writes nothing there before the first write to the array.
+        Of those that ran already when they were first seen, as they are now: md writes nothing
+        there before the first write to the array.
         """
-        active = {record["uuid"]: [member["device"] for member in record["members"] if member["state"] == "active"]
-                  for record in records if lacks(record)}
+        active = {
+            record["uuid"]: [
+                member["device"] for member in record["members"] if member["state"] == "active"
+            ]
+            for record in records
+            if lacks(record)
+        }
         self._read(device for devices in active.values() for device in devices)
-        return {uuid: [block for block in map(self.blocks.get, devices) if block and same_uuid(block.uuid, uuid)]
-                for uuid, devices in active.items()}
+        return {
+            uuid: [
+                block
+                for block in map(self.blocks.get, devices)
+                if block and same_uuid(block.uuid, uuid)
+            ]
+            for uuid, devices in active.items()
+        }
 
     def _look_for_fresher(self):
-        """Where an older part of an array runs while a fresher one is there, stop it, unless somebody uses it, and start the fresher one.
+        """Where an older part of an array runs while a fresher one is there, stop it, unless
+        somebody uses it, and start the fresher one.
 
-        Parts that have both been written to without the other are left stopped: xapi plugs nothing that is not there.
+        Parts that have both been written to without the other are left stopped: xapi plugs nothing
+        that is not there.
         """
         records = lacking(self.host)
         before = self._before(records)
@@ -176,28 +255,54 @@ class Boot(object):
             self.did += free.unread
             apart, is_split = free.apart(before[record["uuid"]])
             items += [(record, apart, is_split)] if apart else []
-        said, _ = tried_together(self.host, lambda item: "starting the fresher part of " + item[0]["device"],
-                                 lambda item: _start_fresher(self.host, item[0], [block.device for block in item[1]], item[2]),
-                                 items, 4 * self.host.command_limit_s + GRACE_S)
+        said, _ = tried_together(
+            self.host,
+            lambda item: "starting the fresher part of " + item[0]["device"],
+            lambda item: _start_fresher(
+                self.host, item[0], [block.device for block in item[1]], item[2]
+            ),
+            items,
+            4 * self.host.command_limit_s + GRACE_S,
+        )
         self.did += said
         for record, apart, is_split in items:
             if is_split or not self._runs_from(record, [block.device for block in apart]):
-                self.conflicts[record["uuid"]] = conflict(self.host, record["uuid"], before[record["uuid"]], apart)
+                self.conflicts[record["uuid"]] = conflict(
+                    self.host, record["uuid"], before[record["uuid"]], apart
+                )
 
     def _runs_from(self, record, devices):
         now = next((one for one in _there(self.host) if one["uuid"] == record["uuid"]), None)
-        return now is not None and any(member["device"] in devices and member["state"] == "active" for member in now["members"])
+        return now is not None and any(
+            member["device"] in devices and member["state"] == "active" for member in now["members"]
+        )
 
 
 def conflict(host, uuid, ours, others):
-    """Return the sentences on two parts of an array that ran without each other: what they are, and how a person chooses one of them."""
-    node = {md_uuid(known): node for node, known in md_state.read_configuration(host).arrays() if known}.get(md_uuid(uuid))
+    """Return the sentences on two parts of an array that ran without each other: what they are, and
+    how a person chooses one of them.
+    """
+    node = {
+        md_uuid(known): node for node, known in md_state.read_configuration(host).arrays() if known
+    }.get(md_uuid(uuid))
     parts = [sorted(part) for part in (others, ours) if part]
-    told = ["%s (%d events)" % (_lasting_names(host, part), max(block.events for block in part)) for part in parts]
-    commands = ["`mdadm --assemble --run %s %s`" % (node or md_state.BY_ID + md_uuid(uuid), _lasting_names(host, part)) for part in parts]
-    return ("Parts of it were written to without each other, and none was added to the other: %s. To go on with one of them and give up what only "
-            "the other has: unplug its storage repository (`xe pbd-unplug`), `mdadm --stop` it if it runs, then %s, plug the storage repository, and "
-            "put the other disks in with add_disk and wipe=true." % (", and ".join(told), " or ".join(commands)))
+    told = [
+        "%s (%d events)" % (_lasting_names(host, part), max(block.events for block in part))
+        for part in parts
+    ]
+    commands = [
+        "`mdadm --assemble --run %s %s`"
+        % (node or md_state.BY_ID + md_uuid(uuid), _lasting_names(host, part))
+        for part in parts
+    ]
+    return (
+        "Parts of it were written to without each other, and none was added to the other: %s. To "
+        "go on with one of them and give up what only "
+        "the other has: unplug its storage repository (`xe pbd-unplug`), `mdadm --stop` it if it "
+        "runs, then %s, plug the storage repository, and "
+        "put the other disks in with add_disk and wipe=true."
+        % (", and ".join(told), " or ".join(commands))
+    )
 
 
 def _lasting_names(host, blocks):
@@ -205,13 +310,17 @@ def _lasting_names(host, blocks):
 
 
 def lasting_name(host, device):
-    """Return the by-id link of a device, which leads to it after a reboot, too; its node where it has none."""
+    """Return the by-id link of a device, which leads to it after a reboot, too; its node where it
+    has none.
+    """
     links = sysfs.udev_properties(host, host.device_number(device))["links"]
     return next((link for link in links if link.startswith("/dev/disk/by-id/")), device)
 
 
 def candidates(host):
-    """Return {device: 32 digits of the array's uuid} of the members of arrays, as udev knows them."""
+    """Return {device: 32 digits of the array's uuid} of the members of arrays, as udev knows
+    them.
+    """
     found = {}
     for device, number in sysfs.disks_and_partitions(host):
         properties = sysfs.udev_properties(host, number)
@@ -223,9 +332,19 @@ def candidates(host):
 def examine_all(host, devices):
     """Return ({device: Superblock or None}, {device: why it cannot be read})."""
     limit_s = mdadm.examine_limit_s(host) + GRACE_S
-    outcomes = workers.each(host, lambda device: superblocks.packed(mdadm.examine(host, device)), devices, limit_s)
-    found = {device: superblocks.unpacked(outcome.value) for device, outcome in zip(devices, outcomes) if outcome.error is None}
-    unread = {device: outcome.error for device, outcome in zip(devices, outcomes) if outcome.error is not None}
+    outcomes = workers.each(
+        host, lambda device: superblocks.packed(mdadm.examine(host, device)), devices, limit_s
+    )
+    found = {
+        device: superblocks.unpacked(outcome.value)
+        for device, outcome in zip(devices, outcomes)
+        if outcome.error is None
+    }
+    unread = {
+        device: outcome.error
+        for device, outcome in zip(devices, outcomes)
+        if outcome.error is not None
+    }
     return found, unread
 
 
@@ -236,17 +355,29 @@ class Free(object):
     """
 
     def __init__(self, record, blocks, unread):
-        self.blocks = [block for _, block in sorted(blocks.items()) if block and same_uuid(block.uuid, record["uuid"])]
-        self.unread = ["%s was not added to %s: whether it is fresher is not known (%s)" % (device, record["device"], why)
-                       for device, why in sorted(unread.items())]
+        self.blocks = [
+            block
+            for _, block in sorted(blocks.items())
+            if block and same_uuid(block.uuid, record["uuid"])
+        ]
+        self.unread = [
+            "%s was not added to %s: whether it is fresher is not known (%s)"
+            % (device, record["device"], why)
+            for device, why in sorted(unread.items())
+        ]
 
     def apart(self, ours, before=(), booted=0):
-        """Return (the Superblocks of those that went on without these, whether these went on without them as well).
+        """Return (the Superblocks of those that went on without these, whether these went on
+        without them as well).
 
         before, booted: of `superblocks.compare_since`.
         """
-        words = [(superblocks.compare_since(ours, before, block, booted), block) for block in self.blocks]
-        return [block for word, block in words if word in superblocks.CONFLICTS], any(word == superblocks.SPLIT for word, _ in words)
+        words = [
+            (superblocks.compare_since(ours, before, block, booted), block) for block in self.blocks
+        ]
+        return [block for word, block in words if word in superblocks.CONFLICTS], any(
+            word == superblocks.SPLIT for word, _ in words
+        )
 
 
 def examine_free(host, records):
@@ -256,37 +387,60 @@ def examine_free(host, records):
 
 
 def _free(host, record, known):
-    """Return the devices that carry an array's uuid and are no members of it, or are to be written over as soon as somebody writes to the array.
+    """Return the devices that carry an array's uuid and are no members of it, or are to be written
+    over as soon as somebody writes to the array.
 
-    Two of mdadm that udev runs at once may add a member to an array that the other has just started: an array with a bitmap takes in even a fresher
-    one, and marks nothing on it until then. It is a spare until md has given it a slot.
+    Two of mdadm that udev runs at once may add a member to an array that the other has just
+    started: an array with a bitmap takes in even a fresher one, and marks nothing on it until then.
+    It is a spare until md has given it a slot.
     """
     members = {member["device"]: member["state"] for member in record["members"]}
-    own = {_member_uuid(host, device) for device, state in members.items() if state == "active"} - {None}
+    own = {_member_uuid(host, device) for device, state in members.items() if state == "active"} - {
+        None
+    }
     if is_untouched(host, record):
-        members = {device: state for device, state in members.items() if state not in ("rebuilding", "spare")}
-    return sorted(device for device, uuid in known.items()
-                  if uuid == bare_uuid(record["uuid"]) and device not in members and _member_uuid(host, device) not in own)
+        members = {
+            device: state
+            for device, state in members.items()
+            if state not in ("rebuilding", "spare")
+        }
+    return sorted(
+        device
+        for device, uuid in known.items()
+        if uuid == bare_uuid(record["uuid"])
+        and device not in members
+        and _member_uuid(host, device) not in own
+    )
 
 
 def _member_uuid(host, device):
-    """Return the uuid of a member itself, as udev has it from its superblock, None where it has none: a second path to a member has the same one."""
-    return sysfs.udev_properties(host, host.device_number(device)).get("ID_FS_UUID_SUB") if device else None
+    """Return the uuid of a member itself, as udev has it from its superblock, None where it has
+    none: a second path to a member has the same one.
+    """
+    return (
+        sysfs.udev_properties(host, host.device_number(device)).get("ID_FS_UUID_SUB")
+        if device
+        else None
+    )
 
 
 def is_untouched(host, record):
-    """Return whether an array runs, but nobody has written to it since it was started: nor has md to its members."""
+    """Return whether an array runs, but nobody has written to it since it was started: nor has md
+    to its members.
+    """
     return sysfs.attribute(host, sysfs.name_of(record["device"]), "md/array_state") == "read-auto"
 
 
 def take_in(host, record, before):
-    """Take free members of an array into it that are as fresh as it was; return what was done. before: Superblocks as they were before it ran.
+    """Take free members of an array into it that are as fresh as it was; return what was done.
+    before: Superblocks as they were before it ran.
 
-    udev does not take in what comes after the start. Staler ones have failed or been away: those are for a person to judge.
+    udev does not take in what comes after the start. Staler ones have failed or been away: those
+    are for a person to judge.
     """
     if not any(member["state"] == "missing" for member in record["members"]):
         return []
-    found, = examine_free(host, [record])
+    (found,) = examine_free(host, [record])
     known = [member["device"] for member in record["members"]]
     taken = []
     for block in found.blocks:
@@ -306,7 +460,11 @@ def _re_add(host, record, device):
 
 def _there(host):
     """Return the records of the configured arrays that run."""
-    return [record for record in md_state.read_arrays(host) if record["configured"] and record["uuid"] and record["health"] not in md_state.NOT_THERE]
+    return [
+        record
+        for record in md_state.read_arrays(host)
+        if record["configured"] and record["uuid"] and record["health"] not in md_state.NOT_THERE
+    ]
 
 
 def lacking(host):
@@ -324,24 +482,46 @@ def _name(uuid, node):
 
 
 def _not_running(host):
-    """Return [(uuid, node)] of the ARRAY lines whose arrays do not run, containers left out; either may be None."""
+    """Return [(uuid, node)] of the ARRAY lines whose arrays do not run, containers left out; either
+    may be None.
+    """
     records, configuration = md_state.read_arrays(host), md_state.read_configuration(host)
-    running = [bare_uuid(record["uuid"]) for record in records if record["uuid"] and record["health"] not in ("missing", "inactive")]
+    running = [
+        bare_uuid(record["uuid"])
+        for record in records
+        if record["uuid"] and record["health"] not in ("missing", "inactive")
+    ]
     known = md_state.running_lines(host)
     waiting = []
     for line in configuration.wanted_lines():
         if line.metadata in md_state.EXTERNAL_KINDS and line.container is None:
-            continue  # udev assembles a container from its members' own metadata, as far as they are there
-        is_running = bare_uuid(line.uuid) in running if line.uuid else line in known or host.device_number(line.node or "") is not None
+            # Udev assembles a container from its members' own metadata, as far as they are there.
+            continue
+        is_running = (
+            bare_uuid(line.uuid) in running
+            if line.uuid
+            else line in known or host.device_number(line.node or "") is not None
+        )
         if not is_running and (line.uuid or line.node):
             waiting.append((line.uuid, line.node))
     return waiting
 
 
 def _inactive(host, uuid):
-    """Return the node of an array that udev has begun to assemble and that waits for members, None when there is none."""
-    return next((record["device"] for record in md_state.read_arrays(host)
-                 if uuid and record["uuid"] and record["health"] == "inactive" and same_uuid(record["uuid"], uuid)), None)
+    """Return the node of an array that udev has begun to assemble and that waits for members, None
+    when there is none.
+    """
+    return next(
+        (
+            record["device"]
+            for record in md_state.read_arrays(host)
+            if uuid
+            and record["uuid"]
+            and record["health"] == "inactive"
+            and same_uuid(record["uuid"], uuid)
+        ),
+        None,
+    )
 
 
 def _settle(host):
@@ -349,7 +529,9 @@ def _settle(host):
 
 
 def _assemble_whole(host, node, uuid, devices):
-    """Assemble an array if all of its members are there; one that lacks any is nothing to tell of yet."""
+    """Assemble an array if all of its members are there; one that lacks any is nothing to tell of
+    yet.
+    """
     mdadm.assemble(host, node, uuid, ["--no-degraded"], devices)
     return []
 
@@ -360,78 +542,152 @@ def _start_without(host, node, uuid, devices):
     said = ""
     if inactive is not None:
         said = mdadm.start(host, inactive)
-        if (uuid, node) in _not_running(host):  # what udev collected may be the wrong members: mdadm chooses better when it sees all of them at once
+        # What udev collected may be the wrong members: mdadm chooses better when it sees all of
+        # them at once.
+        if (uuid, node) in _not_running(host):
             mdadm.stop(host, inactive, may_fail=True)
             inactive = None
     if inactive is None:
-        said = mdadm.assemble(host, node, uuid, ["--run"], devices) if uuid else mdadm.assemble_configured(host, node)
+        said = (
+            mdadm.assemble(host, node, uuid, ["--run"], devices)
+            if uuid
+            else mdadm.assemble_configured(host, node)
+        )
     if (uuid, node) in _not_running(host):
-        return ["%s could not be started: %s" % (_name(uuid, node), " ".join(said.split()) or "none of its members is there")]
+        return [
+            "%s could not be started: %s"
+            % (_name(uuid, node), " ".join(said.split()) or "none of its members is there")
+        ]
     return ["%s was started, after waiting in vain for all its members" % _name(uuid, node)]
 
 
 def _start_fresher(host, record, devices, is_split):
-    """Stop an array that runs from an older part of it and start the fresher one, of these devices, or with is_split none; return what was done."""
+    """Stop an array that runs from an older part of it and start the fresher one, of these devices,
+    or with is_split none; return what was done.
+    """
     users = _users(host, record)
     if users:
-        return ["%s runs without %s, which is not older, and goes on: it is in use by %s"
-                % (record["device"], ", ".join(devices), ", ".join(users))]
+        return [
+            "%s runs without %s, which is not older, and goes on: it is in use by %s"
+            % (record["device"], ", ".join(devices), ", ".join(users))
+        ]
     mdadm.stop(host, record["device"])
     if is_split:
-        return ["%s was stopped: it and %s have been written to without each other" % (record["device"], ", ".join(devices))]
-    node = {md_uuid(uuid): node for node, uuid in md_state.read_configuration(host).arrays() if uuid}.get(record["uuid"])
+        return [
+            "%s was stopped: it and %s have been written to without each other"
+            % (record["device"], ", ".join(devices))
+        ]
+    node = {
+        md_uuid(uuid): node for node, uuid in md_state.read_configuration(host).arrays() if uuid
+    }.get(record["uuid"])
     said = mdadm.assemble(host, node, record["uuid"], ["--run"], devices)
-    return ["%s was started anew from %s, which is fresher than what ran: %s" % (record["device"], ", ".join(devices), " ".join(said.split()))]
+    return [
+        "%s was started anew from %s, which is fresher than what ran: %s"
+        % (record["device"], ", ".join(devices), " ".join(said.split()))
+    ]
 
 
 def _put_right(host):
-    """Bring arrays that have another node than their ARRAY line gives them to that node, unless somebody uses them.
+    """Bring arrays that have another node than their ARRAY line gives them to that node, unless
+    somebody uses them.
 
-    A volume group that udev has activated, but of which nothing is open, counts as nobody. Return (what was done, what was left), each
-    [(uuid, sentence)].
+    A volume group that udev has activated, but of which nothing is open, counts as nobody. Return
+    (what was done, what was left), each [(uuid, sentence)].
     """
-    nodes = {md_uuid(uuid): node for node, uuid in md_state.read_configuration(host).arrays() if uuid and node}
-    records = [record for record in md_state.read_arrays(host) if record["health"] not in md_state.NOT_THERE]
-    wrong = [record for record in records if record["uuid"] in nodes and _kernel_node(host, nodes[record["uuid"]]) != record["device"]]
+    nodes = {
+        md_uuid(uuid): node
+        for node, uuid in md_state.read_configuration(host).arrays()
+        if uuid and node
+    }
+    records = [
+        record
+        for record in md_state.read_arrays(host)
+        if record["health"] not in md_state.NOT_THERE
+    ]
+    wrong = [
+        record
+        for record in records
+        if record["uuid"] in nodes and _kernel_node(host, nodes[record["uuid"]]) != record["device"]
+    ]
     right = {record["device"]: record["uuid"] for record in records if record not in wrong}
     done, left, stopped = [], [], []
     items = [(record, right.get(_kernel_node(host, nodes[record["uuid"]]))) for record in wrong]
-    for (record, _), outcome in zip(items, workers.each(host, lambda item: _stop_unused(host, item[0], item[1]), items,
-                                                         3 * host.command_limit_s + GRACE_S)):
+    for (record, _), outcome in zip(
+        items,
+        workers.each(
+            host,
+            lambda item: _stop_unused(host, item[0], item[1]),
+            items,
+            3 * host.command_limit_s + GRACE_S,
+        ),
+    ):
         why = outcome.error or outcome.value
         if why:
-            left.append((record["uuid"], "%s should be %s, but %s" % (record["device"], nodes[record["uuid"]], why)))
+            left.append(
+                (
+                    record["uuid"],
+                    "%s should be %s, but %s" % (record["device"], nodes[record["uuid"]], why),
+                )
+            )
         else:
             stopped.append(record)
-    outcomes = workers.each(host, lambda record: mdadm.assemble(host, nodes[record["uuid"]], record["uuid"], ["--run"],
-                                                            [member["device"] for member in record["members"] if member["device"]]),
-                             stopped, host.command_limit_s + GRACE_S)
+    outcomes = workers.each(
+        host,
+        lambda record: mdadm.assemble(
+            host,
+            nodes[record["uuid"]],
+            record["uuid"],
+            ["--run"],
+            [member["device"] for member in record["members"] if member["device"]],
+        ),
+        stopped,
+        host.command_limit_s + GRACE_S,
+    )
     for record, outcome in zip(stopped, outcomes):
-        done.append((record["uuid"], "%s was brought to its node %s%s" % (record["device"], nodes[record["uuid"]],
-                                                                         ", failed: " + outcome.error if outcome.error else "")))
+        done.append(
+            (
+                record["uuid"],
+                "%s was brought to its node %s%s"
+                % (
+                    record["device"],
+                    nodes[record["uuid"]],
+                    ", failed: " + outcome.error if outcome.error else "",
+                ),
+            )
+        )
     return done, left
 
 
 def _stop_unused(host, record, taken):
-    """Stop an array that nobody uses; return why not. taken: the uuid of the array that has its node."""
+    """Stop an array that nobody uses; return why not. taken: the uuid of the array that has its
+    node.
+    """
     users = _users(host, record)
     if users or taken:
-        return "it is in use by %s" % ", ".join(users) if users else "that is the node of %s" % taken
+        return (
+            "it is in use by %s" % ", ".join(users) if users else "that is the node of %s" % taken
+        )
     mdadm.stop(host, record["device"])
     return None
 
 
 def _kernel_node(host, node):
-    """Return the node that the kernel has for an array's node: /dev/mdN is itself, even where a link of that name leads elsewhere."""
+    """Return the node that the kernel has for an array's node: /dev/mdN is itself, even where a
+    link of that name leads elsewhere.
+    """
     number = number_of(node)
     return "/dev/md" + number if number else host.real_path(node)
 
 
 def _users(host, record):
-    """Return what uses an array, after deactivating the volume group on it if nothing of that is open."""
+    """Return what uses an array, after deactivating the volume group on it if nothing of that is
+    open.
+    """
     mounts, swaps, others = stack.users_of(host, record["device"])
     if others and not mounts and not swaps:
-        group = lvm.volume_groups(host).get(sysfs.attribute(host, sysfs.name_of(record["device"]), "dev"))
+        group = lvm.volume_groups(host).get(
+            sysfs.attribute(host, sysfs.name_of(record["device"]), "dev")
+        )
         if group and group.name:
             tried("deactivating " + group.name, lvm.deactivate, host, group.name)
             mounts, swaps, others = stack.users_of(host, record["device"])
@@ -439,10 +695,11 @@ def _users(host, record):
 
 
 def _repair(host, record, before):
-    """Have a running array that is not whole take in members that udev left out, and begin to repair itself; return what was done.
+    """Have a running array that is not whole take in members that udev left out, and begin to
+    repair itself; return what was done.
 
-    md repairs nothing until the array is first written to, and only then puts down which members are missing: until that a disk that comes back could
-    be taken for one that is up to date.
+    md repairs nothing until the array is first written to, and only then puts down which members
+    are missing: until that a disk that comes back could be taken for one that is up to date.
     """
     did = take_in(host, record, before) if lacks(record) else []
     if (lacks(record) or record["sync"]) and is_untouched(host, record):

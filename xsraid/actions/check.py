@@ -1,4 +1,5 @@
-"""The care of arrays: a check of each once a month, at a quiet hour and with a limited speed; looking at what the disks say of their health.
+"""The care of arrays: a check of each once a month, at a quiet hour and with a limited speed;
+looking at what the disks say of their health.
 
 The verb `check_array`, and `look_after`, which the unit xsraid-care.service calls every hour.
 """
@@ -29,18 +30,26 @@ UNITS = "/etc/systemd/system"
 
 
 def check_array(host, session, array, action):
-    """Start a check of an array, or stop the one that runs. Return {"array": array record, "schedule": who checks it when}.
+    """Start a check of an array, or stop the one that runs. Return {"array": array record,
+    "schedule": who checks it when}.
 
-    Its mismatch_count is what the last check found. action: start or stop. Raises ArrayInUse while something else runs on the array, BadArgument
-    while it is degraded, UnknownArray, Busy, CommandFailed, Timeout.
+    Its mismatch_count is what the last check found. action: start or stop. Raises ArrayInUse while
+    something else runs on the array, BadArgument while it is degraded, UnknownArray, Busy,
+    CommandFailed, Timeout.
     """
     limits = config.load(host)
     with rollback.changing(host, "check_array", session):
         record = md_state.find_array(host, array)
         if record["health"] in md_state.NOT_THERE:
-            raise UnknownArray(array, "this array is %s, it cannot be checked" % md_state.state_in_words(record))
+            raise UnknownArray(
+                array, "this array is %s, it cannot be checked" % md_state.state_in_words(record)
+            )
         if not is_redundant(record["level"]):
-            why = "whose members hold nothing twice that could be compared" if is_known(record["level"]) else "a level that is not known"
+            why = (
+                "whose members hold nothing twice that could be compared"
+                if is_known(record["level"])
+                else "a level that is not known"
+            )
             raise BadArgument("array", "%s is %s, %s" % (record["device"], record["level"], why))
         members.refuse_read_only(record)
         resync.wake(host, record)
@@ -48,11 +57,16 @@ def check_array(host, session, array, action):
         if under_way not in (None, "check"):
             raise ArrayInUse(record["device"], "its own %s" % under_way, "Let that end first.")
         if record["health"] == "degraded" and action == "start":
-            raise BadArgument("array", "%s is degraded: what is missing cannot be compared, repair it first" % record["device"])
+            raise BadArgument(
+                "array",
+                "%s is degraded: what is missing cannot be compared, repair it first"
+                % record["device"],
+            )
         if action == "start" and under_way is None:
             resync.thaw(host, record)
             _write(host, record, "md/sync_min", "0")
-            _write(host, record, "md/sync_max", "max")  # somebody may have left a check to end early
+            # Somebody may have left a check to end early.
+            _write(host, record, "md/sync_max", "max")
             _act(host, record, "check")
         elif action == "stop" and under_way == "check":
             _stop(host, record)
@@ -72,17 +86,28 @@ def _stop(host, record):
 
 
 def look_after(host):
-    """Do what is due this hour. What one part cannot do keeps no other from its own; it is tried again in an hour."""
+    """Do what is due this hour. What one part cannot do keeps no other from its own; it is tried
+    again in an hour.
+    """
     limits = config.load_or_default(host)
-    for act in (lambda: identify.put_out(host), lambda: _look_at_disks(host), lambda: _look_at_checks(host, limits)):
+    for act in (
+        lambda: identify.put_out(host),
+        lambda: _look_at_disks(host),
+        lambda: _look_at_checks(host, limits),
+    ):
         try:
             act()
         except XsraidError as error:
-            host.log("care: %s" % error, syslog.LOG_INFO if isinstance(error, Busy) else syslog.LOG_WARNING)
+            host.log(
+                "care: %s" % error,
+                syslog.LOG_INFO if isinstance(error, Busy) else syslog.LOG_WARNING,
+            )
 
 
 def free_speed(host, records):
-    """Let arrays whose check has ended, or given way to a rebuild, run at full speed. records: of `state.read_arrays`. Raises CommandFailed."""
+    """Let arrays whose check has ended, or given way to a rebuild, run at full speed. records: of
+    `state.read_arrays`. Raises CommandFailed.
+    """
     known = (store.read(host, md_state.CARE) or {}).get("arrays", {})
     for record in records:
         if known.get(record["uuid"], {}).get("is_running") and not _is_checking(record):
@@ -95,24 +120,41 @@ def _look_at_disks(host):
     remembered = {}
     for disk, (record, member) in sorted(_disks(host).items()):
         key = sysfs.disk_key(host, sysfs.node(disk))
-        before = known.get("disks", {}).get(key) or known.get("disks", {}).get(member["serial"], {})  # 0.2 remembered disks by their serial numbers
+        # 0.2 remembered disks by their serial numbers.
+        before = known.get("disks", {}).get(key) or known.get("disks", {}).get(member["serial"], {})
         seen = smart.examine(host, sysfs.node(disk))
         if seen is None:
             remembered.update({key: before} if before else {})
             continue
         sentences, memory = smart.findings(before.get("told", {}), seen, now)
         if sentences:
-            host.log("%s of %s is weak: %s" % (member["device"], record["device"], "; ".join(sentences)), syslog.LOG_WARNING)
-            spool.add_event(host, rules.WEAK, record["device"], "%s %s" % (member["device"], "; ".join(sentences)), now)
+            host.log(
+                "%s of %s is weak: %s" % (member["device"], record["device"], "; ".join(sentences)),
+                syslog.LOG_WARNING,
+            )
+            spool.add_event(
+                host,
+                rules.WEAK,
+                record["device"],
+                "%s %s" % (member["device"], "; ".join(sentences)),
+                now,
+            )
         remembered[key] = {"seen": seen, "time": now, "told": memory}
     if remembered != known.get("disks", {}):
-        store.write(host, md_state.CARE, dict(store.read(host, md_state.CARE) or {}, disks=remembered))  # a check may have been stopped meanwhile
+        # A check may have been stopped meanwhile.
+        store.write(
+            host, md_state.CARE, dict(store.read(host, md_state.CARE) or {}, disks=remembered)
+        )
 
 
 def _disks(host):
-    """Return {kernel name of a disk: (array record, member record)} of the disks that arrays are on, the first array of each, a container last."""
+    """Return {kernel name of a disk: (array record, member record)} of the disks that arrays are
+    on, the first array of each, a container last.
+    """
     found = {}
-    for record in sorted(md_state.read_arrays(host), key=lambda record: record["health"] == md_state.CONTAINER):
+    for record in sorted(
+        md_state.read_arrays(host), key=lambda record: record["health"] == md_state.CONTAINER
+    ):
         for member in record["members"]:
             if member["device"]:
                 found.setdefault(_disk_of(host, member["device"]), (record, member))
@@ -122,22 +164,45 @@ def _disks(host):
 def _disk_of(host, device):
     """Return the kernel name of the disk that a device is, or is a partition of."""
     name = sysfs.name_of(device)
-    return next((disk for disk in sysfs.block_devices(host) if disk == name or name.startswith(disk) and name in sysfs.partitions(host, disk)), name)
+    return next(
+        (
+            disk
+            for disk in sysfs.block_devices(host)
+            if disk == name or name.startswith(disk) and name in sysfs.partitions(host, disk)
+        ),
+        name,
+    )
 
 
 def _look_at_checks(host, limits):
-    """Begin the checks that are due, pause those that run beyond their hours, note those that have ended."""
+    """Begin the checks that are due, pause those that run beyond their hours, note those that have
+    ended.
+    """
     with rollback.changing(host, "the monthly check", is_brief=True):
         known, now = store.read(host, md_state.CARE) or {}, time.time()
         there = [record for record in md_state.read_arrays(host) if record["uuid"]]
         records = [record for record in there if record["health"] not in md_state.NOT_THERE]
         left_to = other_checker(host)
         if left_to != known.get("left_to") and left_to:
-            host.log("arrays are checked by %s, so xsraid leaves that to it" % left_to, syslog.LOG_NOTICE)
-        is_time = left_to is None and limits.check_every_days > 0 and is_within(limits.check_hours, time.localtime(now).tm_hour)
+            host.log(
+                "arrays are checked by %s, so xsraid leaves that to it" % left_to, syslog.LOG_NOTICE
+            )
+        is_time = (
+            left_to is None
+            and limits.check_every_days > 0
+            and is_within(limits.check_hours, time.localtime(now).tm_hour)
+        )
         before = known.get("arrays", {})
-        arrays = {record["uuid"]: before[record["uuid"]] for record in there if record["uuid"] in before}
-        arrays.update((record["uuid"], _brought_up(host, record, before.get(record["uuid"], {}), now, is_time)) for record in records)
+        arrays = {
+            record["uuid"]: before[record["uuid"]] for record in there if record["uuid"] in before
+        }
+        arrays.update(
+            (
+                record["uuid"],
+                _brought_up(host, record, before.get(record["uuid"], {}), now, is_time),
+            )
+            for record in records
+        )
         if is_time:
             _begin(host, records, arrays, now, limits)
         store.write(host, md_state.CARE, dict(known, arrays=arrays, left_to=left_to))
@@ -146,8 +211,9 @@ def _look_at_checks(host, limits):
 def _brought_up(host, record, known, now, is_time):
     """Return what is to be remembered of an array, see md.CARE.
 
-    The kernel says in sync_min where a check that was cut short would go on, 0 after one that went to the end, or that a rebuild cut short in its
-    beginning (md_do_sync): then the rebuild was its last action.
+    The kernel says in sync_min where a check that was cut short would go on, 0 after one that went
+    to the end, or that a rebuild cut short in its beginning (md_do_sync): then the rebuild was its
+    last action.
     """
     known = dict({"since": now, "done": None, "at": 0, "is_running": False}, **known)
     known["since"] = min(known["since"], now)  # the clock was put back
@@ -170,19 +236,31 @@ def _brought_up(host, record, known, now, is_time):
 
 
 def _begin(host, records, arrays, now, limits):
-    """Begin the checks that are due: the longest unchecked array first, none that shares a disk with one on which anything runs."""
+    """Begin the checks that are due: the longest unchecked array first, none that shares a disk
+    with one on which anything runs.
+    """
     busy = {disk for record in records if record["sync"] for disk in _disks_of(host, record)}
     for record in sorted(records, key=lambda record: arrays[record["uuid"]]["since"]):
         known, disks = arrays[record["uuid"]], _disks_of(host, record)
         is_due = known["at"] or now - known["since"] >= limits.check_every_days * DAY_S
-        if not is_due or not is_redundant(record["level"]) or record["health"] != "optimal" or record["sync"] or busy.intersection(disks):
+        if (
+            not is_due
+            or not is_redundant(record["level"])
+            or record["health"] != "optimal"
+            or record["sync"]
+            or busy.intersection(disks)
+        ):
             continue
         if not _resumes_at(host, record):
             _write(host, record, "md/sync_min", str(known["at"]))  # it was booted since
         _write(host, record, "md/sync_max", "max")  # as for a check that is asked for
         _set_speeds(host, record, (limits.check_min_kib_s, limits.check_max_kib_s))
         _act(host, record, "check")
-        host.log("checking %s%s" % (record["device"], ", from where it was paused" if known["at"] else ""), syslog.LOG_NOTICE)
+        host.log(
+            "checking %s%s"
+            % (record["device"], ", from where it was paused" if known["at"] else ""),
+            syslog.LOG_NOTICE,
+        )
         known["is_running"] = True
         busy.update(disks)
 
@@ -193,8 +271,17 @@ def _disks_of(host, record):
 
 def other_checker(host):
     """Return the path of what checks arrays on this host besides us, None where nothing does."""
-    line = next((line for line in (host.read_if_there(RAID_CHECK) or "").splitlines() if re.match(r"\s*[^#\s].*raid-check", line)), None)
-    if line and re.search(r"^\s*ENABLED=[\"']?yes", host.read_if_there(RAID_CHECK_SWITCH) or "", re.MULTILINE):
+    line = next(
+        (
+            line
+            for line in (host.read_if_there(RAID_CHECK) or "").splitlines()
+            if re.match(r"\s*[^#\s].*raid-check", line)
+        ),
+        None,
+    )
+    if line and re.search(
+        r"^\s*ENABLED=[\"']?yes", host.read_if_there(RAID_CHECK_SWITCH) or "", re.MULTILINE
+    ):
         return RAID_CHECK
     for folder in host.names(UNITS):
         for name in host.names("%s/%s" % (UNITS, folder)) if folder.endswith(".wants") else []:
@@ -215,7 +302,9 @@ def _schedule(host, limits):
         return "Arrays are checked by %s; xsraid leaves that to it." % other
     if not limits.check_every_days:
         return "No array is checked by itself ([check] every_days in %s is 0)." % config.PATH
-    return "Each array is checked every %d days, between %d and %d o'clock." % ((limits.check_every_days,) + limits.check_hours)
+    return "Each array is checked every %d days, between %d and %d o'clock." % (
+        (limits.check_every_days,) + limits.check_hours
+    )
 
 
 def _is_checking(record):
@@ -224,26 +313,37 @@ def _is_checking(record):
 
 def _position(host, record):
     """Return how many sectors of each member have been compared."""
-    done = (sysfs.attribute(host, sysfs.name_of(record["device"]), "md/sync_completed") or "").split(" / ")[0]
+    done = (
+        sysfs.attribute(host, sysfs.name_of(record["device"]), "md/sync_completed") or ""
+    ).split(" / ")[0]
     return int(done) if done.isdigit() else 0
 
 
 def _resumes_at(host, record):
-    """Return the sector at which the kernel would go on with a check that was cut short, 0 for the beginning."""
+    """Return the sector at which the kernel would go on with a check that was cut short, 0 for the
+    beginning.
+    """
     return sysfs.number(host, sysfs.name_of(record["device"]), "md/sync_min") or 0
 
 
 def _set_speeds(host, record, speeds):
-    """Set how fast an array is synchronised, (at least, at most) in KiB/s, or as all others are: system."""
+    """Set how fast an array is synchronised, (at least, at most) in KiB/s, or as all others are:
+    system.
+    """
     for path, speed in zip(SPEEDS, speeds):
         _write(host, record, path, str(speed))
 
 
 def _act(host, record, action):
-    """Have the kernel begin (check) or end (idle) it, and wait until it shows; a check of a small array may be over before it is seen."""
+    """Have the kernel begin (check) or end (idle) it, and wait until it shows; a check of a small
+    array may be over before it is seen.
+    """
     mdadm.act(host, record["device"], action)
     deadline = clock.monotonic_s() + SETTLE_S
-    while bool(md_state.find_array(host, record["uuid"])["sync"]) != (action == "check") and clock.monotonic_s() < deadline:
+    while (
+        bool(md_state.find_array(host, record["uuid"])["sync"]) != (action == "check")
+        and clock.monotonic_s() < deadline
+    ):
         time.sleep(LOOK_S)
 
 

@@ -1,8 +1,11 @@
-"""Growing arrays: more members, and then more room for the storage repository on the array. The verb `grow_array`.
+"""Growing arrays: more members, and then more room for the storage repository on the array. The
+verb `grow_array`.
 
-A reshape moves all data. It is begun only where each member has room before its data: md then never overwrites what it still needs, and goes on by
-itself after a power cut (mdadm's new data offset, from 3.3 and Linux 3.5 on). Without that room mdadm keeps what it overwrites first in a file or on
-the new disks, and what it puts back from there after a power cut is not always what was there (mdadm 4.2 gave back other data in 2 of 2 tries).
+A reshape moves all data. It is begun only where each member has room before its data: md then never
+overwrites what it still needs, and goes on by itself after a power cut (mdadm's new data offset,
+from 3.3 and Linux 3.5 on). Without that room mdadm keeps what it overwrites first in a file or on
+the new disks, and what it puts back from there after a power cut is not always what was there
+(mdadm 4.2 gave back other data in 2 of 2 tries).
 """
 
 from __future__ import absolute_import
@@ -21,40 +24,57 @@ from xsraid.md import state as md_state
 from xsraid.md.levels import LEVELS
 from xsraid.text import bare_uuid
 
-GROWING = "growing"  # the note of an array whose SR has not yet taken the new room: {"sr": uuid, "size_bytes": the SR's before, "tries"}
+# The note of an array whose SR has not yet taken the new room: {"sr": uuid, "size_bytes": the SR's
+# before, "tries"}.
+GROWING = "growing"
 GROWABLE = [name for name, rule in LEVELS.items() if rule.grows]
 TRIES_MAX = 6
-ROOM_MIN_BYTES = 100 << 20  # less the storage manager does not take; LVM's own data are in it as well
+# Less the storage manager does not take; LVM's own data are in it as well.
+ROOM_MIN_BYTES = 100 << 20
 FILE_SYSTEM_PART = 20  # at most the twentieth part of a device is a file system's own
 BY_HAND = {  # by type of SR, what its storage manager may not do by itself
     "lvm": "`pvresize %(device)s`",
-    "ext": "`pvresize %(device)s`, `lvextend -l +100%%FREE %(volume)s`, `resize2fs %(volume)s`"}
+    "ext": "`pvresize %(device)s`, `lvextend -l +100%%FREE %(volume)s`, `resize2fs %(volume)s`",
+}
 
 
 def grow_array(host, session, array, devices, wipe, allow_removable):
-    """Add members to an array; once it has more room, offer that to the SR on it. Return {"array", "sr_sees_size", "next": what to do next}.
+    """Add members to an array; once it has more room, offer that to the SR on it. Return {"array",
+    "sr_sees_size", "next": what to do next}.
 
-    devices: names of disks, spares of this array among them; None only asks the SR once more. wipe: give up what is left on the disks;
+    devices: names of disks, spares of this array among them; None only asks the SR once more. wipe:
+    give up what is left on the disks;
     allow_removable: take those that the kernel calls removable.
-    sr_sees_size: None where nothing is on the array that could take room. Raises BadArgument, Unsupported, ArrayInUse while something runs on it, and
-    what `add_disk` raises; the array and the disks are then as they were.
+    sr_sees_size: None where nothing is on the array that could take room. Raises BadArgument,
+    Unsupported, ArrayInUse while something runs on it, and what `add_disk` raises; the array and
+    the disks are then as they were.
     """
     config.load(host)
     with rollback.changing(host, "grow_array", session):
         record = md_state.find_array(host, array)
         if record["health"] in md_state.NOT_THERE or record["uuid"] is None:
-            raise UnknownArray(array, "this array is %s, it cannot grow" % md_state.state_in_words(record))
+            raise UnknownArray(
+                array, "this array is %s, it cannot grow" % md_state.state_in_words(record)
+            )
         if devices:
             _refuse(host, record)
             _grow(host, session, record, devices, (wipe, allow_removable))
         record = md_state.list_arrays(host, session, record["uuid"])["arrays"][0]
         _note_room(host, session, record)
         seen = _offer(host, session, record, session.xenapi.SR.scan)
-        return collections.OrderedDict([("array", record), ("sr_sees_size", seen), ("next", _next(host, session, record, seen))])
+        return collections.OrderedDict(
+            [
+                ("array", record),
+                ("sr_sees_size", seen),
+                ("next", _next(host, session, record, seen)),
+            ]
+        )
 
 
 def follow(host, session, records):
-    """Offer SRs the room of arrays that have been reshaped since. records: of `state.read_arrays`. Raises CommandFailed, and what XAPI raises."""
+    """Offer SRs the room of arrays that have been reshaped since. records: of `state.read_arrays`.
+    Raises CommandFailed, and what XAPI raises.
+    """
     by_uuid = {bare_uuid(record["uuid"]): record for record in records if record["uuid"]}
     for uuid in store.uuids(host, GROWING):
         if uuid not in by_uuid:
@@ -64,21 +84,31 @@ def follow(host, session, records):
 
 
 def is_open(host, records):
-    """Return whether an SR is still to be offered new room that is there already. records: of `state.read_arrays`."""
-    grown = [bare_uuid(record["uuid"]) for record in records if record["uuid"] and not record["sync"]]
-    return any(uuid in grown and store.read(host, GROWING, uuid).get("tries", 0) < TRIES_MAX for uuid in store.uuids(host, GROWING))
+    """Return whether an SR is still to be offered new room that is there already. records: of
+    `state.read_arrays`.
+    """
+    grown = [
+        bare_uuid(record["uuid"]) for record in records if record["uuid"] and not record["sync"]
+    ]
+    return any(
+        uuid in grown and store.read(host, GROWING, uuid).get("tries", 0) < TRIES_MAX
+        for uuid in store.uuids(host, GROWING)
+    )
 
 
 def room_sectors(level, chunk_sectors, count, new_count):
-    """Return how many sectors must be free before the data of each member for a reshape that never overwrites what it needs (mdadm's Grow.c).
+    """Return how many sectors must be free before the data of each member for a reshape that never
+    overwrites what it needs (mdadm's Grow.c).
 
-    They hold a stripe of the old and one of the new shape: 0 where nothing is moved. RAID10 has no other way, so there mdadm itself refuses.
+    They hold a stripe of the old and one of the new shape: 0 where nothing is moved. RAID10 has no
+    other way, so there mdadm itself refuses.
     """
     shape = levels.rule(level)
     if not shape.parity:
         return 0
     old, new = shape.data_members(count), shape.data_members(new_count)
-    least = next(rows for rows in range(1, old + 1) if rows * new % old == 0)  # new * least is the least common multiple
+    # New * least is the least common multiple.
+    least = next(rows for rows in range(1, old + 1) if rows * new % old == 0)
     return chunk_sectors * new * least // min(old, new)
 
 
@@ -87,18 +117,36 @@ def _refuse(host, record):
     md_state.refuse_firmware(record, "grows")
     members.refuse_read_only(record)
     if record["level"] not in GROWABLE:
-        raise BadArgument("array", "%s is %s, which does not grow; it takes one of %s" % (record["device"], record["level"], ", ".join(GROWABLE)))
+        raise BadArgument(
+            "array",
+            "%s is %s, which does not grow; it takes one of %s"
+            % (record["device"], record["level"], ", ".join(GROWABLE)),
+        )
     members.refuse_under_way(host, record)
     if record.get("frozen"):
-        raise BadArgument("array", "%s is frozen: `echo idle > /sys/block/%s/md/sync_action`, then repeat the call"
-                          % (record["device"], sysfs.name_of(record["device"])))
+        raise BadArgument(
+            "array",
+            "%s is frozen: `echo idle > /sys/block/%s/md/sync_action`, then repeat the call"
+            % (record["device"], sysfs.name_of(record["device"])),
+        )
     if record["health"] != "optimal":
-        raise BadArgument("array", "%s is %s: repair it first" % (record["device"], record["health"]))
+        raise BadArgument(
+            "array", "%s is %s: repair it first" % (record["device"], record["health"])
+        )
     if record["consistency_policy"] in ("ppl", "journal"):
-        raise Unsupported("Growing %s, whose write hole is closed by %s" % (record["device"], record["consistency_policy"]),
-                          "an array without it: the kernel reshapes no other")
-    if record["level"] == "raid10" and (sysfs.number(host, sysfs.name_of(record["device"]), "md/layout") or 0) >> 8 != 1:
-        raise Unsupported("Growing %s, whose copies are far or offset" % record["device"], "the layout near: mdadm reshapes no other")
+        raise Unsupported(
+            "Growing %s, whose write hole is closed by %s"
+            % (record["device"], record["consistency_policy"]),
+            "an array without it: the kernel reshapes no other",
+        )
+    if (
+        record["level"] == "raid10"
+        and (sysfs.number(host, sysfs.name_of(record["device"]), "md/layout") or 0) >> 8 != 1
+    ):
+        raise Unsupported(
+            "Growing %s, whose copies are far or offset" % record["device"],
+            "the layout near: mdadm reshapes no other",
+        )
 
 
 def _grow(host, session, record, names, allowed):
@@ -110,7 +158,9 @@ def _grow(host, session, record, names, allowed):
         if member is None:
             wanted.append(name)
         elif member["state"] != "spare":
-            raise BadArgument("devices", "%s is a member of %s already" % (member["device"], record["device"]))
+            raise BadArgument(
+                "devices", "%s is a member of %s already" % (member["device"], record["device"])
+            )
     count = sysfs.number(host, sysfs.name_of(record["device"]), "md/raid_disks")
     new_count = count + len(names)
     _refuse_tight(host, record, count, new_count)
@@ -126,16 +176,33 @@ def _grow(host, session, record, names, allowed):
             members.take_out_again(host, record, disk.device)
             _clear_again(host, disk.device, record)
         raise
-    members.wait_until(host, record, lambda now: len([member for member in now["members"] if member["slot"] is not None]) >= new_count)
+    members.wait_until(
+        host,
+        record,
+        lambda now: (
+            len([member for member in now["members"] if member["slot"] is not None]) >= new_count
+        ),
+    )
     members.count_spares(host, record)
-    host.log("%s grows from %d to %d members" % (record["device"], count, new_count), syslog.LOG_NOTICE)
+    host.log(
+        "%s grows from %d to %d members" % (record["device"], count, new_count), syslog.LOG_NOTICE
+    )
     if record["sr"] and levels.rule(record["level"]).chunked:
-        size_bytes = int(session.xenapi.SR.get_physical_size(session.xenapi.SR.get_by_uuid(record["sr"]["uuid"])))
-        store.write(host, GROWING, {"sr": record["sr"]["uuid"], "size_bytes": size_bytes, "tries": 0}, record["uuid"])
+        size_bytes = int(
+            session.xenapi.SR.get_physical_size(session.xenapi.SR.get_by_uuid(record["sr"]["uuid"]))
+        )
+        store.write(
+            host,
+            GROWING,
+            {"sr": record["sr"]["uuid"], "size_bytes": size_bytes, "tries": 0},
+            record["uuid"],
+        )
 
 
 def _clear_again(host, device, record):
-    """Clear the superblock of a disk that was taken out again after a failure, which is the one to report."""
+    """Clear the superblock of a disk that was taken out again after a failure, which is the one to
+    report.
+    """
     try:
         rollback.clear(host, device, record["uuid"])
     except (CommandFailed, Timeout) as error:
@@ -144,17 +211,24 @@ def _clear_again(host, device, record):
 
 def _refuse_tight(host, record, count, new_count):
     """Refuse a reshape for which a member has too little room before its data."""
-    needed = room_sectors(record["level"], (record["chunk_bytes"] or 0) // sysfs.SECTOR_BYTES, count, new_count)
+    needed = room_sectors(
+        record["level"], (record["chunk_bytes"] or 0) // sysfs.SECTOR_BYTES, count, new_count
+    )
     for member in record["members"] if needed else []:
         free = mdadm.free_sectors_before(host, member["device"])
         if free is None or free < needed:
-            raise Unsupported("Growing %s from %d to %d members" % (record["device"], count, new_count),
-                              "%d free sectors before the data of each member, so that a power cut does no harm; %s has %s"
-                              % (needed, member["device"], "none that mdadm tells of" if free is None else free))
+            raise Unsupported(
+                "Growing %s from %d to %d members" % (record["device"], count, new_count),
+                "%d free sectors before the data of each member, so that a power cut does no harm; "
+                "%s has %s"
+                % (needed, member["device"], "none that mdadm tells of" if free is None else free),
+            )
 
 
 def _unpin(host, record):
-    """Have the array's ARRAY line say nothing that will not hold any more: how many members it has, or which."""
+    """Have the array's ARRAY line say nothing that will not hold any more: how many members it has,
+    or which.
+    """
     configuration = md_state.read_configuration(host)
     if configuration.pins_members(record["uuid"]):
         configuration.set_array(record["device"], record["uuid"], md_state.spare_count(record))
@@ -162,7 +236,9 @@ def _unpin(host, record):
 
 
 def _note_room(host, session, record):
-    """Have the SR on an array be offered the room of one that was made bigger by hand (mdadm --grow --size=max): what it has not taken of it yet."""
+    """Have the SR on an array be offered the room of one that was made bigger by hand (mdadm --grow
+    --size=max): what it has not taken of it yet.
+    """
     if record["sr"] is None or store.read(host, GROWING, record["uuid"]) is not None:
         return
     sr = session.xenapi.SR.get_record(session.xenapi.SR.get_by_uuid(record["sr"]["uuid"]))
@@ -170,13 +246,20 @@ def _note_room(host, session, record):
     if sr["type"] != "lvm":
         own_bytes += record["size_bytes"] // FILE_SYSTEM_PART
     if 0 < size_bytes < record["size_bytes"] - own_bytes:
-        store.write(host, GROWING, {"sr": record["sr"]["uuid"], "size_bytes": size_bytes, "tries": 0}, record["uuid"])
+        store.write(
+            host,
+            GROWING,
+            {"sr": record["sr"]["uuid"], "size_bytes": size_bytes, "tries": 0},
+            record["uuid"],
+        )
 
 
 def _offer(host, session, record, scan):
-    """Have the SR on an array take its new room. Return whether it has, None where there is nothing to take.
+    """Have the SR on an array take its new room. Return whether it has, None where there is nothing
+    to take.
 
-    The storage manager's scan looks for a larger device and resizes the physical volume (LVHDSR's _expand_size), from 100 MiB on.
+    The storage manager's scan looks for a larger device and resizes the physical volume (LVHDSR's
+    _expand_size), from 100 MiB on.
     """
     note = store.read(host, GROWING, record["uuid"])
     if note is None:
@@ -195,7 +278,10 @@ def _offer(host, session, record, scan):
         scan(sr)
     if not _has_taken(session, sr, note):
         return False
-    host.log("the storage repository %s has the new room of %s" % (note["sr"], record["device"]), syslog.LOG_NOTICE)
+    host.log(
+        "the storage repository %s has the new room of %s" % (note["sr"], record["device"]),
+        syslog.LOG_NOTICE,
+    )
     store.remove(host, GROWING, record["uuid"])
     return True
 
@@ -206,7 +292,9 @@ def _has_taken(session, sr, note):
 
 def _next(host, session, record, seen):
     if record["sync"]:
-        return "list_arrays shows how far it is." + (" Then the storage repository is offered the new room." if seen is False else "")
+        return "list_arrays shows how far it is." + (
+            " Then the storage repository is offered the new room." if seen is False else ""
+        )
     if seen:
         return "The storage repository has the new room."
     if seen is None:
@@ -214,5 +302,11 @@ def _next(host, session, record, seen):
     uuid = record["sr"]["uuid"] if record["sr"] else store.read(host, GROWING, record["uuid"])["sr"]
     kind = session.xenapi.SR.get_type(session.xenapi.SR.get_by_uuid(uuid))
     first = "`export LVM_SYSTEM_DIR=%s`, " % lvm.MASTER if host.names(lvm.MASTER) else ""
-    steps = first + BY_HAND.get(kind, BY_HAND["lvm"]) % {"device": record["by_id"], "volume": "/dev/XSLocalEXT-%s/%s" % (uuid, uuid)}
-    return "The storage repository has not taken the new room by itself: %s, then `xe sr-scan uuid=%s`." % (steps, uuid)
+    steps = first + BY_HAND.get(kind, BY_HAND["lvm"]) % {
+        "device": record["by_id"],
+        "volume": "/dev/XSLocalEXT-%s/%s" % (uuid, uuid),
+    }
+    return (
+        "The storage repository has not taken the new room by itself: %s, then `xe sr-scan "
+        "uuid=%s`." % (steps, uuid)
+    )

@@ -21,13 +21,37 @@ def help_function(host, session, function):
 
 def version(host, session):
     """Return {"version", "python"}."""
-    return collections.OrderedDict([("version", __version__), ("python", "%d.%d.%d" % sys.version_info[:3])])
+    return collections.OrderedDict(
+        [("version", __version__), ("python", "%d.%d.%d" % sys.version_info[:3])]
+    )
 
 
 def _described(function):
-    arguments = [collections.OrderedDict([
-        ("name", argument.name), ("takes", argument.kind.shape), ("required", argument.default is REQUIRED), ("default", argument.default),
-        ("help", argument.help)]) for argument in function.arguments]
-    example = " ".join(["xe host-call-plugin host-uuid=<uuid> plugin=xsraid fn=%s" % function.name] + [
-        "args:%s=%s" % (argument.name, argument.example) for argument in function.arguments if argument.default is REQUIRED])
-    return collections.OrderedDict([("name", function.name), ("help", function.help), ("example", example), ("arguments", arguments)])
+    arguments = [
+        collections.OrderedDict(
+            [
+                ("name", argument.name),
+                ("takes", argument.kind.shape),
+                ("required", argument.default is REQUIRED),
+                ("default", argument.default),
+                ("help", argument.help),
+            ]
+        )
+        for argument in function.arguments
+    ]
+    example = " ".join(
+        ["xe host-call-plugin host-uuid=<uuid> plugin=xsraid fn=%s" % function.name]
+        + [
+            "args:%s=%s" % (argument.name, argument.example)
+            for argument in function.arguments
+            if argument.default is REQUIRED
+        ]
+    )
+    return collections.OrderedDict(
+        [
+            ("name", function.name),
+            ("help", function.help),
+            ("example", example),
+            ("arguments", arguments),
+        ]
+    )

@@ -1,6 +1,8 @@
-"""The initial RAM disk, where dom0 has dracut: arrays that it assembles get their names from the copy of /etc/mdadm.conf inside it.
+"""The initial RAM disk, where dom0 has dracut: arrays that it assembles get their names from the
+copy of /etc/mdadm.conf inside it.
 
-It is made anew in the background, by the unit xsraid-initrd.service: that takes a minute, and nobody waits for it.
+It is made anew in the background, by the unit xsraid-initrd.service: that takes a minute, and
+nobody waits for it.
 """
 
 from __future__ import absolute_import
@@ -19,18 +21,25 @@ IMAGES = ("initrd-%s.img", "initramfs-%s.img")  # XenServer's name for it, CentO
 
 
 def rebuild(host):
-    """Have the initial RAM disk made anew in the background, where there is dracut; return warnings."""
+    """Have the initial RAM disk made anew in the background, where there is dracut; return
+    warnings.
+    """
     if find_tool(host, "dracut") is None:
         return []
     try:
         run(host, ["systemctl", "--no-block", "restart", SERVICE], START_LIMIT_S)
     except (CommandFailed, Timeout) as error:
-        return ["the initial RAM disk is not made anew, so the array may have another node after a reboot: %s" % error.sentence]
+        return [
+            "the initial RAM disk is not made anew, so the array may have another node after a "
+            "reboot: %s" % error.sentence
+        ]
     return []
 
 
 def make(host):
-    """Make the running kernel's image anew: beside the old one, which stays until the new one is whole. Raises CommandFailed, Timeout."""
+    """Make the running kernel's image anew: beside the old one, which stays until the new one is
+    whole. Raises CommandFailed, Timeout.
+    """
     kernel = os.uname()[2]
     for name in [pattern % kernel for pattern in IMAGES]:
         if name in host.names("/boot"):

@@ -1,4 +1,6 @@
-"""What a call that was killed, or cut off by a power failure, left of an array: taken back by the uuid that it had noted, and by that alone."""
+"""What a call that was killed, or cut off by a power failure, left of an array: taken back by the
+uuid that it had noted, and by that alone.
+"""
 
 from __future__ import absolute_import
 
@@ -19,15 +21,18 @@ from xsraid.text import bare_uuid, md_uuid
 DELETING = "deleting"  # the kind of note of an array that is being deleted
 DELETED, DELETED_MAX = "deleted", 16  # that of one that was, and how many are kept
 SETTLE_S = 20
-NEVER_RUN = 0  # the event count of the superblocks that mdadm writes before an array runs for the first time
+# The event count of the superblocks that mdadm writes before an array runs for the first time.
+NEVER_RUN = 0
 WRITTEN = (md_state.CONFIGURATION, mail.CONFIGURATION, mail.REVALIASES)
 
 
 @contextlib.contextmanager
 def changing(host, who, session=None, is_brief=False):
-    """Hold the lock that all changing functions share, with what earlier calls left unfinished taken back. Raises Busy, and what taking back raises.
+    """Hold the lock that all changing functions share, with what earlier calls left unfinished
+    taken back. Raises Busy, and what taking back raises.
 
-    who: the function, to tell others; session: of XAPI, None where it cannot be asked; is_brief: others wait for it. Gives the Lock.
+    who: the function, to tell others; session: of XAPI, None where it cannot be asked; is_brief:
+    others wait for it. Gives the Lock.
     """
     with host.lock(who, is_brief) as lock:
         take_back_unfinished(host, session)
@@ -35,17 +40,22 @@ def changing(host, who, session=None, is_brief=False):
 
 
 def take_back_unfinished(host, session=None):
-    """Take back each array whose note says that it is being made, finish each deletion whose note says that it was begun.
+    """Take back each array whose note says that it is being made, finish each deletion whose note
+    says that it was begun.
 
-    A deletion is judged once more, which takes XAPI: without it the note goes, and whoever still wants it asks again.
+    A deletion is judged once more, which takes XAPI: without it the note goes, and whoever still
+    wants it asks again.
     """
     take_back_creations(host, session)
     for uuid in store.uuids(host, DELETING):
         try:
             if session is None:
                 _give_up_deletion(host, uuid)
-                host.log("the deletion of %s was cut off and is given up, as XAPI cannot be asked whether it is in use" % md_uuid(uuid),
-                         syslog.LOG_WARNING)
+                host.log(
+                    "the deletion of %s was cut off and is given up, as XAPI cannot be asked "
+                    "whether it is in use" % md_uuid(uuid),
+                    syslog.LOG_WARNING,
+                )
             else:
                 finish_deletion(host, session, uuid)
         except XsraidError as error:
@@ -62,9 +72,11 @@ def take_back_creations(host, session=None):
 
 
 def _settle_creation(host, session, uuid, facts):
-    """Take back an array that a killed call was making, if it runs and is empty, or if nothing was ever written to it.
+    """Take back an array that a killed call was making, if it runs and is empty, or if nothing was
+    ever written to it.
 
-    Not one that has its ARRAY line: it was finished, and now its note says so. Whatever else is found stays and gets its line.
+    Not one that has its ARRAY line: it was finished, and now its note says so. Whatever else is
+    found stays and gets its line.
     """
     configuration = md_state.read_configuration(host)
     if configuration.has_array(uuid):
@@ -79,27 +91,43 @@ def _settle_creation(host, session, uuid, facts):
     if is_idle:
         take_back(host, uuid)
         return
-    line = configuration.set_array(record["device"] if record else facts.get("node") or "/dev/md/" + bare_uuid(uuid)[:8], uuid)
-    host.log("an array that a killed call was making is in use, holds data or cannot be looked at: it stays, with the line %s" % line,
-             syslog.LOG_WARNING)
+    line = configuration.set_array(
+        record["device"] if record else facts.get("node") or "/dev/md/" + bare_uuid(uuid)[:8], uuid
+    )
+    host.log(
+        "an array that a killed call was making is in use, holds data or cannot be looked at: it "
+        "stays, with the line %s" % line,
+        syslog.LOG_WARNING,
+    )
     host.replace(md_state.CONFIGURATION, configuration.text())
     store.remove(host, "creating", uuid)
 
 
 def finish_deletion(host, session, uuid, is_asked=False):
-    """Delete the array whose note says so: judge it, stop it, take out its line, clear its superblocks, and last the note. Return the nodes cleared.
+    """Delete the array whose note says so: judge it, stop it, take out its line, clear its
+    superblocks, and last the note. Return the nodes cleared.
 
-    is_asked: somebody names the array in this call, and it need not be running. Of one that does not run although it was not stopped here nothing
-    else is changed. Where somebody uses it, nothing is changed. In both cases the note goes: whoever still wants it asks again. The note has the
-    event count with which it was stopped: a superblock with a higher one has been used since, and stays. Raises ArrayInUse, WouldLoseData,
-    CommandFailed, Timeout.
+    is_asked: somebody names the array in this call, and it need not be running. Of one that does
+    not run although it was not stopped here nothing else is changed. Where somebody uses it,
+    nothing is changed. In both cases the note goes: whoever still wants it asks again. The note has
+    the
+    event count with which it was stopped: a superblock with a higher one has been used since, and
+    stays. Raises ArrayInUse, WouldLoseData, CommandFailed, Timeout.
     """
     facts = store.read(host, DELETING, uuid) or {}
     record = _running(host, uuid)
     runs = record is not None and record["health"] not in md_state.NOT_THERE
     try:
-        if not runs and not is_asked and ("events" not in facts or _events(host, uuid) > facts["events"]):
-            raise ArrayInUse(md_uuid(uuid), "somebody that cannot be found out, as it does not run", "Delete it again if nobody needs it.")
+        if (
+            not runs
+            and not is_asked
+            and ("events" not in facts or _events(host, uuid) > facts["events"])
+        ):
+            raise ArrayInUse(
+                md_uuid(uuid),
+                "somebody that cannot be found out, as it does not run",
+                "Delete it again if nobody needs it.",
+            )
         if record is not None or is_asked:
             claim.refuse_array_in_use(host, session, record or md_state.find_array(host, uuid))
             _stop(host, record, uuid, DELETING)
@@ -110,25 +138,31 @@ def finish_deletion(host, session, uuid, is_asked=False):
     if configuration.remove_array(uuid):
         host.replace(md_state.CONFIGURATION, configuration.text())
     if "array" in facts:
-        note_deleted(host, uuid, facts["array"], facts["request"]["devices"])  # before its own note goes: a repeat after a kill finds one of them
+        # Before its own note goes: a repeat after a kill finds one of them.
+        note_deleted(host, uuid, facts["array"], facts["request"]["devices"])
     cleared = take_back(host, uuid, DELETING)
     spool.forget(host, uuid)
     return cleared
 
 
 def note_deleted(host, uuid, facts, cleared):
-    """Keep in mind what was deleted, so that a repeat of the call does not take another array for it. The oldest notes go.
+    """Keep in mind what was deleted, so that a repeat of the call does not take another array for
+    it. The oldest notes go.
 
     facts: {"device", "name"} of the array; cleared: nodes.
     """
     store.write(host, DELETED, dict(facts, disks=cleared, time=int(time.time())), uuid)
-    kept = sorted(store.uuids(host, DELETED), key=lambda uuid: store.read(host, DELETED, uuid).get("time", 0))
+    kept = sorted(
+        store.uuids(host, DELETED), key=lambda uuid: store.read(host, DELETED, uuid).get("time", 0)
+    )
     for uuid in kept[:-DELETED_MAX]:
         store.remove(host, DELETED, uuid)
 
 
 def _give_up_deletion(host, uuid):
-    """Forget a deletion of which nothing is done yet, or nothing but that the array is read-only."""
+    """Forget a deletion of which nothing is done yet, or nothing but that the array is
+    read-only.
+    """
     facts, record = store.read(host, DELETING, uuid) or {}, _running(host, uuid)
     if record is not None and facts.get("is_held"):
         resync.make_writable(host, record)
@@ -136,12 +170,17 @@ def _give_up_deletion(host, uuid):
 
 
 def _stop(host, record, uuid, kind):
-    """Stop an array, if it is there, with its event count in its note: of a superblock with a higher one somebody has made use since.
+    """Stop an array, if it is there, with its event count in its note: of a superblock with a
+    higher one somebody has made use since.
 
-    A read-only array is stopped without another event (the kernel's md.c, md_stop_writes), so that the count is known before. Raises CommandFailed,
-    Timeout; the array then is as it was.
+    A read-only array is stopped without another event (the kernel's md.c, md_stop_writes), so that
+    the count is known before. Raises CommandFailed, Timeout; the array then is as it was.
     """
-    was_writable = record is not None and record["health"] not in md_state.NOT_THERE and not record.get("read_only")
+    was_writable = (
+        record is not None
+        and record["health"] not in md_state.NOT_THERE
+        and not record.get("read_only")
+    )
     facts = store.read(host, kind, uuid) or {}
     if was_writable:
         facts["is_held"] = True  # first: whoever gives it up after a kill lets it go again
@@ -158,7 +197,9 @@ def _stop(host, record, uuid, kind):
 
 
 def _events(host, uuid):
-    """Return the highest event count of the superblocks with a uuid, NEVER_RUN where there is none."""
+    """Return the highest event count of the superblocks with a uuid, NEVER_RUN where there is
+    none.
+    """
     counts = [NEVER_RUN]
     for device, _ in sysfs.disks_and_partitions(host):
         examined = mdadm.examine_export(host, device)
@@ -168,7 +209,9 @@ def _events(host, uuid):
 
 
 def try_to_take_back(host, uuid):
-    """Take back after a failure, which stays the one that is reported; what cannot be taken back now, the next call tries again."""
+    """Take back after a failure, which stays the one that is reported; what cannot be taken back
+    now, the next call tries again.
+    """
     try:
         take_back(host, uuid)
     except XsraidError as error:
@@ -176,10 +219,12 @@ def try_to_take_back(host, uuid):
 
 
 def take_back(host, uuid, kind="creating"):
-    """Stop the array and clear the superblocks that carry a uuid, whatever node and disks are called today; then remove its note, of that kind.
+    """Stop the array and clear the superblocks that carry a uuid, whatever node and disks are
+    called today; then remove its note, of that kind.
 
-    Superblocks with a higher event count than it was stopped with stay: somebody has used it since. The note stays while a disk cannot be read: it
-    may carry the uuid, and a later call tries again. Return the nodes of the devices that were cleared.
+    Superblocks with a higher event count than it was stopped with stay: somebody has used it since.
+    The note stays while a disk cannot be read: it may carry the uuid, and a later call tries again.
+    Return the nodes of the devices that were cleared.
     """
     host.log("clearing away the array %s (%s)" % (md_uuid(uuid), kind), syslog.LOG_WARNING)
     record = _running(host, uuid)
@@ -188,7 +233,8 @@ def take_back(host, uuid, kind="creating"):
     facts = store.read(host, kind, uuid)
     readable, cleared, is_one_unreadable = set(), [], False
     for disk in inventory.inventory(host):
-        for partition in sysfs.partitions(host, sysfs.name_of(disk["device"])):  # an array that was adopted may have them as members
+        # An array that was adopted may have them as members.
+        for partition in sysfs.partitions(host, sysfs.name_of(disk["device"])):
             cleared += _clear_stopped(host, sysfs.node(partition), uuid, facts["events"])[1]
         examined, here = _clear_stopped(host, disk["device"], uuid, facts["events"])
         cleared += here
@@ -198,18 +244,25 @@ def take_back(host, uuid, kind="creating"):
             is_one_unreadable = True  # udev may have forgotten by now which one it is
     request = facts.get("request", {})
     if not is_one_unreadable or readable.issuperset(
-            [device for part in ("devices", "spares", "journals") for device in request.get(part, [])]):
+        [device for part in ("devices", "spares", "journals") for device in request.get(part, [])]
+    ):
         store.remove(host, kind, uuid)
     return cleared
 
 
 def _clear_stopped(host, device, uuid, events):
-    """Clear the superblock of a stopped array on a device; return (what mdadm said of it before, [device] if it was cleared)."""
+    """Clear the superblock of a stopped array on a device; return (what mdadm said of it before,
+    [device] if it was cleared).
+    """
     examined = mdadm.examine_export(host, device)
     if not mdadm.has_uuid(examined, uuid):
         return examined, []
     if examined.events > events:
-        host.log("%s stays a member of %s: the array has been used since it was stopped" % (device, md_uuid(uuid)), syslog.LOG_WARNING)
+        host.log(
+            "%s stays a member of %s: the array has been used since it was stopped"
+            % (device, md_uuid(uuid)),
+            syslog.LOG_WARNING,
+        )
         return examined, []
     mdadm.zero_superblock(host, device)
     return examined, [device]
@@ -222,7 +275,9 @@ def may_carry(host, device, uuid):
 
 
 def clear(host, device, uuid):
-    """Clear the superblock on a device if it carries that uuid; return what mdadm said of it before."""
+    """Clear the superblock on a device if it carries that uuid; return what mdadm said of it
+    before.
+    """
     examined = mdadm.examine_export(host, device)
     if mdadm.has_uuid(examined, uuid):
         mdadm.zero_superblock(host, device)
@@ -230,16 +285,24 @@ def clear(host, device, uuid):
 
 
 def _remove_asides(host):
-    """Remove files that were written aside and never put in place; one of them may hold the mail server's password."""
+    """Remove files that were written aside and never put in place; one of them may hold the mail
+    server's password.
+    """
     asides = [host.real_path(path) + ASIDE for path in WRITTEN]
-    for path in asides + ["%s/%s" % (STATE_DIR, name) for name in host.names(STATE_DIR) if name.endswith(ASIDE)]:
+    for path in asides + [
+        "%s/%s" % (STATE_DIR, name) for name in host.names(STATE_DIR) if name.endswith(ASIDE)
+    ]:
         host.remove(path)
 
 
 def _running(host, uuid):
-    """Return the record of the array with a uuid, running or not quite, None when the kernel has none. mdadm is asked: udev may not know it yet."""
+    """Return the record of the array with a uuid, running or not quite, None when the kernel has
+    none. mdadm is asked: udev may not know it yet.
+    """
     run(host, ["udevadm", "settle", "--timeout=%d" % SETTLE_S], SETTLE_S + 5, accept=None)
     for record in md_state.read_arrays(host):
-        if record["health"] != "missing" and mdadm.has_uuid(mdadm.detail_export(host, record["device"]), uuid):
+        if record["health"] != "missing" and mdadm.has_uuid(
+            mdadm.detail_export(host, record["device"]), uuid
+        ):
             return record
     return None

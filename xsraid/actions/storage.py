@@ -1,4 +1,6 @@
-"""Storage repositories on arrays, over the XenAPI session that xapi handed in. The verb `create_sr`."""
+"""Storage repositories on arrays, over the XenAPI session that xapi handed in. The verb
+`create_sr`.
+"""
 
 from __future__ import absolute_import
 
@@ -22,21 +24,37 @@ METADATA_VOLUME = "MGT"  # what LVMSR makes in it before the first disk
 Wish = collections.namedtuple("Wish", "type label description reattach wipe")
 
 
-def create_sr(host, session, array, type, name_label, name_description, default_sr, reattach, wipe, allow_4k):
-    """Register an array as storage repository of this host; return {"sr_uuid", "device", "created"}, created False for one that was there.
+def create_sr(
+    host, session, array, type, name_label, name_description, default_sr, reattach, wipe, allow_4k
+):
+    """Register an array as storage repository of this host; return {"sr_uuid", "device",
+    "created"}, created False for one that was there.
 
-    array: a node, name or uuid; type: lvm or ext, None means lvm or what is there; reattach: bring back the SR that is on the array, with its
-    data; wipe: give up what is on it; allow_4k: on disks of 4 KiB sectors, too. Raises WouldLoseData, UnknownArray, ArrayInUse, Unsupported,
-    BadArgument, Busy, and what XAPI and the storage manager raise.
+    array: a node, name or uuid; type: lvm or ext, None means lvm or what is there; reattach: bring
+    back the SR that is on the array, with its data; wipe: give up what is on it; allow_4k: on disks
+    of 4 KiB sectors, too. Raises WouldLoseData, UnknownArray, ArrayInUse, Unsupported, BadArgument,
+    Busy, and what XAPI and the storage manager raise.
     """
     config.load(host)
     if reattach and wipe:
-        raise BadArgument("wipe", "reattach=true keeps the data and wipe=true gives it up; give one of them")
+        raise BadArgument(
+            "wipe", "reattach=true keeps the data and wipe=true gives it up; give one of them"
+        )
     with rollback.changing(host, "create_sr", session):
         record = md_state.find_array(host, array)
         if record["health"] in md_state.NOT_THERE or record["by_id"] is None:
-            raise UnknownArray(array, "this array is %s, it carries no storage repository" % md_state.state_in_words(record))
-        wish = Wish(type, name_label or "Local %s %s" % (record["level"].upper(), record["name"]), name_description or "", reattach, wipe)
+            raise UnknownArray(
+                array,
+                "this array is %s, it carries no storage repository"
+                % md_state.state_in_words(record),
+            )
+        wish = Wish(
+            type,
+            name_label or "Local %s %s" % (record["level"].upper(), record["name"]),
+            name_description or "",
+            reattach,
+            wipe,
+        )
         here = objects.this_host(host, session)
         found = _finish_or_undo(host, session, record)
         device = record["by_id"]
@@ -49,24 +67,42 @@ def create_sr(host, session, array, type, name_label, name_description, default_
         store.remove(host, "registering", record["uuid"])
         if default_sr:
             session.xenapi.pool.set_default_SR(session.xenapi.pool.get_all()[0], sr)
-        host.log("SR %s on %s, %s" % (session.xenapi.SR.get_uuid(sr), record["device"], "created" if created else "was there"))
-        return collections.OrderedDict([("sr_uuid", session.xenapi.SR.get_uuid(sr)), ("device", device), ("created", created)])
+        host.log(
+            "SR %s on %s, %s"
+            % (
+                session.xenapi.SR.get_uuid(sr),
+                record["device"],
+                "created" if created else "was there",
+            )
+        )
+        return collections.OrderedDict(
+            [("sr_uuid", session.xenapi.SR.get_uuid(sr)), ("device", device), ("created", created)]
+        )
 
 
 def _refuse_sectors(host, record, allow_4k):
     sector_bytes = sysfs.number(host, sysfs.name_of(record["device"]), "queue/logical_block_size")
     if sector_bytes not in (None, refusals.SECTOR_BYTES) and not allow_4k:
-        raise Unsupported("A storage repository on %s, whose logical sectors have %d bytes: its disks for VMs could not be made "
-                          "(SR_BACKEND_FAILURE_78)" % (record["device"], sector_bytes), "members with sectors of 512 bytes, or allow_4k=true")
+        raise Unsupported(
+            "A storage repository on %s, whose logical sectors have %d bytes: its disks for VMs "
+            "could not be made "
+            "(SR_BACKEND_FAILURE_78)" % (record["device"], sector_bytes),
+            "members with sectors of 512 bytes, or allow_4k=true",
+        )
 
 
 def _finish_or_undo(host, session, record):
-    """Return the srs.Found of an array, None when there is none; what a call that was killed left half made of an SR is taken away first."""
+    """Return the srs.Found of an array, None when there is none; what a call that was killed left
+    half made of an SR is taken away first.
+    """
     note = store.read(host, "registering", record["uuid"])
     found = sr_types.Finder(host, session).find(record)
     if note is None:
         return found
-    if any(task["status"] == "pending" and "SR.create" in task["name_label"] for task in session.xenapi.task.get_all_records().values()):
+    if any(
+        task["status"] == "pending" and "SR.create" in task["name_label"]
+        for task in session.xenapi.task.get_all_records().values()
+    ):
         raise Busy("xapi still carries out an SR.create that an earlier call began")
     if found is not None and found.pbd is not None and _is_half_made(host, session, found.pbd):
         session.xenapi.PBD.unplug(found.pbd["ref"])
@@ -79,9 +115,11 @@ def _finish_or_undo(host, session, record):
 
 
 def _is_half_made(host, session, pbd):
-    """Return whether xapi went away before SR.create had ended: there is neither a tag nor a disk, and it cannot be plugged or lacks its sm_config.
+    """Return whether xapi went away before SR.create had ended: there is neither a tag nor a disk,
+    and it cannot be plugged or lacks its sm_config.
 
-    Without that an SR of type lvm would work as those of old releases did, its disks without snapshots.
+    Without that an SR of type lvm would work as those of old releases did, its disks without
+    snapshots.
     """
     sr = session.xenapi.SR.get_record(pbd["SR"])
     if objects.ARRAY_TAG in sr["other_config"] or sr["VDIs"]:
@@ -95,12 +133,17 @@ def _is_half_made(host, session, pbd):
     if not why and sr["type"] == "lvm" and not _is_configured(session, pbd["SR"]):
         why = "its sm_config is missing"
     if why:
-        host.log("the SR.create of %s was cut off (%s): its records go" % (sr["uuid"], why), syslog.LOG_WARNING)
+        host.log(
+            "the SR.create of %s was cut off (%s): its records go" % (sr["uuid"], why),
+            syslog.LOG_WARNING,
+        )
     return bool(why)
 
 
 def _is_configured(session, sr):
-    """Return whether XAPI has what SR.create of type lvm leaves in sm_config; an SR.create that has just ended may be about to write it."""
+    """Return whether XAPI has what SR.create of type lvm leaves in sm_config; an SR.create that has
+    just ended may be about to write it.
+    """
     for _ in range(CONFIG_LOOKS):
         if LVM_CONFIG in session.xenapi.SR.get_sm_config(sr):
             return True
@@ -109,18 +152,28 @@ def _is_configured(session, sr):
 
 
 def _clean(host, session, record, groups_before, volumes):
-    """Take away what a failed SR.create left on an array: a volume group that is new and whose SR XAPI does not know, or a bare label.
+    """Take away what a failed SR.create left on an array: a volume group that is new and whose SR
+    XAPI does not know, or a bare label.
 
-    groups_before: names of volume groups; volumes: names of those that it may hold, None for any. What does not fit this stays.
+    groups_before: names of volume groups; volumes: names of those that it may hold, None for any.
+    What does not fit this stays.
     """
     judged = snapshot.judge_array(host, session, record)
     if [use for use in judged.uses if use.reason != "LVM_PV"]:
         return
     group = _group(host, record, judged)
     if group:
-        if not sr_types.uuid_of_group(group) or group in groups_before or volumes is not None and set(lvm.volumes(host, group)) - set(volumes):
+        if (
+            not sr_types.uuid_of_group(group)
+            or group in groups_before
+            or volumes is not None
+            and set(lvm.volumes(host, group)) - set(volumes)
+        ):
             return
-        host.log("taking away the volume group that the failed SR.create left: %s" % group, syslog.LOG_WARNING)
+        host.log(
+            "taking away the volume group that the failed SR.create left: %s" % group,
+            syslog.LOG_WARNING,
+        )
         lvm.remove(host, group)
     if group or [item["type"] for item in judged.stale] == [lvm.LABEL]:
         lvm.remove_label(host, record["device"])
@@ -129,15 +182,23 @@ def _clean(host, session, record, groups_before, volumes):
 def _group(host, record, judged):
     """Return the name of the volume group whose physical volume an array is, "" for none."""
     idle = [item["label"] for item in judged.stale if item["type"] == lvm.LABEL]
-    group = lvm.volume_groups(host).get(sysfs.attribute(host, sysfs.name_of(record["device"]), "dev")) if judged.uses else None
+    group = (
+        lvm.volume_groups(host).get(sysfs.attribute(host, sysfs.name_of(record["device"]), "dev"))
+        if judged.uses
+        else None
+    )
     return (group.name if group else "") or "".join(idle)
 
 
 def _complete(host, session, record, found, wish):
-    """Return the SR that XAPI knows on an array, plugged; its PBD names the array's lasting path afterwards."""
+    """Return the SR that XAPI knows on an array, plugged; its PBD names the array's lasting path
+    afterwards.
+    """
     there = session.xenapi.SR.get_type(found.sr)
     if wish.type not in (None, there):
-        raise BadArgument("type", "%s carries a storage repository of type %s already" % (record["device"], there))
+        raise BadArgument(
+            "type", "%s carries a storage repository of type %s already" % (record["device"], there)
+        )
     if not found.pbd["currently_attached"]:
         sr_types.mend(host, session, found)
         session.xenapi.PBD.plug(found.pbd["ref"])
@@ -161,7 +222,17 @@ def _make(host, session, here, record, wish):
         lvm.deactivate(host, group)
     store.write(host, "registering", {"groups": [group] if group else []}, record["uuid"])
     try:
-        return session.xenapi.SR.create(here, {"device": record["by_id"]}, "0", wish.label, wish.description, wish.type or "lvm", "user", False, {})
+        return session.xenapi.SR.create(
+            here,
+            {"device": record["by_id"]},
+            "0",
+            wish.label,
+            wish.description,
+            wish.type or "lvm",
+            "user",
+            False,
+            {},
+        )
     except XenAPI.Failure:
         _clean(host, session, record, [group] if group else [], None)
         store.remove(host, "registering", record["uuid"])
@@ -169,27 +240,53 @@ def _make(host, session, here, record, wish):
 
 
 def _old_sr(host, record, judged, group, wish):
-    """Return (type, uuid, lasting path) of the SR to bring back: what the volume group on an array or on one of its partitions is by its name."""
-    for name, path in [(group, record["by_id"])] if sr_types.uuid_of_group(group) else sr_types.groups_on(host, record):
+    """Return (type, uuid, lasting path) of the SR to bring back: what the volume group on an array
+    or on one of its partitions is by its name.
+    """
+    for name, path in (
+        [(group, record["by_id"])]
+        if sr_types.uuid_of_group(group)
+        else sr_types.groups_on(host, record)
+    ):
         kind, uuid = sr_types.type_of_group(name), sr_types.uuid_of_group(name)
         if kind is None:
-            raise BadArgument("reattach", "the volume group %s is a storage repository of a type that is not known here: `xe sr-introduce uuid=%s` "
-                              "brings it back by hand" % (name, uuid))
+            raise BadArgument(
+                "reattach",
+                "the volume group %s is a storage repository of a type that is not known here: `xe "
+                "sr-introduce uuid=%s` "
+                "brings it back by hand" % (name, uuid),
+            )
         if wish.type not in (None, kind):
-            raise BadArgument("type", "the storage repository on %s is of type %s; leave the argument out" % (record["device"], kind))
+            raise BadArgument(
+                "type",
+                "the storage repository on %s is of type %s; leave the argument out"
+                % (record["device"], kind),
+            )
         return kind, uuid, path
-    raise BadArgument("reattach", "%s carries no storage repository, but %s" % (record["device"], _in_words(judged, group) or "nothing at all"))
+    raise BadArgument(
+        "reattach",
+        "%s carries no storage repository, but %s"
+        % (record["device"], _in_words(judged, group) or "nothing at all"),
+    )
 
 
 def _refuse_known(record, use, wish):
     """Refuse to overwrite an SR that XAPI knows, whatever the caller gives up."""
     if wish.wipe:
         claim.refuse_uses(record, [use])
-    raise WouldLoseData(record["device"], "carries %s, which XAPI knows" % use.what, "reattach=true brings it back with its data.")
+    raise WouldLoseData(
+        record["device"],
+        "carries %s, which XAPI knows" % use.what,
+        "reattach=true brings it back with its data.",
+    )
 
 
 def _in_words(judged, group):
-    others = [item["type"] + (item["label"] and " '%s'" % item["label"]) for item in judged.stale if item["label"] != group or not group]
+    others = [
+        item["type"] + (item["label"] and " '%s'" % item["label"])
+        for item in judged.stale
+        if item["label"] != group or not group
+    ]
     return ", ".join((["the volume group %s" % group] if group else []) + others)
 
 
@@ -198,20 +295,33 @@ def _refuse_to_lose(record, judged, group):
     if old_uuid is None:
         advice = "If nobody needs that, repeat the call with wipe=true."
     else:
-        advice = "That is the storage repository %s: reattach=true brings it back with its data, wipe=true gives it up." % old_uuid
-    raise WouldLoseData(record["device"], "carries %s, which SR.create would overwrite without asking" % _in_words(judged, group), advice)
+        advice = (
+            "That is the storage repository %s: reattach=true brings it back with its data, "
+            "wipe=true gives it up." % old_uuid
+        )
+    raise WouldLoseData(
+        record["device"],
+        "carries %s, which SR.create would overwrite without asking" % _in_words(judged, group),
+        advice,
+    )
 
 
 def _reattach(session, here, old_sr, wish):
-    """Bring an SR back under its own uuid; where this fails, XAPI is left as it was. old_sr: of `_old_sr`."""
+    """Bring an SR back under its own uuid; where this fails, XAPI is left as it was. old_sr: of
+    `_old_sr`.
+    """
     kind, uuid, path = old_sr
     introduced = None
     sr = objects.sr_if_known(session, uuid)
     if sr is None:
-        sr = introduced = session.xenapi.SR.introduce(uuid, wish.label, wish.description, kind, "user", False, {})
+        sr = introduced = session.xenapi.SR.introduce(
+            uuid, wish.label, wish.description, kind, "user", False, {}
+        )
     pbd = None
     try:
-        pbd = session.xenapi.PBD.create({"host": here, "SR": sr, "device_config": {"device": path}, "other_config": {}})
+        pbd = session.xenapi.PBD.create(
+            {"host": here, "SR": sr, "device_config": {"device": path}, "other_config": {}}
+        )
         session.xenapi.PBD.plug(pbd)
     except XenAPI.Failure:
         _undo(session, pbd, introduced)

@@ -1,7 +1,8 @@
-"""Alerts by webhook: as JSON by POST to https addresses, which is what Slack, Teams, Mattermost, Discord, ntfy and home-made scripts take.
+"""Alerts by webhook: as JSON by POST to https addresses, which is what Slack, Teams, Mattermost,
+Discord, ntfy and home-made scripts take.
 
-Each address has a state of its own. The certificate is always checked, and no redirection is followed: the token goes to the host that was named,
-to no other.
+Each address has a state of its own. The certificate is always checked, and no redirection is
+followed: the token goes to the host that was named, to no other.
 """
 
 from __future__ import absolute_import
@@ -23,7 +24,8 @@ else:
     import http.client as httplib
     import urllib.parse as urlparse
 
-NOTE = alert_settings.WEBHOOK  # what is configured: {"urls", "header", "token", "time"}; for root alone, as all notes are
+# What is configured: {"urls", "header", "token", "time"}; for root alone, as all notes are.
+NOTE = alert_settings.WEBHOOK
 TOKEN = "{token}"  # stands for the token in an address or a header
 LIMIT_S = 10  # for each address, whatever it does
 STEP_S = 5  # for each step of that
@@ -47,12 +49,19 @@ def send(host, _, alert, state, limits):
     configured = store.read(host, NOTE) or {}
     urls, settings = configured.get("urls", []), configured.get("time")
     if not urls:
-        return spool.Sent("off", mail.Answer(False, "no webhook is configured", "Call configure_alerts."), False, False)
+        return spool.Sent(
+            "off",
+            mail.Answer(False, "no webhook is configured", "Call configure_alerts."),
+            False,
+            False,
+        )
     paused = None if alert["name"] == "XSRAID_TEST" else recipients.paused(state, settings)
     if paused is not None:
         return paused
     waiting, content = recipients.waiting(state, urls), json.dumps(payload(host, alert))
-    outcomes = workers.each(host, lambda url: _post(host, url, configured, content), waiting, LIMIT_S + GRACE_S)
+    outcomes = workers.each(
+        host, lambda url: _post(host, url, configured, content), waiting, LIMIT_S + GRACE_S
+    )
     for url, outcome in zip(waiting, outcomes):
         answer = outcome.value
         if outcome.error is not None:
@@ -62,16 +71,32 @@ def send(host, _, alert, state, limits):
 
 
 def payload(host, alert):
-    """Return what is posted of an alert. `text` and `content` are what chat programs show; the rest is for programs."""
+    """Return what is posted of an alert. `text` and `content` are what chat programs show; the rest
+    is for programs.
+    """
     return {
-        "text": alert["short"], "content": alert["short"], "title": alert["subject"], "body": alert["body"], "name": alert["name"],
-        "priority": alert["priority"], "id": alert["id"], "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(alert["time"])),
-        "array": alert["device"], "array_uuid": alert["uuid"], "disk": alert["component"], "sr_uuid": alert["sr"],
-        "host": alert.get("host"), "host_uuid": alert.get("host_uuid"), "pool": alert.get("pool")}
+        "text": alert["short"],
+        "content": alert["short"],
+        "title": alert["subject"],
+        "body": alert["body"],
+        "name": alert["name"],
+        "priority": alert["priority"],
+        "id": alert["id"],
+        "time": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(alert["time"])),
+        "array": alert["device"],
+        "array_uuid": alert["uuid"],
+        "disk": alert["component"],
+        "sr_uuid": alert["sr"],
+        "host": alert.get("host"),
+        "host_uuid": alert.get("host_uuid"),
+        "pool": alert.get("pool"),
+    }
 
 
 def _post(host, url, configured, content):
-    """Post to one address; return [word of its state, response, advice], in none of which the token is."""
+    """Post to one address; return [word of its state, response, advice], in none of which the token
+    is.
+    """
     token = configured.get("token") or ""
     headers = {"Content-Type": "application/json", "User-Agent": "xsraid"}
     if configured.get("header"):
@@ -80,7 +105,8 @@ def _post(host, url, configured, content):
     found = urlparse.urlsplit(url.replace(TOKEN, token))
     path = (found.path or "/") + ("?" + found.query if found.query else "")
     try:
-        options = {"timeout": STEP_S, "context": _context(host)}  # Python 2 has `context` from 2.7.9 on, and as CentOS patches it
+        # Python 2 has `context` from 2.7.9 on, and as CentOS patches it.
+        options = {"timeout": STEP_S, "context": _context(host)}
         connection = httplib.HTTPSConnection(found.hostname, found.port or 443, **options)
         try:
             connection.request("POST", path, to_bytes(content), headers)
@@ -88,13 +114,22 @@ def _post(host, url, configured, content):
             text = _said(answer)
         finally:
             connection.close()
-    except (ssl.SSLError, ssl.CertificateError) as error:  # on Python 2 the second is no kind of the first
-        return [LATER, _hidden("TLS fails: %s" % error, token), "Its certificate must be of the name in the address and signed by an authority that "
-                "this host's bundle has."]
+    # On Python 2 the second is no kind of the first.
+    except (ssl.SSLError, ssl.CertificateError) as error:
+        return [
+            LATER,
+            _hidden("TLS fails: %s" % error, token),
+            "Its certificate must be of the name in the address and signed by an authority that "
+            "this host's bundle has.",
+        ]
     except (EnvironmentError, httplib.HTTPException, ValueError) as error:
         kind = "no answer in time" if isinstance(error, socket.timeout) else "no answer"
         return [LATER, _hidden("%s: %s" % (kind, error), token), UNREACHED]
-    return [_word(answer.status), _hidden(" ".join(("%d %s %s" % (answer.status, answer.reason, text)).split()), token), _advice(answer.status)]
+    return [
+        _word(answer.status),
+        _hidden(" ".join(("%d %s %s" % (answer.status, answer.reason, text)).split()), token),
+        _advice(answer.status),
+    ]
 
 
 def _said(answer):
@@ -106,10 +141,14 @@ def _said(answer):
 
 
 def _context(host):
-    """Return what checks certificates with the bundle of this host. Raises ValueError where this Python cannot."""
+    """Return what checks certificates with the bundle of this host. Raises ValueError where this
+    Python cannot.
+    """
     if not hasattr(ssl, "create_default_context"):
         raise ValueError("this Python cannot check certificates")
-    bundle = next((host.path(path) for path in mail.CA_BUNDLES if host.read_if_there(path) is not None), None)
+    bundle = next(
+        (host.path(path) for path in mail.CA_BUNDLES if host.read_if_there(path) is not None), None
+    )
     return ssl.create_default_context(cafile=bundle)
 
 
@@ -123,11 +162,17 @@ def _advice(status):
     if 200 <= status < 300:
         return ""
     if 300 <= status < 400:
-        return "It redirects, which is not followed: give the address that it leads to as webhook_urls."
+        return (
+            "It redirects, which is not followed: give the address that it leads to as "
+            "webhook_urls."
+        )
     if status in (401, 403):
         return "It wants a token that is right: check webhook_header and webhook_token_secret."
     if status in (404, 405, 410):
-        return "There is no webhook at this address, or no longer: make one there, and give its address as webhook_urls."
+        return (
+            "There is no webhook at this address, or no longer: make one there, and give its "
+            "address as webhook_urls."
+        )
     if _word(status) == LATER:
         return "It refuses for now; it is tried again."
     return "It does not take what was posted: its operator can tell why."

@@ -1,4 +1,6 @@
-"""Alerts as messages of XAPI, where XenCenter, Xen Orchestra and scripts see them; and what else XAPI is told of while arrays are at work."""
+"""Alerts as messages of XAPI, where XenCenter, Xen Orchestra and scripts see them; and what else
+XAPI is told of while arrays are at work.
+"""
 
 from __future__ import absolute_import
 
@@ -21,7 +23,9 @@ CLOCKS_APART_S = 3600  # a message has the time of the pool's master
 
 
 class Way(object):
-    """A local session that is there or not: `session` is None while xapi does not answer, and then stays so."""
+    """A local session that is there or not: `session` is None while xapi does not answer, and then
+    stays so.
+    """
 
     def __init__(self, host, limit_s=LIMIT_S):
         self.host, self.session = host, None
@@ -58,7 +62,10 @@ def opened(host):
 
 
 def send(host, way, alert, state, limits):
-    """Make an alert a message of its SR, or of this host where it has none or the SR is gone; return the Sent."""
+    """Make an alert a message of its SR, or of this host where it has none or the SR is gone;
+    return the Sent.
+    """
+
     def post(session):
         here = objects.this_host(host, session)
         if not alert_settings.wants_messages(session, here):
@@ -67,19 +74,29 @@ def send(host, way, alert, state, limits):
         try:
             message = _posted_before(host, session, alert, state, kind, uuid)
             if message is None:
-                ref = session.xenapi.message.create(alert["name"], str(alert["priority"]), kind, uuid, alert["short"])
+                ref = session.xenapi.message.create(
+                    alert["name"], str(alert["priority"]), kind, uuid, alert["short"]
+                )
                 message = session.xenapi.message.get_record(ref)["uuid"]
         except XenAPI.Failure as error:
-            refused = mail.Answer(False, " ".join(error.details), "XAPI refuses the message: see its log, /var/log/xensource.log.")
+            refused = mail.Answer(
+                False,
+                " ".join(error.details),
+                "XAPI refuses the message: see its log, /var/log/xensource.log.",
+            )
             return spool.Sent("waiting", refused, False, False)
         return spool.Sent("accepted", mail.Answer(True, MESSAGE + message, ""), False, False)
-    gone = mail.Answer(False, "xapi does not answer", "Is xapi running? `systemctl status xapi` tells.")
+
+    gone = mail.Answer(
+        False, "xapi does not answer", "Is xapi running? `systemctl status xapi` tells."
+    )
     return way.ask(post, spool.Sent("waiting", gone, False, False))
 
 
 def _object(host, session, alert, here):
     """Return (class, uuid) of what a message is about."""
-    if alert["sr"] is None:  # maybe only because XAPI did not answer at once when the alert was made
+    # Maybe only because XAPI did not answer at once when the alert was made.
+    if alert["sr"] is None:
         sr = objects.sr_of_array(host, session, alert["uuid"])
         if sr is not None:
             return "SR", session.xenapi.SR.get_uuid(sr)
@@ -89,20 +106,30 @@ def _object(host, session, alert, here):
 
 
 def follow(host, way, follows):
-    """Call each of follows(host, session, records) with the arrays as they are now; the next delivery does so again."""
+    """Call each of follows(host, session, records) with the arrays as they are now; the next
+    delivery does so again.
+    """
     records = md_state.read_arrays(host)
     for act in follows:
         way.ask(lambda session, act=act: act(host, session, records))
 
 
 def _posted_before(host, session, alert, state, kind, uuid):
-    """Return the uuid of the message that an earlier try made of an alert without hearing of it, None where it is the first or made none."""
+    """Return the uuid of the message that an earlier try made of an alert without hearing of it,
+    None where it is the first or made none.
+    """
     now = time.time()
     if not state["tries"] and 0 <= now - alert["created"] < FIRST_TRY_S:
         return None
     since = objects.date(min(alert["created"], now) - CLOCKS_APART_S)
-    others = [one["channels"].get("xapi", {}).get("response") for one in spool.history(host, spool.HISTORY_COUNT)]
+    others = [
+        one["channels"].get("xapi", {}).get("response")
+        for one in spool.history(host, spool.HISTORY_COUNT)
+    ]
     for _, record in sorted(session.xenapi.message.get(kind, uuid, since).items()):
-        if (record["name"], native(record["body"])) == (alert["name"], alert["short"]) and MESSAGE + record["uuid"] not in others:
+        if (record["name"], native(record["body"])) == (
+            alert["name"],
+            alert["short"],
+        ) and MESSAGE + record["uuid"] not in others:
             return record["uuid"]
     return None

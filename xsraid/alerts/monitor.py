@@ -15,13 +15,20 @@ def state(host):
         words = run(host, ["systemctl", "is-active", SERVICE], LIMIT_S, accept=None).out.strip()
     except Timeout:
         return "failed"
-    return {"active": "running", "activating": "running", "reloading": "running", "failed": "failed"}.get(words, "stopped")
+    return {
+        "active": "running",
+        "activating": "running",
+        "reloading": "running",
+        "failed": "failed",
+    }.get(words, "stopped")
 
 
 def enable(host, restart):
-    """Let the monitor run at each boot and, if `restart`, from now on with what /etc/mdadm.conf says now. Raises CommandFailed, Timeout.
+    """Let the monitor run at each boot and, if `restart`, from now on with what /etc/mdadm.conf
+    says now. Raises CommandFailed, Timeout.
 
-    restart: whether there is an array to watch. From 4.2 on mdadm ends at once where there is none, which systemd takes for a failed start.
+    restart: whether there is an array to watch. From 4.2 on mdadm ends at once where there is none,
+    which systemd takes for a failed start.
     """
     run(host, ["systemctl", "enable", SERVICE], LIMIT_S)
     if restart:
@@ -29,6 +36,8 @@ def enable(host, restart):
 
 
 def ensure_running(host):
-    """Start the monitor if it is not running; one that runs finds new arrays by itself. Raises CommandFailed, Timeout."""
+    """Start the monitor if it is not running; one that runs finds new arrays by itself. Raises
+    CommandFailed, Timeout.
+    """
     if state(host) != "running":
         run(host, ["systemctl", "start", SERVICE], LIMIT_S)

@@ -1,18 +1,25 @@
-"""Pure: which alerts come of what mdadm's monitor told and of what the arrays are now. One cause makes one alert, building and checking make none.
+"""Pure: which alerts come of what mdadm's monitor told and of what the arrays are now. One cause
+makes one alert, building and checking make none.
 
 A memory of each array, a dict that JSON can hold, says what was seen and told before:
-    device, name, nodes, members [{"device", "serial", "slot", "state", "model", "by_id", "path"}]   as last seen: a failed disk can tell nothing any
+    device, name, nodes, members [{"device", "serial", "slot", "state", "model", "by_id", "path"}]
+      as last seen: a failed disk can tell nothing any
                     more, and an array that has gone has no other names
-    absent          those of the members that were last seen to serve in slots that nothing serves in now; disks have other names after a boot
+    absent          those of the members that were last seen to serve in slots that nothing serves
+                    in now; disks have other names after a boot
     was_whole       whether it was ever seen with all its redundancy: before that it is being built
-    full            that redundancy: a rebuild that does without none of it puts one disk in the place of another, or a mirror has grown
-    told            None, or {"name", "left", "time"} of the alert that stands: degraded, failed or missing
+    full            that redundancy: a rebuild that does without none of it puts one disk in the
+                    place of another, or a mirror has grown
+    told            None, or {"name", "left", "time"} of the alert that stands: degraded, failed or
+                    missing
     failed          {member: when its failure was told}
     untold_since    when the array was first seen to be worse than was told, None while it is not
-    replaced        members that are being replaced while they serve; when that is done, md makes them faulty
+    replaced        members that are being replaced while they serve; when that is done, md makes
+                    them faulty
     spares          how many spares there were, None where that was never seen
     is_spare_told   whether it was told that one is missing, and none has come since
-    frozen_since    when an array whose redundancy is not whole was first seen to be kept from its repair, None while it is not
+    frozen_since    when an array whose redundancy is not whole was first seen to be kept from its
+                    repair, None while it is not
     is_frozen_told  whether that was told
     recent, held    when it alarmed in the last hour, and how many alerts were held back since then
 """
@@ -23,13 +30,21 @@ import collections
 
 from xsraid.md.levels import is_redundant
 
-Seen = collections.namedtuple("Seen", "event component time")  # what takes the place of an event that nobody has told
+# What takes the place of an event that nobody has told.
+Seen = collections.namedtuple("Seen", "event component time")
 
-MISPLACED = "Misplaced"  # our own event, from the unit that assembles at boot; its component is a sentence
-DIVERGED = "Diverged"  # our own, from the units of a boot: parts of an array ran without each other; its component is sentences
-WEAK = "DiskWeak"  # our own, from looking at SMART; its component is the member, and after a blank a sentence
-MONITOR = {"MonitorDown": "XSRAID_MONITOR_DOWN", "MonitorBack": "XSRAID_MONITOR_BACK"}  # our own, of no array
-REPLACING = "Replacing"  # our own, too: the component serves until another disk is filled from it, and then md makes it faulty
+# Our own event, from the unit that assembles at boot; its component is a sentence.
+MISPLACED = "Misplaced"
+# Our own, from the units of a boot: parts of an array ran without each other; its component is
+# sentences.
+DIVERGED = "Diverged"
+# Our own, from looking at SMART; its component is the member, and after a blank a sentence.
+WEAK = "DiskWeak"
+# Our own, of no array.
+MONITOR = {"MonitorDown": "XSRAID_MONITOR_DOWN", "MonitorBack": "XSRAID_MONITOR_BACK"}
+# Our own, too: the component serves until another disk is filled from it, and then md makes it
+# faulty.
+REPLACING = "Replacing"
 FOLD_S = 60
 ABSENT_S = 4  # an array that is being brought to another node is gone for a moment
 UNNAMED_S = 10  # the monitor names a disk that was pulled a second later, on a busy host some more
@@ -38,31 +53,73 @@ HOURLY_MAX = 6
 FROZEN_S = 600  # mdadm itself freezes an array for a moment
 WHOLE = ("optimal", "checking", "no_redundancy", "read_only", "container", "unknown")
 PRIORITIES = {  # of XAPI's messages: 1 critical, 2 major, 3 warning, 4 minor, 5 information
-    "XSRAID_ARRAY_FAILED": 1, "XSRAID_ARRAY_MISSING": 1, "XSRAID_ARRAY_DIVERGED": 1, "XSRAID_DISK_FAILED": 2, "XSRAID_ARRAY_DEGRADED": 2,
-    "XSRAID_MONITOR_DOWN": 2, "XSRAID_SPARE_MISSING": 3, "XSRAID_MISMATCHES": 3, "XSRAID_DISK_WEAK": 3, "XSRAID_ARRAY_FROZEN": 3,
-    "XSRAID_ARRAY_MISPLACED": 4, "XSRAID_MONITOR_BACK": 5,
-    "XSRAID_REBUILD_FINISHED": 5, "XSRAID_TEST": 5}
-COMPARING = (None, "check", "repair")  # md/last_sync_action: a first resync counts mismatches, too, where disks were not blank. None: not known
+    "XSRAID_ARRAY_FAILED": 1,
+    "XSRAID_ARRAY_MISSING": 1,
+    "XSRAID_ARRAY_DIVERGED": 1,
+    "XSRAID_DISK_FAILED": 2,
+    "XSRAID_ARRAY_DEGRADED": 2,
+    "XSRAID_MONITOR_DOWN": 2,
+    "XSRAID_SPARE_MISSING": 3,
+    "XSRAID_MISMATCHES": 3,
+    "XSRAID_DISK_WEAK": 3,
+    "XSRAID_ARRAY_FROZEN": 3,
+    "XSRAID_ARRAY_MISPLACED": 4,
+    "XSRAID_MONITOR_BACK": 5,
+    "XSRAID_REBUILD_FINISHED": 5,
+    "XSRAID_TEST": 5,
+}
+# Md/last_sync_action: a first resync counts mismatches, too, where disks were not blank. None: not
+# known.
+COMPARING = (None, "check", "repair")
 NEVER_HELD = ("XSRAID_ARRAY_FAILED", "XSRAID_ARRAY_MISSING", "XSRAID_ARRAY_DIVERGED", "XSRAID_TEST")
-NAMES = {"failed": "XSRAID_ARRAY_FAILED", "missing": "XSRAID_ARRAY_MISSING", "inactive": "XSRAID_ARRAY_MISSING",
-         "frozen": "XSRAID_ARRAY_FROZEN"}
+NAMES = {
+    "failed": "XSRAID_ARRAY_FAILED",
+    "missing": "XSRAID_ARRAY_MISSING",
+    "inactive": "XSRAID_ARRAY_MISSING",
+    "frozen": "XSRAID_ARRAY_FROZEN",
+}
 TELLING = (
-    "Fail", "FailSpare", "DegradedArray", "DeviceDisappeared", "SparesMissing", "RebuildStarted", "RebuildFinished", "SpareActive", "MoveSpare")
-STANDING = ("XSRAID_ARRAY_FAILED", "XSRAID_ARRAY_MISSING", "XSRAID_DISK_FAILED", "XSRAID_ARRAY_DEGRADED", "XSRAID_ARRAY_FROZEN")
+    "Fail",
+    "FailSpare",
+    "DegradedArray",
+    "DeviceDisappeared",
+    "SparesMissing",
+    "RebuildStarted",
+    "RebuildFinished",
+    "SpareActive",
+    "MoveSpare",
+)
+STANDING = (
+    "XSRAID_ARRAY_FAILED",
+    "XSRAID_ARRAY_MISSING",
+    "XSRAID_DISK_FAILED",
+    "XSRAID_ARRAY_DEGRADED",
+    "XSRAID_ARRAY_FROZEN",
+)
 
 
 def decide(events, records, memory, now, reminder_s):
-    """Return ([alert], memory as it is now, [(uuid, event) that tells no more than an alert before it did]).
+    """Return ([alert], memory as it is now, [(uuid, event) that tells no more than an alert before
+    it did]).
 
-    An alert is {"name", "uuid", "device", "component", "meaning", "event", "events", "time", "folded", "is_reminder"}; events are the monitor's that
-    it came of, meaning is what an event of our own says.
-    events: of `spool`; records: of `state.read_arrays`, with `last_action`, md/last_sync_action, `described`, what is known of the members that are
-    there, `nodes`, all names of the array, and `there`, the nodes of all disks and partitions; memory: {uuid: memory of the array}; reminder_s: 0 for
-    never.
+    An alert is {"name", "uuid", "device", "component", "meaning", "event", "events", "time",
+    "folded", "is_reminder"}; events are the monitor's that it came of, meaning is what an event of
+    our own says.
+    events: of `spool`; records: of `state.read_arrays`, with `last_action`, md/last_sync_action,
+    `described`, what is known of the members that are there, `nodes`, all names of the array, and
+    `there`, the nodes of all disks and partitions; memory: {uuid: memory of the array}; reminder_s:
+    0 for never.
     """
     memory = {uuid: dict(_fresh(known["device"]), **known) for uuid, known in memory.items()}
-    by_device = {node: uuid for uuid, known in memory.items() for node in known["nodes"] + [known["device"]]}
-    by_device.update((node, record["uuid"]) for record in records if record["uuid"] for node in record.get("nodes", []) + [record["device"]])
+    by_device = {
+        node: uuid for uuid, known in memory.items() for node in known["nodes"] + [known["device"]]
+    }
+    by_device.update(
+        (node, record["uuid"])
+        for record in records
+        if record["uuid"]
+        for node in record.get("nodes", []) + [record["device"]]
+    )
     by_uuid = {record["uuid"]: record for record in records if record["uuid"]}
     alerts, asides = [], []
     for event in events:
@@ -77,16 +134,37 @@ def decide(events, records, memory, now, reminder_s):
         known = memory.setdefault(uuid, _fresh(record["device"]))
         known["absent"] = _absent(record, known)
         for member in _pulled(record, known):
-            alerts += _emit(_failed(member["device"], record["health"], known, now), uuid, record, known, Seen(None, member["device"], now), now)
+            alerts += _emit(
+                _failed(member["device"], record["health"], known, now),
+                uuid,
+                record,
+                known,
+                Seen(None, member["device"], now),
+                now,
+            )
         if _is_spare_pulled(record, known):
             known["is_spare_told"] = True
             alerts += _emit("XSRAID_SPARE_MISSING", uuid, record, known, None, now)
         name, is_reminder = _change(record, known, now, reminder_s)
-        faulty = _untold_faulty(record, known) if name == "XSRAID_ARRAY_DEGRADED" and not is_reminder else []
+        faulty = (
+            _untold_faulty(record, known)
+            if name == "XSRAID_ARRAY_DEGRADED" and not is_reminder
+            else []
+        )
         for device in faulty:  # such as one that failed while no monitor ran: md itself names it
-            alerts += _emit(_failed(device, record["health"], known, now), uuid, record, known, Seen(None, device, now), now)
+            alerts += _emit(
+                _failed(device, record["health"], known, now),
+                uuid,
+                record,
+                known,
+                Seen(None, device, now),
+                now,
+            )
         if name and not faulty:
-            alerts += [dict(alert, is_reminder=is_reminder) for alert in _emit(name, uuid, record, known, None, now)]
+            alerts += [
+                dict(alert, is_reminder=is_reminder)
+                for alert in _emit(name, uuid, record, known, None, now)
+            ]
         if _is_stuck(record, known, now):
             alerts += _emit("XSRAID_ARRAY_FROZEN", uuid, record, known, None, now)
         _remember(record, known)
@@ -99,9 +177,18 @@ def decide(events, records, memory, now, reminder_s):
 
 
 def needs_looking_after(memory, reminder_s):
-    """Return whether, with nothing new to come, there will be something to tell: a reminder, or what was held back."""
-    return any(known["held"] or known["told"] and reminder_s or known["untold_since"] is not None
-               or known.get("frozen_since") is not None and not known["is_frozen_told"] for known in memory.values())
+    """Return whether, with nothing new to come, there will be something to tell: a reminder, or
+    what was held back.
+    """
+    return any(
+        known["held"]
+        or known["told"]
+        and reminder_s
+        or known["untold_since"] is not None
+        or known.get("frozen_since") is not None
+        and not known["is_frozen_told"]
+        for known in memory.values()
+    )
 
 
 def _empty_slots(record):
@@ -109,28 +196,56 @@ def _empty_slots(record):
 
 
 def _pulled(record, known):
-    """Return the remembered members that served and are gone, node and all: no event is waited for. A boot may give their nodes to others."""
-    if record["health"] not in ("degraded", "rebuilding", "failed") or not known["was_whole"] or "there" not in record:
+    """Return the remembered members that served and are gone, node and all: no event is waited for.
+    A boot may give their nodes to others.
+    """
+    if (
+        record["health"] not in ("degraded", "rebuilding", "failed")
+        or not known["was_whole"]
+        or "there" not in record
+    ):
         return []
     gone = _empty_slots(record)
     serials = [member.get("serial") for member in record.get("described", [])]
-    return [member for member in known["members"] if member.get("state") == "active" and member["slot"] in gone and member["serial"] not in serials
-            and member["device"] not in known["failed"] and member["device"] not in record["there"]]
+    return [
+        member
+        for member in known["members"]
+        if member.get("state") == "active"
+        and member["slot"] in gone
+        and member["serial"] not in serials
+        and member["device"] not in known["failed"]
+        and member["device"] not in record["there"]
+    ]
 
 
 def _untold_faulty(record, known):
     """Return the nodes of members that are faulty, not on purpose, and that nobody has told of."""
-    return [member["device"] for member in record["members"]
-            if member["state"] == "faulty" and member["device"] not in known["failed"] and member["device"] not in known["replaced"]]
+    return [
+        member["device"]
+        for member in record["members"]
+        if member["state"] == "faulty"
+        and member["device"] not in known["failed"]
+        and member["device"] not in known["replaced"]
+    ]
 
 
 def _absent(record, known):
-    """Return the remembered members that served where nothing does now, be the disk gone or only left out."""
+    """Return the remembered members that served where nothing does now, be the disk gone or only
+    left out.
+    """
     if record["health"] in ("missing", "inactive"):
         return known["absent"]
     gone = _empty_slots(record)
-    serving = [member.get("serial") for member in record.get("described", []) if member.get("state") == "active"]
-    served = [member for member in known["members"] if member.get("state") == "active" and member.get("serial") not in serving]
+    serving = [
+        member.get("serial")
+        for member in record.get("described", [])
+        if member.get("state") == "active"
+    ]
+    served = [
+        member
+        for member in known["members"]
+        if member.get("state") == "active" and member.get("serial") not in serving
+    ]
     by_slot = {member["slot"]: member for member in known["absent"] + served}
     return [by_slot[slot] for slot in gone if slot in by_slot]
 
@@ -138,29 +253,63 @@ def _absent(record, known):
 def _is_spare_pulled(record, known):
     """Return whether a spare is gone, node and all, of which nobody has told."""
     present = [member["device"] for member in record["members"]]
-    return not known["is_spare_told"] and record["health"] not in ("missing", "inactive") and any(
-        member.get("state") == "spare" and member["device"] not in present and member["device"] not in record.get("there", [member["device"]])
-        and member["device"] not in known["failed"] for member in known["members"])
+    return (
+        not known["is_spare_told"]
+        and record["health"] not in ("missing", "inactive")
+        and any(
+            member.get("state") == "spare"
+            and member["device"] not in present
+            and member["device"] not in record.get("there", [member["device"]])
+            and member["device"] not in known["failed"]
+            for member in known["members"]
+        )
+    )
 
 
 def _fresh(device):
-    return {"device": device, "name": device.rsplit("/", 1)[-1], "nodes": [], "members": [], "absent": [], "was_whole": False, "full": None,
-            "told": None, "failed": {}, "replaced": [], "recent": [], "spares": None, "is_spare_told": False, "held": 0, "untold_since": None,
-            "frozen_since": None, "is_frozen_told": False}
+    return {
+        "device": device,
+        "name": device.rsplit("/", 1)[-1],
+        "nodes": [],
+        "members": [],
+        "absent": [],
+        "was_whole": False,
+        "full": None,
+        "told": None,
+        "failed": {},
+        "replaced": [],
+        "recent": [],
+        "spares": None,
+        "is_spare_told": False,
+        "held": 0,
+        "untold_since": None,
+        "frozen_since": None,
+        "is_frozen_told": False,
+    }
 
 
 def _name_of(event, record, known, now):
-    """Return the name of the alert that an event of mdadm's monitor (mdadm(8)) is worth, None where it is folded or no alarm at all."""
+    """Return the name of the alert that an event of mdadm's monitor (mdadm(8)) is worth, None where
+    it is folded or no alarm at all.
+    """
     health = record["health"] if record else "missing"
     if event.event in ("Fail", "FailSpare"):
         if event.component in known["replaced"] and health in WHOLE:
-            known["replaced"] = [member for member in known["replaced"] if member != event.component]
+            known["replaced"] = [
+                member for member in known["replaced"] if member != event.component
+            ]
             return None
         told_at = known["failed"].get(event.component)
         if told_at is not None and 0 <= now - told_at < FOLD_S:
             return None
         return _failed(event.component, health, known, now)
-    if event.event == "RebuildFinished" and event.component and record and record["mismatch_count"] and record["last_action"] in COMPARING:
+    if (
+        event.event == "RebuildFinished"
+        and event.component
+        and record
+        and record["mismatch_count"]
+        and record["last_action"] in COMPARING
+    ):
         return "XSRAID_MISMATCHES"
     if event.event == "SparesMissing":
         if known["is_spare_told"]:  # the monitor tells it again at each start
@@ -177,33 +326,54 @@ def _name_of(event, record, known, now):
         return "XSRAID_ARRAY_DIVERGED"
     if event.event == WEAK:
         return "XSRAID_DISK_WEAK"
-    return "XSRAID_TEST" if event.event == "TestMessage" else None  # of all others the state that they led to is told, if it is worth it
+    # Of all others the state that they led to is told, if it is worth it.
+    return "XSRAID_TEST" if event.event == "TestMessage" else None
 
 
 def _failed(device, health, known, now):
-    """Remember that a member is told of as failed; return the name of the alert that it is worth."""
+    """Remember that a member is told of as failed; return the name of the alert that it is
+    worth.
+    """
     known["failed"][device] = now
     return "XSRAID_ARRAY_FAILED" if health == "failed" else "XSRAID_DISK_FAILED"
 
 
 def _change(record, known, now, reminder_s):
-    """Return (name of the alert that an array's state is worth by itself or None, whether that is a reminder)."""
+    """Return (name of the alert that an array's state is worth by itself or None, whether that is a
+    reminder).
+    """
     health, told, since = record["health"], known["told"], known["untold_since"]
     known["untold_since"] = None
     if health in WHOLE:
         if told is None:
-            return ("XSRAID_REBUILD_FINISHED" if known["held"] and _has_room(known, now) else None), False
-        known["told"], known["failed"] = None, {}  # a disk that is taken in again and fails again is news
+            return (
+                "XSRAID_REBUILD_FINISHED" if known["held"] and _has_room(known, now) else None
+            ), False
+        # A disk that is taken in again and fails again is news.
+        known["told"], known["failed"] = None, {}
         return "XSRAID_REBUILD_FINISHED", False
-    is_being_built = not known["was_whole"] and health in ("rebuilding", "resyncing") and not known["failed"]
-    is_replacing = health in ("rebuilding", "degraded") and known["full"] is not None and record["redundancy_left"] >= known["full"]
-    is_strange = health in ("missing", "inactive") and (not record["configured"] or record["level"] == "container")  # volumes are told of
+    is_being_built = (
+        not known["was_whole"] and health in ("rebuilding", "resyncing") and not known["failed"]
+    )
+    is_replacing = (
+        health in ("rebuilding", "degraded")
+        and known["full"] is not None
+        and record["redundancy_left"] >= known["full"]
+    )
+    # Volumes are told of.
+    is_strange = health in ("missing", "inactive") and (
+        not record["configured"] or record["level"] == "container"
+    )
     if is_being_built or is_replacing or is_strange or health == "resyncing" and told is None:
         return None, False
     name = NAMES.get(health, "XSRAID_ARRAY_DEGRADED")
     if told is not None:  # redundancy that came back and is lost again is news
         told["left"] = max(told["left"], record["redundancy_left"])
-    if told is None or PRIORITIES[name] < PRIORITIES[told["name"]] or record["redundancy_left"] < told["left"]:
+    if (
+        told is None
+        or PRIORITIES[name] < PRIORITIES[told["name"]]
+        or record["redundancy_left"] < told["left"]
+    ):
         since = now if since is None or since > now else since
         if now - since >= _patience_s(record):
             return name, False
@@ -216,9 +386,12 @@ def _change(record, known, now, reminder_s):
 
 
 def _is_stuck(record, known, now):
-    """Return whether it is time to tell that an array has long been kept from its repair, by being frozen or by a part that it may not pass: once."""
+    """Return whether it is time to tell that an array has long been kept from its repair, by being
+    frozen or by a part that it may not pass: once.
+    """
     is_kept = record.get("frozen") or record.get("sync_held")
-    if not is_kept or record["health"] not in ("degraded", "rebuilding", "resyncing"):  # one that is whole and frozen is told of by its health
+    # One that is whole and frozen is told of by its health.
+    if not is_kept or record["health"] not in ("degraded", "rebuilding", "resyncing"):
         known["frozen_since"], known["is_frozen_told"] = None, False
         return False
     since = known["frozen_since"]
@@ -229,7 +402,9 @@ def _is_stuck(record, known, now):
 
 
 def _patience_s(record):
-    """Return how long an array may be worse than was told before its state alone is told of: the monitor may be about to say more."""
+    """Return how long an array may be worse than was told before its state alone is told of: the
+    monitor may be about to say more.
+    """
     if record["health"] in ("missing", "inactive"):
         return ABSENT_S
     if record["health"] == "frozen":
@@ -238,11 +413,19 @@ def _patience_s(record):
 
 
 def _emit(name, uuid, record, known, event, now):
-    """Return [alert], or [] where the array has alarmed too often within the hour; remember it either way."""
-    is_whole = record is not None and record["health"] in WHOLE  # where a spare has failed, or one has taken over already
-    is_worse = name != "XSRAID_ARRAY_FROZEN" or known["told"] is None  # that an array is degraded stands before that it is frozen
+    """Return [alert], or [] where the array has alarmed too often within the hour; remember it
+    either way.
+    """
+    # Where a spare has failed, or one has taken over already.
+    is_whole = record is not None and record["health"] in WHOLE
+    # That an array is degraded stands before that it is frozen.
+    is_worse = name != "XSRAID_ARRAY_FROZEN" or known["told"] is None
     if name in STANDING and not is_whole and is_worse:
-        known["told"] = {"name": name, "left": record["redundancy_left"] if record else 0, "time": now}
+        known["told"] = {
+            "name": name,
+            "left": record["redundancy_left"] if record else 0,
+            "time": now,
+        }
     if not _has_room(known, now) and name not in NEVER_HELD:
         known["held"] += 1
         return []
@@ -251,9 +434,17 @@ def _emit(name, uuid, record, known, event, now):
         component, meaning = None, component
     elif event and event.event == WEAK:
         component, _, meaning = component.partition(" ")
-    alert = {"name": name, "uuid": uuid, "device": known["device"], "component": component, "meaning": meaning,
-             "event": event.event if event else None, "time": event.time if event and event.time else now, "folded": known["held"],
-             "is_reminder": False}
+    alert = {
+        "name": name,
+        "uuid": uuid,
+        "device": known["device"],
+        "component": component,
+        "meaning": meaning,
+        "event": event.event if event else None,
+        "time": event.time if event and event.time else now,
+        "folded": known["held"],
+        "is_reminder": False,
+    }
     if name != "XSRAID_TEST":
         known["recent"], known["held"] = known["recent"] + [now], 0
     return [alert]
@@ -265,10 +456,18 @@ def _has_room(known, now):
 
 
 def _joined(before, member):
-    """Return what is known of a member now: one that failed or is gone tells less than was known of it before, its slot and its serial number."""
-    is_another = any(before.get(key) is not None and member.get(key) is not None and before[key] != member[key]
-                     for key in ("serial", "model", "by_id"))
-    kept = {} if is_another else {key: value for key, value in before.items() if member.get(key) is None}
+    """Return what is known of a member now: one that failed or is gone tells less than was known of
+    it before, its slot and its serial number.
+    """
+    is_another = any(
+        before.get(key) is not None and member.get(key) is not None and before[key] != member[key]
+        for key in ("serial", "model", "by_id")
+    )
+    kept = (
+        {}
+        if is_another
+        else {key: value for key, value in before.items() if member.get(key) is None}
+    )
     if member.get("state") == "spare":
         kept.pop("slot", None)
     return dict(member, **kept)
@@ -276,7 +475,11 @@ def _joined(before, member):
 
 def _remember(record, known):
     """Take over what is seen of an array; of members that are gone what was seen of them before."""
-    known["device"], known["name"], known["nodes"] = record["device"], record["name"], record.get("nodes") or known["nodes"]
+    known["device"], known["name"], known["nodes"] = (
+        record["device"],
+        record["name"],
+        record.get("nodes") or known["nodes"],
+    )
     spares = len([member for member in record["members"] if member["state"] == "spare"])
     known["is_spare_told"] = known["is_spare_told"] and spares <= (known["spares"] or 0)
     known["spares"] = spares
@@ -286,9 +489,19 @@ def _remember(record, known):
     for member in record.get("described", []):
         seen[member["device"]] = _joined(seen.get(member["device"], {}), member)
     present = [member["device"] for member in record["members"]]
-    known["replaced"] = [member["device"] for member in record["members"]  # after a reboot another disk may have that name: that one serves
-                         if member["being_replaced"] or member["device"] in known["replaced"] and member["state"] == "faulty"]
+    # After a reboot another disk may have that name: that one serves.
+    known["replaced"] = [
+        member["device"]
+        for member in record["members"]
+        if member["being_replaced"]
+        or member["device"] in known["replaced"]
+        and member["state"] == "faulty"
+    ]
     gone = _empty_slots(record)
-    known["members"] = [member for device, member in sorted(seen.items()) if device in present or member["slot"] in gone or device in known["failed"]]
+    known["members"] = [
+        member
+        for device, member in sorted(seen.items())
+        if device in present or member["slot"] in gone or device in known["failed"]
+    ]
     if record["health"] in WHOLE:
         known["members"] = [member for member in known["members"] if member["device"] in present]

@@ -1,9 +1,11 @@
-"""The spool: what mdadm's monitor has told and what is still to be delivered, each a file, on disk before anybody goes on.
+"""The spool: what mdadm's monitor has told and what is still to be delivered, each a file, on disk
+before anybody goes on.
 
     spool/<time>-<pid>.event    what the hook wrote: key=value lines
     spool/<id>.alert            an alert: JSON, with the channels that it waits on
     spool/<id>.<channel>.state  what has become of it there, written by that channel alone
-    spool/batch                 what is about to be made of events: finished by the next delivery if it was cut off
+    spool/batch                 what is about to be made of events: finished by the next delivery if
+                                it was cut off
     spool/memory                what is remembered of each array, see `rules`
     history/<id>.json           an alert that is done with, with the state of each channel
     spool/*.bad                 what could not be understood
@@ -29,16 +31,19 @@ HISTORY = "/var/lib/xsraid/history"
 HISTORY_COUNT = 500
 BATCH, MEMORY = "batch", "memory"
 BAD = ".bad"
-FORGOTTEN = "forgotten"  # in memory: names of events that alerts were made of, but that cannot be removed from the disk
+# In memory: names of events that alerts were made of, but that cannot be removed from the disk.
+FORGOTTEN = "forgotten"
 Event = collections.namedtuple("Event", "path event device component time")
-# What a channel did with an alert. state: "waiting", "accepted" or "off", None where it was not tried; answer: a mail.Answer; is_outage: the way is
-# out of order for all alerts; is_news: somebody has to do something about it, which other channels may tell.
+# What a channel did with an alert. state: "waiting", "accepted" or "off", None where it was not
+# tried; answer: a mail.Answer; is_outage: the way is out of order for all alerts; is_news: somebody
+# has to do something about it, which other channels may tell.
 Sent = collections.namedtuple("Sent", "state answer is_outage is_news")
 
 
 @contextlib.contextmanager
 def lock(host, who="lock"):
-    """Give the open file that makes a part of the work ours, until the end of the context or of the process; None while another has it.
+    """Give the open file that makes a part of the work ours, until the end of the context or of the
+    process; None while another has it.
 
     who: the name of a channel, or "lock" for making alerts of events.
     """
@@ -50,7 +55,9 @@ def lock(host, who="lock"):
 
 
 def events(host):
-    """Return the Events that no alert was made of yet, oldest first. A file that is no event, such as one the disk cut short, is one of name ""."""
+    """Return the Events that no alert was made of yet, oldest first. A file that is no event, such
+    as one the disk cut short, is one of name "".
+    """
     found, forgotten = [], _forgotten(host)
     for folder in (FOLDER, IN_MEMORY):
         for name in host.names(folder):
@@ -66,7 +73,13 @@ def _event(path, text):
         seconds = float(values["time"])
     except (KeyError, ValueError):
         seconds = 0
-    return Event(path, values.get("event", ""), values.get("device", ""), values.get("component") or None, seconds)
+    return Event(
+        path,
+        values.get("event", ""),
+        values.get("device", ""),
+        values.get("component") or None,
+        seconds,
+    )
 
 
 def add_event(host, event, device, component, now):
@@ -83,13 +96,23 @@ def new_id(now):
 
 def waiting(host):
     """Return the alerts that are still to be delivered or finished, oldest first."""
-    return [_with_states(host, alert) for alert in (_load(host, name) for name in _waiting_names(host)) if is_alert(alert)]
+    return [
+        _with_states(host, alert)
+        for alert in (_load(host, name) for name in _waiting_names(host))
+        if is_alert(alert)
+    ]
 
 
 def is_alert(value):
     """Return whether what was read is an alert that can be delivered."""
-    return isinstance(value, dict) and isinstance(value.get("channels"), dict) and all(
-        isinstance(value.get(key), str) for key in ("id", "name", "device", "subject", "body", "short"))
+    return (
+        isinstance(value, dict)
+        and isinstance(value.get("channels"), dict)
+        and all(
+            isinstance(value.get(key), str)
+            for key in ("id", "name", "device", "subject", "body", "short")
+        )
+    )
 
 
 def keep(host, alert):
@@ -108,12 +131,17 @@ def _state_name(identity, channel):
 
 def _with_states(host, alert):
     """Return an alert with what each channel has noted of it since it was made."""
-    states = {name: _load(host, _state_name(alert["id"], name)) or state for name, state in alert["channels"].items()}
+    states = {
+        name: _load(host, _state_name(alert["id"], name)) or state
+        for name, state in alert["channels"].items()
+    }
     return dict(alert, channels=states)
 
 
 def finish(host, alert):
-    """Move an alert that needs nothing any more to the history; the oldest ones there go. Raises CommandFailed."""
+    """Move an alert that needs nothing any more to the history; the oldest ones there go. Raises
+    CommandFailed.
+    """
     host.replace("%s/%s.json" % (HISTORY, alert["id"]), json.dumps(alert) + "\n", 0o600)
     for folder in (FOLDER, IN_MEMORY):
         host.remove("%s/%s.alert" % (folder, alert["id"]))
@@ -131,24 +159,35 @@ def amend(host, alert):
 
 
 def forget(host, uuid):
-    """Have nothing more delivered of an array: what still waits goes to the history as it is. Raises CommandFailed."""
+    """Have nothing more delivered of an array: what still waits goes to the history as it is.
+    Raises CommandFailed.
+    """
     for alert in waiting(host):
         if alert["uuid"] == uuid:
             for channel in alert["channels"].values():
                 if channel["state"] == "waiting":
-                    channel.update(state="off", response=channel["response"] or "the array was deleted", advice="")
+                    channel.update(
+                        state="off",
+                        response=channel["response"] or "the array was deleted",
+                        advice="",
+                    )
             finish(host, alert)
 
 
 def commit(host, alerts, memory, done):
-    """Put new alerts and the memory of the arrays in place and forget the Events they came of: all of it or, after a power cut, again. Raises
-    CommandFailed."""
-    _store(host, BATCH, {"alerts": alerts, "memory": memory, "done": [event.path for event in done]})
+    """Put new alerts and the memory of the arrays in place and forget the Events they came of: all
+    of it or, after a power cut, again. Raises CommandFailed.
+    """
+    _store(
+        host, BATCH, {"alerts": alerts, "memory": memory, "done": [event.path for event in done]}
+    )
     recover(host)
 
 
 def recover(host):
-    """Finish a `commit` that was cut off, and set aside what cannot be understood. Raises CommandFailed."""
+    """Finish a `commit` that was cut off, and set aside what cannot be understood. Raises
+    CommandFailed.
+    """
     _set_aside(host)
     batch = _load(host, BATCH)
     if batch:
@@ -161,10 +200,16 @@ def recover(host):
 
 
 def _forget_events(host, paths):
-    """Remove events; what a disk that cannot be written to keeps is remembered in memory as done with."""
+    """Remove events; what a disk that cannot be written to keeps is remembered in memory as done
+    with.
+    """
     kept = [path.rsplit("/", 1)[-1] for path in paths if not _removed(host, path)]
     if kept:
-        host.replace(IN_MEMORY + "/" + FORGOTTEN, json.dumps(sorted(set(kept + _forgotten(host)))) + "\n", 0o600)
+        host.replace(
+            IN_MEMORY + "/" + FORGOTTEN,
+            json.dumps(sorted(set(kept + _forgotten(host)))) + "\n",
+            0o600,
+        )
 
 
 def _forgotten(host):
@@ -181,19 +226,30 @@ def _removed(host, path):
 
 
 def _set_aside(host):
-    """Set alerts aside that cannot be understood, and remove the states of alerts that have gone."""
+    """Set alerts aside that cannot be understood, and remove the states of alerts that have
+    gone.
+    """
     for folder in (FOLDER, IN_MEMORY):
         for name in host.names(folder):
             path = folder + "/" + name
             if name.endswith(".alert") and not is_alert(_read(host, path)):
-                host.log("%s cannot be understood: it is %s%s now" % (path, name, BAD), syslog.LOG_ERR)
+                host.log(
+                    "%s cannot be understood: it is %s%s now" % (path, name, BAD), syslog.LOG_ERR
+                )
                 try:
                     host.move(path, path + BAD)
                 except EnvironmentError as error:
                     host.log(str(error), syslog.LOG_ERR)
     names = _waiting_names(host)
-    _remove_states(host, [name.split(".")[0] for folder in (FOLDER, IN_MEMORY) for name in host.names(folder)
-                          if name.endswith(".state") and name.split(".")[0] + ".alert" not in names])
+    _remove_states(
+        host,
+        [
+            name.split(".")[0]
+            for folder in (FOLDER, IN_MEMORY)
+            for name in host.names(folder)
+            if name.endswith(".state") and name.split(".")[0] + ".alert" not in names
+        ],
+    )
 
 
 def _remove_states(host, identities):
@@ -212,13 +268,26 @@ def history(host, count):
     """Return the last alerts, the newest first, delivered or not."""
     names = _waiting_names(host)
     found = [(name, None) for name in names]
-    found += [(name, HISTORY + "/" + name) for name in host.names(HISTORY) if name.endswith(".json") and name[:-5] + ".alert" not in names]
-    alerts = (_read(host, path) if path else _load(host, name) for name, path in sorted(found, reverse=True)[:count])
-    return [_with_states(host, alert) if alert["id"] + ".alert" in names else alert for alert in alerts if is_alert(alert)]
+    found += [
+        (name, HISTORY + "/" + name)
+        for name in host.names(HISTORY)
+        if name.endswith(".json") and name[:-5] + ".alert" not in names
+    ]
+    alerts = (
+        _read(host, path) if path else _load(host, name)
+        for name, path in sorted(found, reverse=True)[:count]
+    )
+    return [
+        _with_states(host, alert) if alert["id"] + ".alert" in names else alert
+        for alert in alerts
+        if is_alert(alert)
+    ]
 
 
 def waiting_count(host):
-    """Return how many alerts are still to be delivered, events of which none was made yet included."""
+    """Return how many alerts are still to be delivered, events of which none was made yet
+    included.
+    """
     return len(events(host)) + len(_waiting_names(host))
 
 
@@ -228,7 +297,9 @@ def is_empty(host):
 
 
 def make_folders(host):
-    """Make the folders of the spool, for root alone, where they are not there. Raises CommandFailed where not even memory has room."""
+    """Make the folders of the spool, for root alone, where they are not there. Raises CommandFailed
+    where not even memory has room.
+    """
     for folder in (FOLDER, HISTORY, IN_MEMORY):
         if not os.path.isdir(host.path(folder)):
             try:
@@ -240,7 +311,14 @@ def make_folders(host):
 
 
 def _waiting_names(host):
-    return sorted({name for folder in (FOLDER, IN_MEMORY) for name in host.names(folder) if name.endswith(".alert")})
+    return sorted(
+        {
+            name
+            for folder in (FOLDER, IN_MEMORY)
+            for name in host.names(folder)
+            if name.endswith(".alert")
+        }
+    )
 
 
 def _store(host, name, value):
@@ -261,7 +339,9 @@ def _load(host, name):
 
 
 def _read(host, path):
-    """Return what a file of the spool holds, None for one that has just gone or that cannot be understood."""
+    """Return what a file of the spool holds, None for one that has just gone or that cannot be
+    understood.
+    """
     text = host.read_if_there(path)
     try:
         return natively(json.loads(text)) if text else None

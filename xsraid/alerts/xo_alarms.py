@@ -1,7 +1,9 @@
-"""Arrays that need somebody as alarms of Xen Orchestra: a message of XAPI named ALARM for each, which is destroyed when nobody is needed any more.
+"""Arrays that need somebody as alarms of Xen Orchestra: a message of XAPI named ALARM for each,
+which is destroyed when nobody is needed any more.
 
-Xen Orchestra shows as alarms the messages of that name alone, and reads from their body what XAPI's own alarms have there; all others stand in an
-object's log. The priority keeps XAPI's mail-alarm quiet.
+Xen Orchestra shows as alarms the messages of that name alone, and reads from their body what XAPI's
+own alarms have there; all others stand in an object's log. The priority keeps XAPI's mail-alarm
+quiet.
 """
 
 from __future__ import absolute_import
@@ -23,7 +25,9 @@ GONE = ("faulty", "missing")
 
 
 def follow(host, session, records):
-    """Bring the alarms up to what is remembered of the arrays. records: of `state.read_arrays`. Raises CommandFailed, and what XAPI raises."""
+    """Bring the alarms up to what is remembered of the arrays. records: of `state.read_arrays`.
+    Raises CommandFailed, and what XAPI raises.
+    """
     known, needed = store.read(host, NOTE) or {}, wanted(host, records)
     if known or needed:
         by_uuid = {record["uuid"]: record for record in records}
@@ -31,14 +35,19 @@ def follow(host, session, records):
         for uuid in sorted(set(known) - set(now)):
             _destroy(session, known[uuid]["message"])
         for uuid in sorted(set(needed) - set(now)):
-            now[uuid] = {"message": _make(host, session, by_uuid[uuid], needed[uuid]), "text": needed[uuid]}
+            now[uuid] = {
+                "message": _make(host, session, by_uuid[uuid], needed[uuid]),
+                "text": needed[uuid],
+            }
         if now != known:
             store.write(host, NOTE, now)
 
 
 def is_open(host, records):
     """Return whether alarms are still to be made or destroyed."""
-    return {uuid: alarm["text"] for uuid, alarm in (store.read(host, NOTE) or {}).items()} != wanted(host, records)
+    return {
+        uuid: alarm["text"] for uuid, alarm in (store.read(host, NOTE) or {}).items()
+    } != wanted(host, records)
 
 
 def wanted(host, records):
@@ -46,17 +55,32 @@ def wanted(host, records):
     applied = (store.read(host, "alerts") or {}).get("applied") or {}
     memory = spool.memory(host) if applied.get("xo_alarms") else {}
     by_uuid = {record["uuid"]: record for record in records if record["uuid"]}
-    return {uuid: _text(by_uuid[uuid], known) for uuid, known in memory.items() if known.get("told") and uuid in by_uuid}
+    return {
+        uuid: _text(by_uuid[uuid], known)
+        for uuid, known in memory.items()
+        if known.get("told") and uuid in by_uuid
+    }
 
 
 def _text(record, known):
     """Return what an alarm says of an array, without what changes while it is repaired."""
     remembered = {member["slot"]: member["serial"] for member in known["members"]}
-    gone = [member for member in record["members"] if member["state"] in GONE and member["slot"] is not None]
+    gone = [
+        member
+        for member in record["members"]
+        if member["state"] in GONE and member["slot"] is not None
+    ]
     serials = [member["serial"] or remembered.get(member["slot"]) for member in gone]
-    disks = ", ".join("disk serial %s" % serial if serial else "disk of slot %d" % member["slot"] for member, serial in zip(gone, serials))
+    disks = ", ".join(
+        "disk serial %s" % serial if serial else "disk of slot %d" % member["slot"]
+        for member, serial in zip(gone, serials)
+    )
     word = "being repaired" if record["health"] in ("rebuilding", "resyncing") else record["health"]
-    text = "RAID %s %s%s" % (record["device"].rsplit("/", 1)[-1], word, " - %s gone" % disks if disks else "")
+    text = "RAID %s %s%s" % (
+        record["device"].rsplit("/", 1)[-1],
+        word,
+        " - %s gone" % disks if disks else "",
+    )
     return re.sub(r'[&<>"\n]|config:', " ", printable(text, TEXT_MAX))
 
 

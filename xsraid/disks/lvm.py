@@ -11,14 +11,20 @@ LIMIT_S = 60
 
 
 def volume_groups(host):
-    """Return {"major:minor": Group} of all physical volumes of which LVM knows the group, or that there is none."""
+    """Return {"major:minor": Group} of all physical volumes of which LVM knows the group, or that
+    there is none.
+    """
     reports = _report(host, "pvs", ["pv_name", "vg_name", "vg_uuid"])
-    return {host.device_number(device): Group(name, uuid.replace("-", "")) for device, name, uuid in reports if not name.startswith("[")}
+    return {
+        host.device_number(device): Group(name, uuid.replace("-", ""))
+        for device, name, uuid in reports
+        if not name.startswith("[")
+    }
 
 
 def volumes(host, group):
     """Return the names of a volume group's volumes."""
-    return [name for name, in _report(host, "lvs", ["lv_name"], [group])]
+    return [name for (name,) in _report(host, "lvs", ["lv_name"], [group])]
 
 
 def deactivate(host, group):
@@ -38,9 +44,20 @@ def remove_label(host, device):
 
 
 def _report(host, tool, fields, words=()):
-    """Return [[value of each field]] of what a tool reports. Some of LVM's complaints are on stdout, too: they have no field's name before them."""
-    out = run(host, [tool, "--noheadings", "--nameprefixes", "--separator", "|", "-o", ",".join(fields)] + list(words), LIMIT_S).out
-    lines = [line.strip().split("|") for line in out.splitlines() if line.strip().startswith("LVM2_%s=" % fields[0].upper())]
+    """Return [[value of each field]] of what a tool reports. Some of LVM's complaints are on
+    stdout, too: they have no field's name before them.
+    """
+    out = run(
+        host,
+        [tool, "--noheadings", "--nameprefixes", "--separator", "|", "-o", ",".join(fields)]
+        + list(words),
+        LIMIT_S,
+    ).out
+    lines = [
+        line.strip().split("|")
+        for line in out.splitlines()
+        if line.strip().startswith("LVM2_%s=" % fields[0].upper())
+    ]
     return [[part.split("=", 1)[1].strip("'") for part in line] for line in lines]
 
 

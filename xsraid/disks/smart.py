@@ -1,4 +1,6 @@
-"""SMART: what a disk says of its own health, where this host has smartctl, and what of that is worth an alert."""
+"""SMART: what a disk says of its own health, where this host has smartctl, and what of that is
+worth an alert.
+"""
 
 from __future__ import absolute_import
 
@@ -10,39 +12,56 @@ from xsraid.host.process import find_tool, run
 
 LIMIT_S = 2  # a dying disk may take for ever, and the alert waits for it
 EXAMINE_LIMIT_S = 20  # nobody waits for this one
-VERDICT = r"(?:self-assessment test result|SMART Health Status): *(.+)"  # ATA's and SCSI's words, smartctl(8)
+# ATA's and SCSI's words, smartctl(8)
+VERDICT = r"(?:self-assessment test result|SMART Health Status): *(.+)"
 GOOD = ("PASSED", "OK")
-ATTRIBUTE = r"^ *%d .* (\d+)(?: \(.*\))? *$"  # a row of ATA's table; its last column is the raw value
-# Each count: where ATA, SCSI and NVMe tell it, and how much of it is worth telling when a disk is first looked at. Those limits are where ten times
-# as many disks fail within a year as of those that count none (Backblaze's drive statistics, by raw value: reallocated 0: 2.5 %, 1 to 4: 2.7 %,
-# 4 to 16: 7.5 %, 16 to 70: 24 %; reported uncorrectable 0: 2.8 %, 1: 34 %; pending 0: 2.6 %, 1: 34 %; offline uncorrectable likewise). Those of ATA
-# serve for SCSI's grown defects, of which no such figures are known; NVMe counts what it could not give back, of which one is too many.
+# A row of ATA's table; its last column is the raw value.
+ATTRIBUTE = r"^ *%d .* (\d+)(?: \(.*\))? *$"
+# Each count: where ATA, SCSI and NVMe tell it, and how much of it is worth telling when a disk is
+# first looked at. Those limits are where ten times as many disks fail within a year as of those
+# that count none (Backblaze's drive statistics, by raw value: reallocated 0: 2.5 %, 1 to 4: 2.7 %,
+# 4 to 16: 7.5 %, 16 to 70: 24 %; reported uncorrectable 0: 2.8 %, 1: 34 %; pending 0: 2.6 %, 1: 34
+# %; offline uncorrectable likewise). Those of ATA serve for SCSI's grown defects, of which no such
+# figures are known; NVMe counts what it could not give back, of which one is too many.
 Count = collections.namedtuple("Count", "patterns tell_from")
-COUNTS = collections.OrderedDict([
-    ("pending_sectors", Count((ATTRIBUTE % 197,), 1)),
-    ("offline_uncorrectable_sectors", Count((ATTRIBUTE % 198,), 1)),
-    ("reported_uncorrectable_errors", Count((ATTRIBUTE % 187,), 1)),
-    ("reallocated_sectors", Count((ATTRIBUTE % 5, r"^Elements in grown defect list: *(\d+)"), 16)),
-    ("media_errors", Count((r"^Media and Data Integrity Errors: *([\d,]+)",), 1))])
+COUNTS = collections.OrderedDict(
+    [
+        ("pending_sectors", Count((ATTRIBUTE % 197,), 1)),
+        ("offline_uncorrectable_sectors", Count((ATTRIBUTE % 198,), 1)),
+        ("reported_uncorrectable_errors", Count((ATTRIBUTE % 187,), 1)),
+        (
+            "reallocated_sectors",
+            Count((ATTRIBUTE % 5, r"^Elements in grown defect list: *(\d+)"), 16),
+        ),
+        ("media_errors", Count((r"^Media and Data Integrity Errors: *([\d,]+)",), 1)),
+    ]
+)
 TOLD_AGAIN_S = 24 * 3600  # a count that grows every hour is told of once a day
 
 
 def verdict(host, device):
-    """Return what `smartctl -H` says of a disk's health, such as PASSED or FAILED!; None where it has no say."""
+    """Return what `smartctl -H` says of a disk's health, such as PASSED or FAILED!; None where it
+    has no say.
+    """
     return _verdict(_ask(host, ["-H", device], LIMIT_S))
 
 
 def examine(host, device):
-    """Return {"verdict", each of COUNTS} of a disk, None where it has no say or sleeps. What it does not count is None."""
+    """Return {"verdict", each of COUNTS} of a disk, None where it has no say or sleeps. What it
+    does not count is None.
+    """
     said = _ask(host, ["-n", "standby", "-H", "-A", device], EXAMINE_LIMIT_S)
-    found = [("verdict", _verdict(said))] + [(name, _count(said, count.patterns)) for name, count in COUNTS.items()]
+    found = [("verdict", _verdict(said))] + [
+        (name, _count(said, count.patterns)) for name, count in COUNTS.items()
+    ]
     return collections.OrderedDict(found) if any(value is not None for _, value in found) else None
 
 
 def findings(known, seen, now):
     """Return (what is new about a disk in words, what to remember of it).
 
-    known: what was remembered before, {} for nothing: the keys of `seen` as they were when told of, and told_at; seen: of `examine`.
+    known: what was remembered before, {} for nothing: the keys of `seen` as they were when told of,
+    and told_at; seen: of `examine`.
     """
     sentences = []
     if _is_bad(seen["verdict"]) and not _is_bad(known.get("verdict")):
@@ -59,8 +78,12 @@ def findings(known, seen, now):
             more = ", %d more than before" % (count - before[name]) if not is_first else ""
             sentences.append("%s: %d%s" % (name.replace("_", " "), count, more))
             before[name] = count
-    remembered = dict(before, verdict=seen["verdict"] if seen["verdict"] is not None else known.get("verdict"),
-                      told_at=now if sentences else known.get("told_at", 0), is_judged=True)
+    remembered = dict(
+        before,
+        verdict=seen["verdict"] if seen["verdict"] is not None else known.get("verdict"),
+        told_at=now if sentences else known.get("told_at", 0),
+        is_judged=True,
+    )
     return sentences, remembered
 
 
@@ -69,7 +92,9 @@ def _is_bad(word):
 
 
 def _ask(host, words, limit_s):
-    """Return what smartctl says, nothing where there is none or it takes too long. Its exit status tells of faults long past, too: no matter."""
+    """Return what smartctl says, nothing where there is none or it takes too long. Its exit status
+    tells of faults long past, too: no matter.
+    """
     if find_tool(host, "smartctl") is None:
         return ""
     try:

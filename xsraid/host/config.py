@@ -17,14 +17,20 @@ from xsraid.host.files import COMMAND_LIMIT_S, LOG_LEVELS
 from xsraid.text import shown, to_bytes
 
 PATH = "/etc/xsraid.conf"
-# check_every_days: 0 for never; check_hours: (first, end) hour of the day; check_min_kib_s, check_max_kib_s: a check's speed on each member.
+# check_every_days: 0 for never; check_hours: (first, end) hour of the day; check_min_kib_s,
+# check_max_kib_s: a check's speed on each member.
 Settings = collections.namedtuple(
-    "Settings", "smtp_timeout_s mdadm_timeout_s boot_wait_s reminder_s check_every_days check_hours check_min_kib_s check_max_kib_s log_level")
+    "Settings",
+    "smtp_timeout_s mdadm_timeout_s boot_wait_s reminder_s check_every_days check_hours "
+    "check_min_kib_s check_max_kib_s log_level",
+)
 HOURS = r"([01]?[0-9]|2[0-3]) *- *([01]?[0-9]|2[0-4])\Z"
 
 
 def load(host):
-    """Return the Settings of this host and set its log level. Raises NotConfigured, naming file, section and key."""
+    """Return the Settings of this host and set its log level. Raises NotConfigured, naming file,
+    section and key.
+    """
     text = host.read_if_there(PATH)
     parser = RawConfigParser()
     try:
@@ -37,15 +43,20 @@ def load(host):
             values[(section, key)] = value
     settings = _settings(values)
     for section, key in sorted(values):
-        raise NotConfigured("%s, section [%s]: unknown key %s" % (PATH, section, key),
-                            "Known are: [mail] smtp_timeout_s, [mdadm] timeout_s, [boot] wait_s, [alerts] reminder_hours, "
-                            "[check] every_days, hours, speed_min_mib_s, speed_max_mib_s, [log] level.")
+        raise NotConfigured(
+            "%s, section [%s]: unknown key %s" % (PATH, section, key),
+            "Known are: [mail] smtp_timeout_s, [mdadm] timeout_s, [boot] wait_s, [alerts] "
+            "reminder_hours, "
+            "[check] every_days, hours, speed_min_mib_s, speed_max_mib_s, [log] level.",
+        )
     host.log_level, host.command_limit_s = LOG_LEVELS[settings.log_level], settings.mdadm_timeout_s
     return settings
 
 
 def load_or_default(host):
-    """Return the Settings of this host, the defaults where the file is no good: no slip in it may keep arrays from being assembled at boot."""
+    """Return the Settings of this host, the defaults where the file is no good: no slip in it may
+    keep arrays from being assembled at boot.
+    """
     try:
         return load(host)
     except NotConfigured as error:
@@ -64,7 +75,8 @@ def _settings(values):
         check_hours=_hours(values, ("check", "hours"), "1-6"),
         check_min_kib_s=1024 * _whole(values, ("check", "speed_min_mib_s"), 1, 1, 9999, "MiB/s"),
         check_max_kib_s=1024 * _whole(values, ("check", "speed_max_mib_s"), 100, 1, 9999, "MiB/s"),
-        log_level=_choice(values, ("log", "level"), "info", LOG_LEVELS))
+        log_level=_choice(values, ("log", "level"), "info", LOG_LEVELS),
+    )
 
 
 def _read(parser, text):
@@ -102,4 +114,7 @@ def _choice(values, where, default, choices):
 
 
 def _refuse(where, value, wanted):
-    raise NotConfigured("%s, section [%s], key %s: %s is no good value" % (PATH, where[0], where[1], shown(value)), "It takes %s." % wanted)
+    raise NotConfigured(
+        "%s, section [%s], key %s: %s is no good value" % (PATH, where[0], where[1], shown(value)),
+        "It takes %s." % wanted,
+    )

@@ -1,4 +1,6 @@
-"""The machine's files: read them, replace them whole, hold the lock, write the log. `process` runs commands."""
+"""The machine's files: read them, replace them whole, hold the lock, write the log. `process` runs
+commands.
+"""
 
 from __future__ import absolute_import
 
@@ -17,7 +19,8 @@ from xsraid.text import native, printable, to_bytes
 TOOLS_PATH = "/usr/sbin:/usr/bin:/sbin:/bin"
 STATE_DIR = "/var/lib/xsraid"
 LOCK_FILE = "/run/lock/xsraid.lock"
-BRIEF, BRIEF_S, LOOK_S = "brief", 10, 0.05  # the second line of a Lock's file when others wait for its holder, and how long they do
+# The second line of a Lock's file when others wait for its holder, and how long they do.
+BRIEF, BRIEF_S, LOOK_S = "brief", 10, 0.05
 ASIDE = ".xsraid-new"
 LOG_LEVELS = {"debug": syslog.LOG_DEBUG, "info": syslog.LOG_INFO, "warning": syslog.LOG_WARNING}
 COMMAND_LIMIT_S = 60
@@ -27,17 +30,22 @@ ABSENT = (errno.ENOENT, errno.ENOTDIR, errno.ENODEV, errno.ENXIO)
 
 
 class Host(object):
-    """One machine. root: the folder that stands for `/`; tools_path: where commands are looked for, like $PATH."""
+    """One machine. root: the folder that stands for `/`; tools_path: where commands are looked for,
+    like $PATH.
+    """
 
     def __init__(self, root="/", tools_path=TOOLS_PATH):
         self.root = root.rstrip("/")
         self.tools_path = tools_path
-        self.log_level, self.command_limit_s = syslog.LOG_INFO, COMMAND_LIMIT_S  # until `config.load` finds others
+        # Until `config.load` finds others.
+        self.log_level, self.command_limit_s = syslog.LOG_INFO, COMMAND_LIMIT_S
         self.lock_descriptor = None
         self._when_replied = []
 
     def when_replied(self, act):
-        """Have act() called once the reply is out: until then the caller may have to repeat the call."""
+        """Have act() called once the reply is out: until then the caller may have to repeat the
+        call.
+        """
         self._when_replied.append(act)
 
     def replied(self):
@@ -51,7 +59,8 @@ class Host(object):
 
     def read(self, path):
         """Return a file's text. Raises EnvironmentError."""
-        descriptor = os.open(self.path(path), os.O_RDONLY)  # not open(): it makes twice the system calls, and sysfs is many small files
+        # Not open(): it makes twice the system calls, and sysfs is many small files.
+        descriptor = os.open(self.path(path), os.O_RDONLY)
         try:
             chunks = [os.read(descriptor, READ_BYTES)]
             while chunks[-1]:
@@ -61,7 +70,8 @@ class Host(object):
         return native(b"".join(chunks))
 
     def read_pieces(self, path, wanted):
-        """Return [(offset, bytes)] of pieces of a file or device; wanted: [(offset, count)], a negative offset counts from the end.
+        """Return [(offset, bytes)] of pieces of a file or device; wanted: [(offset, count)], a
+        negative offset counts from the end.
 
         A piece that lies beyond the file's head or end is short or empty.
         """
@@ -71,14 +81,17 @@ class Host(object):
             end = os.lseek(descriptor, 0, os.SEEK_END)
             for offset, count in wanted:
                 at = max(0, offset if offset >= 0 else end + offset)
-                os.lseek(descriptor, min(at, end), os.SEEK_SET)  # a block device takes no place beyond its end
+                # A block device takes no place beyond its end.
+                os.lseek(descriptor, min(at, end), os.SEEK_SET)
                 pieces.append((at, os.read(descriptor, count)))
         finally:
             os.close(descriptor)
         return pieces
 
     def read_if_there(self, path):
-        """Return a file's text, None when there is no such file (or the device behind it has just gone)."""
+        """Return a file's text, None when there is no such file (or the device behind it has just
+        gone).
+        """
         try:
             return self.read(path)
         except EnvironmentError as error:
@@ -108,7 +121,11 @@ class Host(object):
             finally:
                 os.close(descriptor)
         except EnvironmentError as error:
-            raise CommandFailed("write %s" % path, errno.errorcode.get(error.errno, error.errno), os.strerror(error.errno))
+            raise CommandFailed(
+                "write %s" % path,
+                errno.errorcode.get(error.errno, error.errno),
+                os.strerror(error.errno),
+            )
 
     def names(self, path):
         """Return the sorted names in a folder, none when it is not there."""
@@ -121,13 +138,16 @@ class Host(object):
 
     def real_path(self, path):
         """Return where a path leads, as a path of this machine."""
-        return native(os.path.realpath(to_bytes(self.path(path))))[len(self.root):]
+        return native(os.path.realpath(to_bytes(self.path(path))))[len(self.root) :]
 
     def device_number(self, path):
-        """Return "major:minor" of a block device by any of its names, None for whatever is no block device."""
+        """Return "major:minor" of a block device by any of its names, None for whatever is no block
+        device.
+        """
         try:
             status = os.stat(to_bytes(self.path(path)))
-        except (EnvironmentError, ValueError, TypeError):  # a NUL in the name is a ValueError, on Python 2 a TypeError
+        # A NUL in the name is a ValueError, on Python 2 a TypeError.
+        except (EnvironmentError, ValueError, TypeError):
             return None
         if not stat.S_ISBLK(status.st_mode):
             return None
@@ -138,10 +158,13 @@ class Host(object):
         self.stage(path, text, mode, group).commit()
 
     def stage(self, path, text, mode=None, group=None):
-        """Write a file's new content aside, on disk but not yet in its place; return the StagedFile.
+        """Write a file's new content aside, on disk but not yet in its place; return the
+        StagedFile.
 
-        mode: set before the content is written; None keeps the mode of the file that is there (0644 where there is none).
-        group: name of the group that shall own it, where this host has one. Raises CommandFailed; then the old file is as it was.
+        mode: set before the content is written; None keeps the mode of the file that is there (0644
+        where there is none).
+        group: name of the group that shall own it, where this host has one. Raises CommandFailed;
+        then the old file is as it was.
         """
         return StagedFile(self.path(path), to_bytes(text), mode, group)
 
@@ -158,9 +181,11 @@ class Host(object):
         _sync(os.path.dirname(self.path(new)))
 
     def lock(self, who, is_brief=False):
-        """Return the one Lock that all changing functions share, to be entered. Entering raises Busy.
+        """Return the one Lock that all changing functions share, to be entered. Entering raises
+        Busy.
 
-        who: what to tell others; is_brief: nobody has asked for what will be done and it takes a moment, so that others wait for it.
+        who: what to tell others; is_brief: nobody has asked for what will be done and it takes a
+        moment, so that others wait for it.
         """
         return Lock(self, who, is_brief)
 
@@ -172,7 +197,9 @@ class Host(object):
 
 
 class Lock(object):
-    """An flock: it ends with the process that holds it and the commands that this has started, whatever ends them."""
+    """An flock: it ends with the process that holds it and the commands that this has started,
+    whatever ends them.
+    """
 
     def __init__(self, host, who, is_brief):
         self.host, self.is_kept = host, False
@@ -197,7 +224,8 @@ class Lock(object):
         while not take_lock(descriptor):
             os.lseek(descriptor, 0, os.SEEK_SET)
             holder, _, more = native(os.read(descriptor, 200)).partition("\n")
-            if holder and more.strip() != BRIEF or clock.monotonic_s() > deadline:  # none: it has just taken it
+            # None: it has just taken it.
+            if holder and more.strip() != BRIEF or clock.monotonic_s() > deadline:
                 raise Busy(holder or "it did not say which")
             time.sleep(LOOK_S)
 
@@ -216,7 +244,9 @@ class Lock(object):
 
 
 def take_lock(descriptor):
-    """Take an flock on an open file, which programs that are started do not inherit; return whether it is ours now."""
+    """Take an flock on an open file, which programs that are started do not inherit; return whether
+    it is ours now.
+    """
     fcntl.fcntl(descriptor, fcntl.F_SETFD, fcntl.FD_CLOEXEC)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -228,11 +258,14 @@ def take_lock(descriptor):
 
 
 class StagedFile(object):
-    """A file's new content beside the old: `commit` puts it in place in one step, `discard` forgets it."""
+    """A file's new content beside the old: `commit` puts it in place in one step, `discard` forgets
+    it.
+    """
 
     def __init__(self, path, content, mode, group):
         self.path = os.path.realpath(path)
-        self.aside = self.path + ASIDE  # always the same: what a killed call left is taken away by the next
+        # Always the same: what a killed call left is taken away by the next.
+        self.aside = self.path + ASIDE
         try:
             self.discard()
             self._write(content, mode, group)
@@ -273,8 +306,12 @@ class StagedFile(object):
             self.discard()
         except EnvironmentError:
             pass  # the same trouble again
-        raise CommandFailed("write %s" % self.path, errno.errorcode.get(error.errno, error.errno), os.strerror(error.errno),
-                            "The file is as it was. Make room or make it writable, then repeat the call.")
+        raise CommandFailed(
+            "write %s" % self.path,
+            errno.errorcode.get(error.errno, error.errno),
+            os.strerror(error.errno),
+            "The file is as it was. Make room or make it writable, then repeat the call.",
+        )
 
 
 def _sync(path):
@@ -297,4 +334,4 @@ def _group_id(group, otherwise):
 
 def _write_all(descriptor, content):
     while content:
-        content = content[os.write(descriptor, content):]
+        content = content[os.write(descriptor, content) :]

@@ -1,4 +1,6 @@
-"""What is written on an LVM physical volume: the group that it belongs to, read from the device with no command (LVM2's format_text/layout.h)."""
+"""What is written on an LVM physical volume: the group that it belongs to, read from the device
+with no command (LVM2's format_text/layout.h).
+"""
 
 from __future__ import absolute_import
 
@@ -8,23 +10,26 @@ import struct
 
 from xsraid.text import native
 
-Group = collections.namedtuple("Group", "name uuid")  # uuid: without hyphens; both are "" for a physical volume that belongs to none
+# Uuid: without hyphens; both are "" for a physical volume that belongs to none.
+Group = collections.namedtuple("Group", "name uuid")
 SECTOR_BYTES, LABEL_SECTORS, HEAD_BYTES, TEXT_BYTES = 512, 4, 4096, 512
 METADATA_MAGIC = b"\x20\x4c\x56\x4d\x32\x20\x78\x5b\x35\x41\x25\x72\x30\x4e\x2a\x3e"
 IGNORED_COPY = 1  # flag of a copy of the metadata that is out of date
 
 
 def group_on(host, device):
-    """Return the Group that the metadata on a physical volume names, None where there is no label or it cannot be understood.
+    """Return the Group that the metadata on a physical volume names, None where there is no label
+    or it cannot be understood.
 
-    Read from the device alone, with no command: the label is in one of the first four sectors, the header after it lists the metadata areas, and the
-    text of each begins with the group's name and id (LVM2's lib/format_text/layout.h). Raises EnvironmentError for a device that cannot be read.
+    Read from the device alone, with no command: the label is in one of the first four sectors, the
+    header after it lists the metadata areas, and the text of each begins with the group's name and
+    id (LVM2's lib/format_text/layout.h). Raises EnvironmentError for a device that cannot be read.
     """
-    (_, head), = host.read_pieces(device, [(0, HEAD_BYTES)])
+    ((_, head),) = host.read_pieces(device, [(0, HEAD_BYTES)])
     for at in range(0, LABEL_SECTORS * SECTOR_BYTES, SECTOR_BYTES):
-        if head[at:at + 8] == b"LABELONE" and head[at + 24:at + 32] == b"LVM2 001":
+        if head[at : at + 8] == b"LABELONE" and head[at + 24 : at + 32] == b"LVM2 001":
             try:
-                header, = struct.unpack_from("<I", head, at + 20)
+                (header,) = struct.unpack_from("<I", head, at + 20)
                 return _first_group(host, device, _metadata_areas(head, at + header))
             except struct.error:
                 return None
@@ -32,7 +37,9 @@ def group_on(host, device):
 
 
 def _metadata_areas(head, at):
-    """Return the offsets of the metadata areas that a physical volume's header names: two lists of (offset, size), each ended by zeros."""
+    """Return the offsets of the metadata areas that a physical volume's header names: two lists of
+    (offset, size), each ended by zeros.
+    """
     at += 40  # its uuid and its size
     lists = [[], []]
     for areas in lists:
@@ -45,7 +52,7 @@ def _metadata_areas(head, at):
 
 def _first_group(host, device, areas):
     for area in areas:
-        (_, header), = host.read_pieces(device, [(area, SECTOR_BYTES)])
+        ((_, header),) = host.read_pieces(device, [(area, SECTOR_BYTES)])
         if header[4:20] != METADATA_MAGIC:
             continue
         start, area_bytes, offset, size, _, flags = struct.unpack_from("<QQQQII", header, 24)
@@ -53,9 +60,13 @@ def _first_group(host, device, areas):
             continue
         if not offset or not size:
             return Group("", "")
-        until_wrap = max(0, area_bytes - offset)  # the area is a ring, whose first sector is the header
-        pieces = host.read_pieces(device, [(start + offset, min(TEXT_BYTES, until_wrap)), (start + SECTOR_BYTES, TEXT_BYTES)])
-        text = native((pieces[0][1] + pieces[1][1])[:min(size, TEXT_BYTES)])
+        # The area is a ring, whose first sector is the header.
+        until_wrap = max(0, area_bytes - offset)
+        pieces = host.read_pieces(
+            device,
+            [(start + offset, min(TEXT_BYTES, until_wrap)), (start + SECTOR_BYTES, TEXT_BYTES)],
+        )
+        text = native((pieces[0][1] + pieces[1][1])[: min(size, TEXT_BYTES)])
         found = re.match(r'([A-Za-z0-9+_.-]+) \{\s*id = "([A-Za-z0-9-]+)"', text)
         if found:
             return Group(found.group(1), found.group(2).replace("-", ""))
@@ -63,6 +74,8 @@ def _first_group(host, device, areas):
 
 
 def volume_of(dm_name):
-    """Return (volume group, volume) of a device-mapper name, in which hyphens of both are doubled (`VG_XenStorage--0d6e-MGT`)."""
+    """Return (volume group, volume) of a device-mapper name, in which hyphens of both are doubled
+    (`VG_XenStorage--0d6e-MGT`).
+    """
     parts = [part.replace("\0", "-") for part in dm_name.replace("--", "\0").split("-")]
     return (parts[0], parts[1]) if len(parts) > 1 else (dm_name, None)

@@ -1,6 +1,8 @@
-"""The one way in which this program runs another: a fixed environment, no shell, a time limit, a log line.
+"""The one way in which this program runs another: a fixed environment, no shell, a time limit, a
+log line.
 
-It stands apart from `files` because loading subprocess costs a tenth of a cheap call, and the calls that only read run nothing.
+It stands apart from `files` because loading subprocess costs a tenth of a cheap call, and the calls
+that only read run nothing.
 """
 
 from __future__ import absolute_import
@@ -22,20 +24,25 @@ from xsraid.text import command_line, native, to_bytes
 Result = collections.namedtuple("Result", "status out err")
 IN_MEMORY = "/run"  # a root that is full, or read-only, keeps no command from being run
 OPEN_FILES_MAX = 256
-KILL_GRACE_S = 2  # a process in an uninterruptible sleep cannot be killed: it is left behind rather than waited for
+# A process in an uninterruptible sleep cannot be killed: it is left behind rather than waited for.
+KILL_GRACE_S = 2
 
 
 def run(host, argv, timeout_s=None, stdin="", accept=(0,), environment=None):
     """Run a command to its end and return Result(status, out, err), out and err as text.
 
-    argv: list of words, the first a tool's name; stdin: text it may read; accept: exit statuses that are no failure, None for any;
-    environment: variables beyond PATH and LC_ALL; timeout_s: None for host.command_limit_s. Raises CommandFailed (also when there is no such tool)
-    and Timeout, after killing what the command started.
+    argv: list of words, the first a tool's name; stdin: text it may read; accept: exit statuses
+    that are no failure, None for any;
+    environment: variables beyond PATH and LC_ALL; timeout_s: None for host.command_limit_s. Raises
+    CommandFailed (also when there is no such tool) and Timeout, after killing what the command
+    started.
     """
     timeout_s = host.command_limit_s if timeout_s is None else timeout_s
     host.log("run: %s" % command_line(argv), syslog.LOG_DEBUG)
     folder = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
-    with tempfile.TemporaryFile(dir=folder) as given, tempfile.TemporaryFile(dir=folder) as out, tempfile.TemporaryFile(dir=folder) as err:
+    with tempfile.TemporaryFile(dir=folder) as given, tempfile.TemporaryFile(
+        dir=folder
+    ) as out, tempfile.TemporaryFile(dir=folder) as err:
         given.write(to_bytes(stdin))
         given.seek(0)
         process = _start(host, argv, given, out, err, environment)
@@ -66,31 +73,50 @@ def find_tool(host, name):
 def _start(host, argv, given, out, err, environment):
     tool = find_tool(host, argv[0])
     if tool is None:
-        raise CommandFailed(command_line(argv), "not started", "there is no %s in %s" % (argv[0], host.tools_path), "Install it with yum.")
+        raise CommandFailed(
+            command_line(argv),
+            "not started",
+            "there is no %s in %s" % (argv[0], host.tools_path),
+            "Install it with yum.",
+        )
     variables = {"PATH": host.tools_path, "LC_ALL": "C", "LVM_SUPPRESS_FD_WARNINGS": "1"}
     variables.update(environment or {})
     try:
-        return subprocess.Popen([tool] + argv[1:], stdin=given, stdout=out, stderr=err, close_fds=False, cwd="/", env=variables,
-                                preexec_fn=lambda: _enter(host.lock_descriptor))
+        return subprocess.Popen(
+            [tool] + argv[1:],
+            stdin=given,
+            stdout=out,
+            stderr=err,
+            close_fds=False,
+            cwd="/",
+            env=variables,
+            preexec_fn=lambda: _enter(host.lock_descriptor),
+        )
     except EnvironmentError as error:
         raise CommandFailed(command_line(argv), "not started", os.strerror(error.errno))
 
 
 def _enter(lock_descriptor):
-    """Prepare the new process: a session of its own, and no open file beyond the standard ones but the lock.
+    """Prepare the new process: a session of its own, and no open file beyond the standard ones but
+    the lock.
 
-    A command that goes on when its plugin is killed so holds the lock to its own end, and no other call comes between.
+    A command that goes on when its plugin is killed so holds the lock to its own end, and no other
+    call comes between.
     """
     os.setsid()
     for descriptor in range(3, OPEN_FILES_MAX):
         try:
-            fcntl.fcntl(descriptor, fcntl.F_SETFD, 0 if descriptor == lock_descriptor else fcntl.FD_CLOEXEC)
+            fcntl.fcntl(
+                descriptor, fcntl.F_SETFD, 0 if descriptor == lock_descriptor else fcntl.FD_CLOEXEC
+            )
         except EnvironmentError:
             pass  # not open
 
 
 def _wait(process, timeout_s):
-    """Return whether the process ended within the limit. Waiting grows from 1 to 20 ms, since Python 2 has no wait with a limit."""
+    """Return whether the process ended within the limit. Waiting grows from 1 to 20 ms, since
+    Python 2 has no wait with a limit.
+    """
     deadline, pause_s = clock.monotonic_s() + timeout_s, 0.001
     while process.poll() is None:
         if clock.monotonic_s() > deadline:

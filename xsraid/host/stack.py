@@ -1,4 +1,6 @@
-"""What is built on what: partitions, arrays, device-mapper, loop devices, mounts and swap, from /sys/block and /proc alone. No command is run."""
+"""What is built on what: partitions, arrays, device-mapper, loop devices, mounts and swap, from
+/sys/block and /proc alone. No command is run.
+"""
 
 from __future__ import absolute_import
 
@@ -8,11 +10,14 @@ import re
 from xsraid.host import physical_volume, sysfs
 from xsraid.text import lines_of
 
-Layers = collections.namedtuple("Layers", "numbers above partitions dm_uuids dm_names mounts swaps")  # as the Graph of `refusals` has them
+# As the Graph of `refusals` has them.
+Layers = collections.namedtuple("Layers", "numbers above partitions dm_uuids dm_names mounts swaps")
 
 
 def read(host):
-    """Return the Layers of this host. A loop device on a disk is no holder of it for the kernel, but uses it all the same."""
+    """Return the Layers of this host. A loop device on a disk is no holder of it for the kernel,
+    but uses it all the same.
+    """
     found, loops = Layers({}, {}, {}, {}, {}, _mounts(host), _swaps(host)), []
     for name in sysfs.block_devices(host):
         partitions = found.partitions[name] = sysfs.partitions(host, name)
@@ -36,13 +41,16 @@ def read(host):
 
 
 def _mounts(host):
-    """Return {"major:minor": [mount points]} from mountinfo (proc(5)), whose third field it is and whose fifth is the mount point."""
+    """Return {"major:minor": [mount points]} from mountinfo (proc(5)), whose third field it is and
+    whose fifth is the mount point.
+    """
     found = {}
     for line in lines_of(host.read("/proc/self/mountinfo")):
         fields = line.split(" ")
         found.setdefault(fields[2], []).append(fields[4])
         source = fields[fields.index("-") + 2]
-        number = host.device_number(source) if source.startswith("/") else None  # btrfs counts its own device numbers
+        # Btrfs counts its own device numbers.
+        number = host.device_number(source) if source.startswith("/") else None
         if number not in (None, fields[2]):
             found.setdefault(number, []).append(fields[4])
     return found
@@ -54,13 +62,17 @@ def _swaps(host):
 
 
 def users_of(host, device):
-    """Return what uses a device or what is built on it: (mount points, swap devices, devices built on it, its own partitions left out)."""
+    """Return what uses a device or what is built on it: (mount points, swap devices, devices built
+    on it, its own partitions left out).
+    """
     return _users(read(host), sysfs.name_of(device))
 
 
 def _users(found, name):
     family = family_of(name, found.above)
-    mounts = [place for member in family for place in found.mounts.get(found.numbers.get(member), [])]
+    mounts = [
+        place for member in family for place in found.mounts.get(found.numbers.get(member), [])
+    ]
     swaps = [sysfs.node(member) for member in family if found.numbers.get(member) in found.swaps]
     own = [name] + found.partitions.get(name, [])
     return mounts, swaps, [sysfs.node(member) for member in family if member not in own]
@@ -78,12 +90,16 @@ def family_of(name, above):
 
 
 def is_array(name):
-    """Return whether a kernel name is that of an md array: `md0`, `md127`, `md_d3`, `md_home`, not of a partition of one."""
+    """Return whether a kernel name is that of an md array: `md0`, `md127`, `md_d3`, `md_home`, not
+    of a partition of one.
+    """
     return re.match(r"md(\d+|_.*)\Z", name) is not None and not re.match(r"md_d\d+p\d+\Z", name)
 
 
 def in_words(found, device):
-    """Return a noun phrase for each thing that uses a device or what is built on it; the volumes of an LVM group are one. found: of `read`."""
+    """Return a noun phrase for each thing that uses a device or what is built on it; the volumes of
+    an LVM group are one. found: of `read`.
+    """
     mounts, swaps, above = _users(found, sysfs.name_of(device))
     phrases = ["the mount %s" % place for place in mounts] + ["swap on %s" % swap for swap in swaps]
     volumes = collections.Counter()
@@ -94,4 +110,7 @@ def in_words(found, device):
             volumes[physical_volume.volume_of(found.dm_names[name] or "")[0]] += 1
         elif not any(name in partitions for partitions in found.partitions.values()):
             phrases.append(sysfs.node(name))
-    return phrases + ["%d active volumes of the volume group %s" % (count, group) for group, count in sorted(volumes.items())]
+    return phrases + [
+        "%d active volumes of the volume group %s" % (count, group)
+        for group, count in sorted(volumes.items())
+    ]

@@ -1,7 +1,9 @@
-"""Notes on what is being done to this host, in /var/lib/xsraid: written before it is done, so that a later call or boot finishes it or takes it back.
+"""Notes on what is being done to this host, in /var/lib/xsraid: written before it is done, so that
+a later call or boot finishes it or takes it back.
 
-A note is a small file of JSON, `KIND-KEY`. KIND: `creating`, `deleting`, `deleted` and `growing` (an array), `registering` (an SR on an array), with
-the array's uuid as KEY; `identifying` (a LED that is on), with 32 random digits; `alarms`, `alerts`, `boot`, `care`, `diverged`, `mail_login`,
+A note is a small file of JSON, `KIND-KEY`. KIND: `creating`, `deleting`, `deleted` and `growing`
+(an array), `registering` (an SR on an array), with the array's uuid as KEY; `identifying` (a LED
+that is on), with 32 random digits; `alarms`, `alerts`, `boot`, `care`, `diverged`, `mail_login`,
 `names`, `tasks` and `webhook` have no KEY.
 """
 
@@ -15,12 +17,16 @@ from xsraid.text import bare_uuid, natively
 
 
 def write(host, kind, facts, uuid=""):
-    """Write a note, on disk when this returns. facts: a dict that JSON can hold. Raises CommandFailed."""
+    """Write a note, on disk when this returns. facts: a dict that JSON can hold. Raises
+    CommandFailed.
+    """
     host.replace(path(kind, uuid), json.dumps(facts, sort_keys=True) + "\n", 0o600)
 
 
 def read(host, kind, uuid=""):
-    """Return a note's facts, None when there is none. One that cannot be understood has no facts: {}."""
+    """Return a note's facts, None when there is none. One that cannot be understood has no facts:
+    {}.
+    """
     text = host.read_if_there(path(kind, uuid))
     if text is None:
         return None
@@ -38,7 +44,9 @@ def remove(host, kind, uuid=""):
 
 def uuids(host, kind):
     """Return the 32 digits that are the keys of all notes of a kind."""
-    return [name[-32:] for name in host.names(STATE_DIR) if re.match(kind + r"-[0-9a-f]{32}\Z", name)]
+    return [
+        name[-32:] for name in host.names(STATE_DIR) if re.match(kind + r"-[0-9a-f]{32}\Z", name)
+    ]
 
 
 def path(kind, uuid=""):

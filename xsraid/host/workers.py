@@ -1,4 +1,6 @@
-"""Several things done at once, each by a process of its own with a limit: what hangs on one dead disk keeps nothing else from being done."""
+"""Several things done at once, each by a process of its own with a limit: what hangs on one dead
+disk keeps nothing else from being done.
+"""
 
 from __future__ import absolute_import
 
@@ -22,10 +24,11 @@ Outcome = collections.namedtuple("Outcome", "value error")
 
 
 def each(host, act, items, limit_s, at_once=AT_ONCE):
-    """Call act(item) for each item, up to at_once of them at a time; return their Outcomes in the order of the items.
+    """Call act(item) for each item, up to at_once of them at a time; return their Outcomes in the
+    order of the items.
 
-    act: returns what JSON can hold; limit_s: for each. The lock that the caller holds is the caller's alone: what hangs in the kernel and cannot be
-    killed does not keep it.
+    act: returns what JSON can hold; limit_s: for each. The lock that the caller holds is the
+    caller's alone: what hangs in the kernel and cannot be killed does not keep it.
     """
     items, outcomes, running, begun = list(items), {}, {}, 0
     while len(outcomes) < len(items):
@@ -73,7 +76,7 @@ def _work(host, act, item, pipe):
         said = [None, printable("%s: %s" % (type(error).__name__, error))]
     content = json.dumps(said).encode("ascii")
     while content:
-        content = content[os.write(pipe, content):]
+        content = content[os.write(pipe, content) :]
 
 
 def _outcome(worker, limit_s):

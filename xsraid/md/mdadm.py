@@ -1,4 +1,5 @@
-"""All of mdadm: each command line that is run of it, and what is read from what it prints. `conf` has its configuration, `names` its names.
+"""All of mdadm: each command line that is run of it, and what is read from what it prints. `conf`
+has its configuration, `names` its names.
 
 Each raises CommandFailed and Timeout, but for what says otherwise.
 """
@@ -20,11 +21,13 @@ UPDATED = "%a %b %d %H:%M:%S %Y"  # how mdadm shows a time, as ctime(3) does
 NO_SUPERBLOCK = "No md superblock detected"
 UNUSED = r"Unused Space : before=(\d+) sectors"  # from 3.3 on
 DETACHED = "detached"  # mdadm's word for members whose nodes have gone
-# events: the count; updated: when it was last written, as text; slot: None where it holds no data (a spare, a journal, what is being filled);
-# active: the slots that had a member in sync, None where it does not say.
+# events: the count; updated: when it was last written, as text; slot: None where it holds no data
+# (a spare, a journal, what is being filled); active: the slots that had a member in sync, None
+# where it does not say.
 Superblock = collections.namedtuple("Superblock", "device uuid events updated slot active")
-# What `--examine --export` and `--detail --export` say. was_read: whether the device could be read; uuid: in mdadm's form, None where there is no
-# superblock; events: the count in it, one too high for any superblock where it is not told.
+# What `--examine --export` and `--detail --export` say. was_read: whether the device could be read;
+# uuid: in mdadm's form, None where there is no superblock; events: the count in it, one too high
+# for any superblock where it is not told.
 Export = collections.namedtuple("Export", "was_read uuid events")
 
 
@@ -32,17 +35,37 @@ def _manage(host, node, words, may_fail=False):
     return run(host, ["mdadm", "--manage", node] + words, accept=None if may_fail else (0,))
 
 
-# -- arrays --------------------------------------------------------------------------------------------------------------------------------
+# -- arrays ----------------------------------------------------------------------------------------
 
 
-def create_command(node, level, uuid, name, members, spares=(), chunk_bytes=None, bitmap="internal", policy=None, journal=None):
+def create_command(
+    node,
+    level,
+    uuid,
+    name,
+    members,
+    spares=(),
+    chunk_bytes=None,
+    bitmap="internal",
+    policy=None,
+    journal=None,
+):
     """Return the argument list that creates an array.
 
-    level: a key of LEVELS; chunk_bytes: None leaves it to mdadm; bitmap: internal or none; policy: ppl, or None for what bitmap and journal make it;
+    level: a key of LEVELS; chunk_bytes: None leaves it to mdadm; bitmap: internal or none; policy:
+    ppl, or None for what bitmap and journal make it;
     journal: a device.
     """
     rule = LEVELS[level]
-    argv = ["mdadm", "--create", node, "--run", "--metadata=1.2", "--level=%d" % rule.number, "--raid-devices=%d" % len(members)]
+    argv = [
+        "mdadm",
+        "--create",
+        node,
+        "--run",
+        "--metadata=1.2",
+        "--level=%d" % rule.number,
+        "--raid-devices=%d" % len(members),
+    ]
     if spares:
         argv.append("--spare-devices=%d" % len(spares))
     if chunk_bytes is not None:
@@ -58,21 +81,29 @@ def create_command(node, level, uuid, name, members, spares=(), chunk_bytes=None
 
 
 def assemble(host, node, uuid, options, devices=None):
-    """Assemble one array as a configuration with its line alone tells; return what mdadm said, whether or not it failed.
+    """Assemble one array as a configuration with its line alone tells; return what mdadm said,
+    whether or not it failed.
 
-    node: None leaves it to mdadm; options: such as --run; devices: to look at, None for all. Only so does mdadm know `--no-degraded`: with a node on
-    the command line it starts an array without a member as soon as it can run (mdadm(8)).
+    node: None leaves it to mdadm; options: such as --run; devices: to look at, None for all. Only
+    so does mdadm know `--no-degraded`: with a node on the command line it starts an array without a
+    member as soon as it can run (mdadm(8)).
     """
     with tempfile.NamedTemporaryFile(mode="w", suffix=".conf") as configuration:
         if devices:
             configuration.write("DEVICE %s\n" % " ".join(devices))
         configuration.write("ARRAY %sUUID=%s\n" % (node + " " if node else "", md_uuid(uuid)))
         configuration.flush()
-        return run(host, ["mdadm", "--assemble", "--scan", "--config=" + configuration.name] + options, accept=None).err
+        return run(
+            host,
+            ["mdadm", "--assemble", "--scan", "--config=" + configuration.name] + options,
+            accept=None,
+        ).err
 
 
 def assemble_configured(host, node):
-    """Assemble the array to which /etc/mdadm.conf gives a node; return what mdadm said, whether or not it failed."""
+    """Assemble the array to which /etc/mdadm.conf gives a node; return what mdadm said, whether or
+    not it failed.
+    """
     return run(host, ["mdadm", "--assemble", node], accept=None).err
 
 
@@ -87,7 +118,9 @@ def stop(host, node, may_fail=False):
 
 
 def make_read_only(host, node):
-    """Make an array read-only. The kernel refuses that while anybody has it open, and one of today while anything is under way on it."""
+    """Make an array read-only. The kernel refuses that while anybody has it open, and one of today
+    while anything is under way on it.
+    """
     run(host, ["mdadm", "--readonly", node])
 
 
@@ -102,7 +135,9 @@ def grow(host, node, member_count):
 
 
 def is_grow(words, is_node):
-    """Return whether the argument list of a process is that of an mdadm that reshapes an array. is_node(word): whether a word means that one."""
+    """Return whether the argument list of a process is that of an mdadm that reshapes an array.
+    is_node(word): whether a word means that one.
+    """
     is_reshaping = words[0].rsplit("/", 1)[-1] == "mdadm" and ("--grow" in words or "-G" in words)
     return is_reshaping and any(is_node(word) for word in words if word.startswith("/"))
 
@@ -112,7 +147,7 @@ def act(host, node, action):
     run(host, ["mdadm", "--misc", "--action=%s" % action, node])
 
 
-# -- members -------------------------------------------------------------------------------------------------------------------------------
+# -- members ---------------------------------------------------------------------------------------
 
 
 def set_faulty(host, node, device, may_fail=False):
@@ -141,10 +176,14 @@ def replace(host, node, device, new_device):
 
 
 def remove(host, node, device):
-    """Try to remove a faulty member or a spare, None for all whose nodes have gone. Return the CommandFailed to raise if it is a member still."""
+    """Try to remove a faulty member or a spare, None for all whose nodes have gone. Return the
+    CommandFailed to raise if it is a member still.
+    """
     word = DETACHED if device is None else device
     done = _manage(host, node, ["--remove", word], may_fail=True)
-    return CommandFailed("mdadm --manage %s --remove %s" % (node, word), done.status, " ".join(done.err.split()))
+    return CommandFailed(
+        "mdadm --manage %s --remove %s" % (node, word), done.status, " ".join(done.err.split())
+    )
 
 
 def zero_superblock_command(device):
@@ -157,7 +196,7 @@ def zero_superblock(host, device):
     run(host, zero_superblock_command(device))
 
 
-# -- what it tells -------------------------------------------------------------------------------------------------------------------------
+# -- what it tells ---------------------------------------------------------------------------------
 
 
 def examine_limit_s(host):
@@ -166,16 +205,24 @@ def examine_limit_s(host):
 
 
 def examine(host, device):
-    """Return the Superblock on a device, None where there is none. Raises CommandFailed where it cannot be read, Timeout."""
+    """Return the Superblock on a device, None where there is none. Raises CommandFailed where it
+    cannot be read, Timeout.
+    """
     done = run(host, ["mdadm", "--examine", device], examine_limit_s(host), accept=None)
     found = parse_superblock(device, done.out)
     if found is None and NO_SUPERBLOCK not in done.err:
-        raise CommandFailed("mdadm --examine %s" % device, done.status, " ".join(done.err.split()) or "what it says cannot be understood")
+        raise CommandFailed(
+            "mdadm --examine %s" % device,
+            done.status,
+            " ".join(done.err.split()) or "what it says cannot be understood",
+        )
     return found
 
 
 def free_sectors_before(host, device):
-    """Return how many sectors are free before the data of a member, None where mdadm does not tell."""
+    """Return how many sectors are free before the data of a member, None where mdadm does not
+    tell.
+    """
     found = re.search(UNUSED, run(host, ["mdadm", "--examine", device]).out)
     return int(found.group(1)) if found else None
 
@@ -204,22 +251,39 @@ def version(host):
 
 
 def knows_ppl(host):
-    """Return whether this mdadm knows the consistency policy ppl, by asking it for an array without a node and disks.
+    """Return whether this mdadm knows the consistency policy ppl, by asking it for an array without
+    a node and disks.
 
-    It gets no further than its options. A policy that it knows it passes over, so that it complains of the same as where none is given.
+    It gets no further than its options. A policy that it knows it passes over, so that it complains
+    of the same as where none is given.
     """
-    said = [run(host, ["mdadm", "--create", "--level=5"] + options, accept=None)
-            for options in ([], ["--consistency-policy=ppl"], ["--consistency-policy=no-such-policy"])]
+    said = [
+        run(host, ["mdadm", "--create", "--level=5"] + options, accept=None)
+        for options in ([], ["--consistency-policy=ppl"], ["--consistency-policy=no-such-policy"])
+    ]
     return said[1] == said[0] and said[1] != said[2]
 
 
 def make_test_events(host, nodes, program, limit_s):
     """Have a monitor of its own make a test event for each array, and hand it to a program.
 
-    The arrays are named, not scanned for: so RAID0 is tested as well, and no running monitor is in the way.
+    The arrays are named, not scanned for: so RAID0 is tested as well, and no running monitor is in
+    the way.
     """
     with tempfile.NamedTemporaryFile(prefix="xsraid-test-", suffix=".conf") as empty:
-        run(host, ["mdadm", "--monitor", "--test", "--oneshot", "--config=" + empty.name, "--program=" + program] + nodes, limit_s)
+        run(
+            host,
+            [
+                "mdadm",
+                "--monitor",
+                "--test",
+                "--oneshot",
+                "--config=" + empty.name,
+                "--program=" + program,
+            ]
+            + nodes,
+            limit_s,
+        )
 
 
 def _export(done, was_read):
@@ -229,13 +293,16 @@ def _export(done, was_read):
 
 
 def parse_superblock(device, text):
-    """Return the Superblock that `mdadm --examine` shows, None where it shows none that has a uuid and a count.
+    """Return the Superblock that `mdadm --examine` shows, None where it shows none that has a uuid
+    and a count.
 
-    Versions 1.x have `Device Role` and `Array State`; 0.90 has a table with a line for each member, the device's own being called `this`.
+    Versions 1.x have `Device Role` and `Array State`; 0.90 has a table with a line for each member,
+    the device's own being called `this`.
     """
     values = dict(re.findall(r"^ *([A-Z][A-Za-z ]*?) : (.*?) *$", text, re.MULTILINE))
     uuid = (values.get("Array UUID") or values.get("UUID") or "").split(" ")[0]
-    events = re.match(r"(?:(\d+)\.)?(\d+)\Z", values.get("Events", ""))  # mdadm before 3.3 shows the halves of a count of 0.90
+    # Mdadm before 3.3 shows the halves of a count of 0.90.
+    events = re.match(r"(?:(\d+)\.)?(\d+)\Z", values.get("Events", ""))
     if not uuid or not events:
         return None
     high, low = events.groups()
@@ -252,7 +319,9 @@ def _roles(values):
 
 
 def _table(text):
-    """Return (slot, active) of a superblock of version 0.90: the columns are a number, Number, Major, Minor, RaidDevice and State."""
+    """Return (slot, active) of a superblock of version 0.90: the columns are a number, Number,
+    Major, Minor, RaidDevice and State.
+    """
     rows = re.findall(r"^(?:this| +\d+) +\d+ +\d+ +\d+ +(-?\d+) +(.*?)$", text, re.MULTILINE)
     own = re.search(r"^this +\d+ +\d+ +\d+ +(-?\d+) +active sync", text, re.MULTILINE)
     active = frozenset(int(slot) for slot, state in rows if state.startswith("active sync"))

@@ -4,7 +4,8 @@ from __future__ import absolute_import
 
 import re
 
-NAME_MAX = 28  # a version 1.2 superblock holds 32 characters, and `--homehost=any` puts "any:" before the name
+# A version 1.2 superblock holds 32 characters, and `--homehost=any` puts "any:" before the name.
+NAME_MAX = 28
 NUMBERED = r"/dev/md/?([0-9]+)\Z"  # nodes that give the kernel its number
 
 

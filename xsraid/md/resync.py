@@ -1,4 +1,6 @@
-"""What md does in an array on its own (md/sync_action: resync, recover, check, reshape): have it go on, keep it from that for a while."""
+"""What md does in an array on its own (md/sync_action: resync, recover, check, reshape): have it go
+on, keep it from that for a while.
+"""
 
 from __future__ import absolute_import
 
@@ -17,15 +19,19 @@ LOOK_S = 0.1
 
 
 def wake(host, record):
-    """Have an array that waits for its first write (read-auto) go on with the resync or reshape that is pending on it."""
+    """Have an array that waits for its first write (read-auto) go on with the resync or reshape
+    that is pending on it.
+    """
     if sysfs.attribute(host, sysfs.name_of(record["device"]), "md/array_state") == "read-auto":
         mdadm.make_writable(host, record["device"])
 
 
 def make_read_only(host, record):
-    """Make a writable array read-only, until `make_writable`. Raises CommandFailed, as where somebody has it open, Timeout.
+    """Make a writable array read-only, until `make_writable`. Raises CommandFailed, as where
+    somebody has it open, Timeout.
 
-    A kernel of today refuses that while anything is under way on the array, which is frozen then. (6.1 ends it by itself.)
+    A kernel of today refuses that while anything is under way on the array, which is frozen then.
+    (6.1 ends it by itself.)
     """
     name = sysfs.name_of(record["device"])
     deadline = clock.monotonic_s() + SETTLE_S
@@ -38,7 +44,9 @@ def make_read_only(host, record):
                 thaw(host, record)
                 raise
         if sysfs.attribute(host, name, "md/sync_action") not in (None, "idle", "frozen"):
-            try_to_write(host, name, "md/sync_action", "frozen", "%s cannot be frozen" % record["device"])
+            try_to_write(
+                host, name, "md/sync_action", "frozen", "%s cannot be frozen" % record["device"]
+            )
         time.sleep(LOOK_S)
 
 
@@ -52,20 +60,25 @@ def make_writable(host, record):
 
 
 def thaw(host, record):
-    """Let md rebuild again after an mdadm that froze the array was ended. What cannot be done is logged: the first failure is the one to report.
+    """Let md rebuild again after an mdadm that froze the array was ended. What cannot be done is
+    logged: the first failure is the one to report.
 
     It stays frozen while an mdadm that reshapes it is at work: that freezes it between two parts.
     """
     name = sysfs.name_of(record["device"])
     if sysfs.attribute(host, name, "md/sync_action") == "frozen":
         if _is_reshaped(host, record):
-            host.log("%s stays frozen: an mdadm is reshaping it" % record["device"], syslog.LOG_WARNING)
+            host.log(
+                "%s stays frozen: an mdadm is reshaping it" % record["device"], syslog.LOG_WARNING
+            )
             return
         try_to_write(host, name, "md/sync_action", "idle", "%s stays frozen" % record["device"])
 
 
 def try_to_write(host, name, path, text, otherwise):
-    """Write an attribute of an array after a failure, which is the one to report: that it cannot be written is logged."""
+    """Write an attribute of an array after a failure, which is the one to report: that it cannot be
+    written is logged.
+    """
     try:
         host.write_attribute("/sys/block/%s/%s" % (name, path), text)
     except CommandFailed as error:
@@ -73,7 +86,9 @@ def try_to_write(host, name, path, text, otherwise):
 
 
 def _is_reshaped(host, record):
-    """Return whether an mdadm reshapes an array (`--grow`, also of mdadm-grow-continue@.service). One that waits to be killed does no more."""
+    """Return whether an mdadm reshapes an array (`--grow`, also of mdadm-grow-continue@.service).
+    One that waits to be killed does no more.
+    """
     for process in host.names("/proc"):
         words = _of_process(host, process, "cmdline").split("\0") if process.isdigit() else [""]
         is_grow = mdadm.is_grow(words, lambda word: host.real_path(word) == record["device"])
@@ -83,7 +98,9 @@ def _is_reshaped(host, record):
 
 
 def _is_killed(host, process):
-    """Return whether SIGKILL waits for a process, which sleeps in the kernel (proc(5): masks of signals, the first is bit 0)."""
+    """Return whether SIGKILL waits for a process, which sleeps in the kernel (proc(5): masks of
+    signals, the first is bit 0).
+    """
     status = _of_process(host, process, "status")
     masks = re.findall(r"^(?:SigPnd|ShdPnd):\s*([0-9a-f]+)$", status, re.MULTILINE)
     return not status or any(int(mask, 16) >> (signal.SIGKILL - 1) & 1 for mask in masks)

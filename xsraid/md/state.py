@@ -1,4 +1,6 @@
-"""Arrays as they are now, from sysfs, udev's database and /etc/mdadm.conf; the verb `list_arrays`. Nothing here runs a command or changes a thing."""
+"""Arrays as they are now, from sysfs, udev's database and /etc/mdadm.conf; the verb `list_arrays`.
+Nothing here runs a command or changes a thing.
+"""
 
 from __future__ import absolute_import
 
@@ -17,32 +19,62 @@ from xsraid.text import md_uuid, same_uuid, to_bytes
 from xsraid.xapi import objects, sr_types
 
 CONFIGURATION = conf.OURS
-# The second main file: mdadm reads one of the two, CentOS's ours where it is there, Debian's the second where it is there (mdadm.conf(5), CONFFILE
-# and CONFFILE2 of its Makefile). Beside the one it reads the folder of its name.
+# The second main file: mdadm reads one of the two, CentOS's ours where it is there, Debian's the
+# second where it is there (mdadm.conf(5), CONFFILE and CONFFILE2 of its Makefile). Beside the one
+# it reads the folder of its name.
 SECOND = "/etc/mdadm/mdadm.conf"
 DEBIAN = "/etc/debian_version"
 FOLDER, PART = ".d", ".conf"
 BY_ID = "/dev/disk/by-id/md-uuid-"
-SYNC_HEALTH = {"resync": "resyncing", "recover": "rebuilding", "reshape": "resyncing", "check": "checking", "repair": "checking"}
+SYNC_HEALTH = {
+    "resync": "resyncing",
+    "recover": "rebuilding",
+    "reshape": "resyncing",
+    "check": "checking",
+    "repair": "checking",
+}
 MEMBER_TYPE = "linux_raid_member"  # libblkid's word, whose uuid is the array's
-# What `actions.check` has seen, a note. disks: {sysfs.disk_key: {"seen": of `smart.examine`, "time", "told"}}; arrays: {uuid: {"since": when it was
-# first seen or last checked, "done": when it was last checked, "at": how far a check that was paused is, in sectors, "is_running"}}; left_to.
+# What `actions.check` has seen, a note. disks: {sysfs.disk_key: {"seen": of `smart.examine`,
+# "time", "told"}}; arrays: {uuid: {"since": when it was first seen or last checked, "done": when it
+# was last checked, "at": how far a check that was paused is, in sectors, "is_running"}}; left_to.
 CARE = "care"
-KEYS = ("device", "by_id", "name", "uuid", "level", "size_bytes", "chunk_bytes", "health", "summary", "redundancy_left", "members", "sync",
-        "mismatch_count", "last_check", "consistency_policy", "configured", "sr")  # of an array record, in this order
+KEYS = (
+    "device",
+    "by_id",
+    "name",
+    "uuid",
+    "level",
+    "size_bytes",
+    "chunk_bytes",
+    "health",
+    "summary",
+    "redundancy_left",
+    "members",
+    "sync",
+    # Of an array record, in this order.
+    "mismatch_count",
+    "last_check",
+    "consistency_policy",
+    "configured",
+    "sr",
+)
 NODE = r"md(\d+|_d\d+)\Z"  # names that the kernel gives to arrays
 STOPPED = ("clear", "inactive")
 CONTAINER = "container"  # mdadm's level of what holds the volumes of firmware RAID, and its health
 EXTERNAL_KINDS = ("imsm", "ddf")  # the tag metadata= of an ARRAY line for firmware RAID
-IN_CONTAINER = r"external:[/-]([^/]+)/"  # md/metadata_version of a volume in one, with a hyphen while it is read-only
+# Md/metadata_version of a volume in one, with a hyphen while it is read-only.
+IN_CONTAINER = r"external:[/-]([^/]+)/"
 GONE = (None, "clear")  # array states of a node that has no array
-NOT_THERE = ("missing", "inactive", "failed", CONTAINER)  # healths of arrays that nothing can be read from
+# Healths of arrays that nothing can be read from.
+NOT_THERE = ("missing", "inactive", "failed", CONTAINER)
 
 
 def list_arrays(host, session, array):
-    """Return {"arrays": [array record]} of this host, those that are configured but missing included.
+    """Return {"arrays": [array record]} of this host, those that are configured but missing
+    included.
 
-    array: a node, name or uuid; None for all. One that something uses has `used_by`: noun phrases. Raises UnknownArray.
+    array: a node, name or uuid; None for all. One that something uses has `used_by`: noun phrases.
+    Raises UnknownArray.
     """
     records = read_arrays(host)
     if array is not None:
@@ -62,13 +94,16 @@ def spare_count(record):
 
 
 def read_configuration(host):
-    """Return the mdadmconf.Configuration of this host: our file, all others that mdadm reads, and those that it would read but for another one.
+    """Return the mdadmconf.Configuration of this host: our file, all others that mdadm reads, and
+    those that it would read but for another one.
 
     Raises EnvironmentError for one that is there and cannot be read.
     """
     ours, second = host.read_if_there(CONFIGURATION), host.read_if_there(SECOND)
     is_debian = (ours is None or second is not None) and host.read_if_there(DEBIAN) is not None
-    is_second = ours is None and (is_debian or second is not None) or is_debian and second is not None
+    is_second = (
+        ours is None and (is_debian or second is not None) or is_debian and second is not None
+    )
     others = [conf.ConfFile(SECOND, second, is_second)] if second is not None else []
     for main, is_read in ((CONFIGURATION, not is_second), (SECOND, is_second)):
         others += [conf.ConfFile(path, text, is_read) for path, text in _parts(host, main + FOLDER)]
@@ -78,14 +113,20 @@ def read_configuration(host):
 
 def _parts(host, folder):
     """Return [(path, text)] of the files in a folder that mdadm reads, in its order."""
-    names = [name for name in host.names(folder) if name.endswith(PART) and len(name) > len(PART) and not name.startswith(".")]
+    names = [
+        name
+        for name in host.names(folder)
+        if name.endswith(PART) and len(name) > len(PART) and not name.startswith(".")
+    ]
     paths = ["%s/%s" % (folder, name) for name in sorted(names, key=to_bytes)]
     texts = [(path, _text_of_part(host, path)) for path in paths]
     return [(path, text) for path, text in texts if text is not None]
 
 
 def _text_of_part(host, path):
-    """Return the text of a file in such a folder, None for a link that leads nowhere and for a folder."""
+    """Return the text of a file in such a folder, None for a link that leads nowhere and for a
+    folder.
+    """
     try:
         return host.read_if_there(path)
     except EnvironmentError as error:
@@ -104,7 +145,8 @@ def read_arrays(host):
         facts = _facts(host, name, properties, lines)
         line = conf.line_of(facts, lines, home)
         record = _read_array(host, name, state, properties, facts.uuid, line, slots, care)
-        if sysfs.attribute(host, name, "md/array_state") not in GONE:  # else it was stopped meanwhile, and what was read last of it was nothing
+        # Else it was stopped meanwhile, and what was read last of it was nothing.
+        if sysfs.attribute(host, name, "md/array_state") not in GONE:
             records.append(record)
             met.append(line)
     told = [record["uuid"] for record in records]
@@ -122,11 +164,16 @@ def running_lines(host):
     configuration = read_configuration(host)
     lines, home = configuration.array_lines(), configuration.home(os.uname()[1])
     running = [name for name, state in _names(host) if state != "inactive"]
-    return [conf.line_of(_facts(host, name, _properties(host, name), lines), lines, home) for name in running]
+    return [
+        conf.line_of(_facts(host, name, _properties(host, name), lines), lines, home)
+        for name in running
+    ]
 
 
 def lines_naming(host, record):
-    """Return the ArrayLines that know the array of a record without giving its uuid, or by one that mdadm cannot read."""
+    """Return the ArrayLines that know the array of a record without giving its uuid, or by one that
+    mdadm cannot read.
+    """
     configuration = read_configuration(host)
     lines, home = configuration.array_lines(), configuration.home(os.uname()[1])
     name = sysfs.name_of(record["device"])
@@ -146,24 +193,37 @@ def _properties(host, name):
 
 
 def _facts(host, name, properties, lines):
-    """Return the ArrayFacts of one array that the kernel has; its members are only asked where a line gives no uuid."""
+    """Return the ArrayFacts of one array that the kernel has; its members are only asked where a
+    line gives no uuid.
+    """
     version = sysfs.attribute(host, name, "md/metadata_version") or ""
     labels, devices = [properties.get("MD_NAME")], []
-    for entry in host.names("/sys/block/%s/md" % name) if any(line.uuid is None for line in lines) else []:
+    for entry in (
+        host.names("/sys/block/%s/md" % name) if any(line.uuid is None for line in lines) else []
+    ):
         if entry.startswith("dev-"):
-            member = sysfs.udev_properties(host, sysfs.attribute(host, name, "md/%s/block/dev" % entry))
-            devices += [sysfs.node(entry[len("dev-"):])] + member["links"]
-            labels.append(member.get("ID_FS_LABEL") if member.get("ID_FS_TYPE") == MEMBER_TYPE else None)
+            member = sysfs.udev_properties(
+                host, sysfs.attribute(host, name, "md/%s/block/dev" % entry)
+            )
+            devices += [sysfs.node(entry[len("dev-") :])] + member["links"]
+            labels.append(
+                member.get("ID_FS_LABEL") if member.get("ID_FS_TYPE") == MEMBER_TYPE else None
+            )
     number = re.match(r"md([0-9]+)\Z", name)
     return conf.ArrayFacts(
-        uuid=_uuid(host, name, properties), name=next((label for label in labels if label), None), devices=tuple(devices),
+        uuid=_uuid(host, name, properties),
+        name=next((label for label in labels if label), None),
+        devices=tuple(devices),
         super_minor=int(number.group(1)) if number and version == "0.90" else None,
-        level=conf.LEVELS.get(sysfs.attribute(host, name, "md/level")), device_count=sysfs.number(host, name, "md/raid_disks"),
-        metadata=version or None)
+        level=conf.LEVELS.get(sysfs.attribute(host, name, "md/level")),
+        device_count=sysfs.number(host, name, "md/raid_disks"),
+        metadata=version or None,
+    )
 
 
 def _stopped(host, lines, home, told):
-    """Return records of arrays that do not run and that lines without a uuid ask for; told: uuids of those that have a record already.
+    """Return records of arrays that do not run and that lines without a uuid ask for; told: uuids
+    of those that have a record already.
 
     Which array that is, the disks tell, as far as udev has read them.
     """
@@ -173,7 +233,9 @@ def _stopped(host, lines, home, told):
         if properties.get("ID_FS_TYPE") == MEMBER_TYPE and properties.get("ID_FS_UUID"):
             uuid = md_uuid(properties["ID_FS_UUID"])
             facts = found.get(uuid, conf.ArrayFacts(uuid=uuid, name=properties.get("ID_FS_LABEL")))
-            found[uuid] = facts._replace(devices=facts.devices + (device,) + tuple(properties["links"]))
+            found[uuid] = facts._replace(
+                devices=facts.devices + (device,) + tuple(properties["links"])
+            )
     by_uuid = [(uuid, conf.line_of(facts, lines, home)) for uuid, facts in found.items()]
     met = [line for _, line in by_uuid]
     records = [_missing(line, uuid) for uuid, line in by_uuid if line and uuid not in told]
@@ -190,9 +252,11 @@ def _node_of(line, uuid=None):
 
 
 def find_array(host, wanted, records=None):
-    """Return the record of the one array with that node (by any of its links), uuid or name. Raises UnknownArray.
+    """Return the record of the one array with that node (by any of its links), uuid or name. Raises
+    UnknownArray.
 
-    What looks like a node (`md0`, `/dev/md0`) means the array there, or the one to which an ARRAY line gives that node, and no other of this name.
+    What looks like a node (`md0`, `/dev/md0`) means the array there, or the one to which an ARRAY
+    line gives that node, and no other of this name.
     """
     records = read_arrays(host) if records is None else records
     node = wanted if wanted.startswith("/") else "/dev/" + wanted
@@ -208,12 +272,19 @@ def find_array(host, wanted, records=None):
     if wanted.startswith("/") or re.match(NODE, wanted):
         others = ", ".join("%s (uuid %s)" % (record["device"], record["uuid"]) for record in named)
         if others:
-            raise UnknownArray(wanted, "no array of this host has this node; an array of this name has another: %s. If it is meant, give that "
-                                       "node or the uuid" % others)
+            raise UnknownArray(
+                wanted,
+                "no array of this host has this node; an array of this name has another: %s. If it "
+                "is meant, give that "
+                "node or the uuid" % others,
+            )
         raise UnknownArray(wanted)
     if len(named) > 1:
-        raise UnknownArray(wanted, "several arrays have this name: %s; give the node or the uuid"
-                           % ", ".join("%s (uuid %s)" % (record["device"], record["uuid"]) for record in named))
+        raise UnknownArray(
+            wanted,
+            "several arrays have this name: %s; give the node or the uuid"
+            % ", ".join("%s (uuid %s)" % (record["device"], record["uuid"]) for record in named),
+        )
     if not named:
         raise UnknownArray(wanted)
     return named[0]
@@ -233,7 +304,8 @@ def name_srs(host, session, records):
 def _read_array(host, name, state, properties, uuid, line, slots, care):
     """Return the record of one array that the kernel has.
 
-    properties: udev's of it; line: the ArrayLine that knows it; slots: of `enclosures`; care: the note CARE.
+    properties: udev's of it; line: the ArrayLine that knows it; slots: of `enclosures`; care: the
+    note CARE.
     """
     level = sysfs.attribute(host, name, "md/level") or None
     member_count = sysfs.number(host, name, "md/raid_disks") or 0
@@ -242,40 +314,51 @@ def _read_array(host, name, state, properties, uuid, line, slots, care):
         member["smart"] = _smart(host, care, member)
     sync = _sync(host, name, state)
     policy = sysfs.attribute(host, name, "md/consistency_policy") or None  # from Linux 4.12 on
-    health, left = ("failed", 0) if lacks_journal(policy, members) else _health(host, name, level, state, members, sync)
+    health, left = (
+        ("failed", 0)
+        if lacks_journal(policy, members)
+        else _health(host, name, level, state, members, sync)
+    )
     if left and _may_parity_be_wrong(host, name, level, policy, sync):
         left = 0
     more = _more(host, name, state, members, sync)
     level = CONTAINER if health == CONTAINER else level
     if health in ("optimal", "no_redundancy") and ("read_only" in more or "frozen" in more):
         health = "read_only" if "read_only" in more else "frozen"
-    return _with_summary([
-        ("device", sysfs.node(name)),
-        ("by_id", BY_ID + uuid if uuid else None),
-        ("name", array_name(properties.get("MD_NAME") or name)),
-        ("uuid", uuid),
-        ("level", level),
-        ("size_bytes", sysfs.size_bytes(host, name)),
-        ("chunk_bytes", sysfs.number(host, name, "md/chunk_size") or None),
-        ("health", health),
-        ("summary", None),
-        ("redundancy_left", left),
-        ("members", members),
-        ("sync", sync),
-        ("mismatch_count", sysfs.number(host, name, "md/mismatch_cnt")),
-        ("last_check", iso_time(care.get("arrays", {}).get(uuid, {}).get("done"))),
-        ("consistency_policy", policy),
-        ("configured", line is not None),
-        ("sr", None),
-    ] + sorted(more.items()))
+    return _with_summary(
+        [
+            ("device", sysfs.node(name)),
+            ("by_id", BY_ID + uuid if uuid else None),
+            ("name", array_name(properties.get("MD_NAME") or name)),
+            ("uuid", uuid),
+            ("level", level),
+            ("size_bytes", sysfs.size_bytes(host, name)),
+            ("chunk_bytes", sysfs.number(host, name, "md/chunk_size") or None),
+            ("health", health),
+            ("summary", None),
+            ("redundancy_left", left),
+            ("members", members),
+            ("sync", sync),
+            ("mismatch_count", sysfs.number(host, name, "md/mismatch_cnt")),
+            ("last_check", iso_time(care.get("arrays", {}).get(uuid, {}).get("done"))),
+            ("consistency_policy", policy),
+            ("configured", line is not None),
+            ("sr", None),
+        ]
+        + sorted(more.items())
+    )
 
 
 def _more(host, name, state, members, sync):
     """Return what is told of an array only where it is out of the ordinary.
 
-    read_only, frozen, sync_held, sync_pending: True; bad_blocks: nodes of members; container: the node of that which a volume of firmware RAID is in.
+    read_only, frozen, sync_held, sync_pending: True; bad_blocks: nodes of members; container: the
+    node of that which a volume of firmware RAID is in.
     """
-    found, within = {}, re.match(IN_CONTAINER, sysfs.attribute(host, name, "md/metadata_version") or "")
+    found, within = (
+        {},
+        re.match(IN_CONTAINER, sysfs.attribute(host, name, "md/metadata_version") or ""),
+    )
     if within:
         found["container"] = sysfs.node(within.group(1))
     if state == "readonly":
@@ -284,10 +367,18 @@ def _more(host, name, state, members, sync):
         found["sync_pending"] = True
     if sysfs.attribute(host, name, "md/sync_action") == "frozen":
         found["frozen"] = True
-    if sync and sync["action"] != "reshape" and (sysfs.attribute(host, name, "md/sync_max") or "max") != "max":
+    if (
+        sync
+        and sync["action"] != "reshape"
+        and (sysfs.attribute(host, name, "md/sync_max") or "max") != "max"
+    ):
         found["sync_held"] = True  # of a reshape mdadm itself moves it on
     there = [member["device"] for member in members if member["device"]]
-    bad = [device for device in there if sysfs.attribute(host, name, "md/dev-%s/bad_blocks" % sysfs.name_of(device))]
+    bad = [
+        device
+        for device in there
+        if sysfs.attribute(host, name, "md/dev-%s/bad_blocks" % sysfs.name_of(device))
+    ]
     if bad:
         found["bad_blocks"] = bad
     return found
@@ -295,23 +386,32 @@ def _more(host, name, state, members, sync):
 
 def is_container(host, name):
     """Return whether an array is the container of firmware RAID."""
-    return re.match(r"external:[^/-]", sysfs.attribute(host, name, "md/metadata_version") or "") is not None
+    return (
+        re.match(r"external:[^/-]", sysfs.attribute(host, name, "md/metadata_version") or "")
+        is not None
+    )
 
 
 def state_in_words(record):
-    """Return what an array record's health is called in a sentence on why something cannot be done."""
+    """Return what an array record's health is called in a sentence on why something cannot be
+    done.
+    """
     return "the container of firmware RAID" if record["health"] == CONTAINER else record["health"]
 
 
 def refuse_firmware(record, what):
-    """Raise BadArgument for firmware RAID, a container or a volume in one: its metadata are the firmware's and of all its volumes together.
+    """Raise BadArgument for firmware RAID, a container or a volume in one: its metadata are the
+    firmware's and of all its volumes together.
 
     what: what is refused, such as `is deleted`.
     """
     if record["level"] == CONTAINER or record.get("container"):
         container = record.get("container") or record["device"]
-        raise BadArgument("array", "%s is firmware RAID, which %s in the setup of the firmware or with mdadm, in its container %s"
-                          % (record["device"], what, container))
+        raise BadArgument(
+            "array",
+            "%s is firmware RAID, which %s in the setup of the firmware or with mdadm, in its "
+            "container %s" % (record["device"], what, container),
+        )
 
 
 def _with_summary(fields):
@@ -321,12 +421,35 @@ def _with_summary(fields):
 
 
 def _missing(line, uuid=None):
-    """Return the record of an array that does not run; uuid: where it is known though the line does not give it."""
+    """Return the record of an array that does not run; uuid: where it is known though the line does
+    not give it.
+    """
     uuid = line.uuid or uuid
     node = _node_of(line, uuid)
-    unknown = dict.fromkeys(("level", "size_bytes", "chunk_bytes", "summary", "sync", "mismatch_count", "last_check", "consistency_policy", "sr"))
-    known = dict(unknown, device=node, by_id=BY_ID + uuid if uuid else None, name=node.rsplit("/", 1)[-1], uuid=uuid, health="missing",
-                 redundancy_left=0, members=[], configured=True)
+    unknown = dict.fromkeys(
+        (
+            "level",
+            "size_bytes",
+            "chunk_bytes",
+            "summary",
+            "sync",
+            "mismatch_count",
+            "last_check",
+            "consistency_policy",
+            "sr",
+        )
+    )
+    known = dict(
+        unknown,
+        device=node,
+        by_id=BY_ID + uuid if uuid else None,
+        name=node.rsplit("/", 1)[-1],
+        uuid=uuid,
+        health="missing",
+        redundancy_left=0,
+        members=[],
+        configured=True,
+    )
     if line.metadata in EXTERNAL_KINDS and line.container is None:
         known["level"] = CONTAINER
     more = [("container", line.container)] if line.container else []
@@ -334,33 +457,49 @@ def _missing(line, uuid=None):
 
 
 def _uuid(host, name, properties):
-    """Return the uuid in mdadm's form: as udev has it from mdadm, from the kernel (6.0 and later: md/uuid), or as udev read it on a member.
+    """Return the uuid in mdadm's form: as udev has it from mdadm, from the kernel (6.0 and later:
+    md/uuid), or as udev read it on a member.
 
-    The kernel has only zeros for an array that waits for members, and for 0.90 superblocks it has each word's bytes reversed.
+    The kernel has only zeros for an array that waits for members, and for 0.90 superblocks it has
+    each word's bytes reversed.
     """
     known = properties.get("MD_UUID")
     if not known and (sysfs.attribute(host, name, "md/metadata_version") or "").startswith("1."):
         known = sysfs.attribute(host, name, "md/uuid")
     for entry in [] if (known or "").strip("0-:") else host.names("/sys/block/%s/md" % name):
-        member = sysfs.udev_properties(host, sysfs.attribute(host, name, "md/%s/block/dev" % entry)) if entry.startswith("dev-") else {}
+        member = (
+            sysfs.udev_properties(host, sysfs.attribute(host, name, "md/%s/block/dev" % entry))
+            if entry.startswith("dev-")
+            else {}
+        )
         if member.get("ID_FS_TYPE") == MEMBER_TYPE:
             known = member.get("ID_FS_UUID")
     return md_uuid(known) if (known or "").strip("0-:") else None
 
 
 def _members(host, name, level, member_count, slots):
-    """Return the members in the order of their slots, then spares and failed ones; a slot without any member is one that is missing."""
+    """Return the members in the order of their slots, then spares and failed ones; a slot without
+    any member is one that is missing.
+    """
     members, replacements = [], []
     for entry in host.names("/sys/block/%s/md" % name):
         if not entry.startswith("dev-"):
             continue
         state = sysfs.attribute(host, name, "md/%s/state" % entry)
-        member = None if state is None else _member(host, name, level, entry, state.split(","), slots)
-        if member is not None and member["errors"] is not None:  # None: it has just gone, each that is there has a count
+        member = (
+            None if state is None else _member(host, name, level, entry, state.split(","), slots)
+        )
+        # None: it has just gone, each that is there has a count.
+        if member is not None and member["errors"] is not None:
             members.append(member)
             replacements += [members[-1]["slot"]] if "replacement" in state.split(",") else []
-    for member in members:  # after a reboot md knows the replacement, but marks the one that it replaces no more
-        member["being_replaced"] = member["being_replaced"] or member["state"] == "active" and member["slot"] in replacements
+    # After a reboot md knows the replacement, but marks the one that it replaces no more.
+    for member in members:
+        member["being_replaced"] = (
+            member["being_replaced"]
+            or member["state"] == "active"
+            and member["slot"] in replacements
+        )
     filled = [member["slot"] for member in members if member["state"] != "faulty"]
     for slot in range(member_count):
         if slot not in filled:
@@ -369,7 +508,9 @@ def _members(host, name, level, member_count, slots):
 
 
 def _member(host, name, level, entry, flags, slots):
-    """Return the record of one member. Without redundancy md fails none (before 5.4 it does not even call the array broken): there its disk tells."""
+    """Return the record of one member. Without redundancy md fails none (before 5.4 it does not
+    even call the array broken): there its disk tells.
+    """
     number = sysfs.attribute(host, name, "md/%s/block/dev" % entry)
     is_gone = number is None and not is_redundant(level)
     slot = sysfs.attribute(host, name, "md/%s/slot" % entry)
@@ -383,27 +524,53 @@ def _member(host, name, level, entry, flags, slots):
     else:
         state = "spare" if slot is None else "rebuilding"
     properties = sysfs.udev_properties(host, number)
-    device = entry[len("dev-"):]
-    return _member_record(sysfs.node(device), sysfs.serial(host, device, properties), slot, state, sysfs.number(host, name, "md/%s/errors" % entry),
-                          "want_replacement" in flags, _enclosure_slot(host, name, entry, slots))
+    device = entry[len("dev-") :]
+    return _member_record(
+        sysfs.node(device),
+        sysfs.serial(host, device, properties),
+        slot,
+        state,
+        sysfs.number(host, name, "md/%s/errors" % entry),
+        "want_replacement" in flags,
+        _enclosure_slot(host, name, entry, slots),
+    )
 
 
 def _enclosure_slot(host, name, entry, slots):
-    """Return the name of the slot that the disk of a member is in; a partition's own place in sysfs is below its disk's."""
+    """Return the name of the slot that the disk of a member is in; a partition's own place in sysfs
+    is below its disk's.
+    """
     places = host.real_path("/sys/block/%s/md/%s/block" % (name, entry)).split("/") if slots else []
     return next((slots[place].name for place in places if place in slots), None)
 
 
 def _member_record(device, serial, slot, state, errors, being_replaced=False, enclosure_slot=None):
-    return collections.OrderedDict([("device", device), ("serial", serial), ("slot", slot), ("state", state), ("errors", errors),
-                                    ("being_replaced", being_replaced), ("enclosure_slot", enclosure_slot)])
+    return collections.OrderedDict(
+        [
+            ("device", device),
+            ("serial", serial),
+            ("slot", slot),
+            ("state", state),
+            ("errors", errors),
+            ("being_replaced", being_replaced),
+            ("enclosure_slot", enclosure_slot),
+        ]
+    )
 
 
 def _smart(host, care, member):
-    """Return what a member's disk said of its health when it was last asked, None where that is not known."""
+    """Return what a member's disk said of its health when it was last asked, None where that is not
+    known.
+    """
     disks = care.get("disks", {})
-    known = disks.get(sysfs.disk_key(host, member["device"])) if disks and member["device"] else None
-    return collections.OrderedDict(list(known["seen"].items()) + [("time", iso_time(known["time"]))]) if known else None
+    known = (
+        disks.get(sysfs.disk_key(host, member["device"])) if disks and member["device"] else None
+    )
+    return (
+        collections.OrderedDict(list(known["seen"].items()) + [("time", iso_time(known["time"]))])
+        if known
+        else None
+    )
 
 
 def iso_time(seconds):
@@ -414,48 +581,76 @@ def iso_time(seconds):
 def _sync(host, name, state):
     """Return what resync, recovery, check or reshape is under way, None when none is.
 
-    The kernel's md.rst: sync_completed counts sectors, sync_speed KiB/s. An array that was cut off while it synchronised or was reshaped, and
-    has not been written to since (read-auto), goes on with the first write: resync_start or reshape_position is then a number.
+    The kernel's md.rst: sync_completed counts sectors, sync_speed KiB/s. An array that was cut off
+    while it synchronised or was reshaped, and has not been written to since (read-auto), goes on
+    with the first write: resync_start or reshape_position is then a number.
     """
     action = sysfs.attribute(host, name, "md/sync_action")
     if state == "read-auto" and action == "idle":
-        pending = [word for word, path in (("resync", "md/resync_start"), ("reshape", "md/reshape_position")) if
-                   sysfs.number(host, name, path) is not None]
+        pending = [
+            word
+            for word, path in (("resync", "md/resync_start"), ("reshape", "md/reshape_position"))
+            if sysfs.number(host, name, path) is not None
+        ]
         action = pending[0] if pending else action
     if action not in SYNC_HEALTH:
         return None
     completed = (sysfs.attribute(host, name, "md/sync_completed") or "").split(" / ")
     done, total = [int(part) for part in completed] if len(completed) == 2 else (None, None)
     speed = (sysfs.number(host, name, "md/sync_speed") or 0) * 1024
-    return collections.OrderedDict([
-        ("action", action),
-        ("done_ratio", round(float(done) / total, 4) if total else None),
-        ("speed_bytes_s", speed),
-        ("remaining_s", (total - done) * sysfs.SECTOR_BYTES // speed if total and speed else None),
-    ])
+    return collections.OrderedDict(
+        [
+            ("action", action),
+            ("done_ratio", round(float(done) / total, 4) if total else None),
+            ("speed_bytes_s", speed),
+            (
+                "remaining_s",
+                (total - done) * sysfs.SECTOR_BYTES // speed if total and speed else None,
+            ),
+        ]
+    )
 
 
 def _may_parity_be_wrong(host, name, level, policy, sync):
-    """Return whether an array with a write hole still needs a resync (the kernel's md.rst: resync_start is `none` if not)."""
+    """Return whether an array with a write hole still needs a resync (the kernel's md.rst:
+    resync_start is `none` if not).
+    """
     if not has_write_hole(level, policy):
         return False
-    return sync is not None and sync["action"] == "resync" or sysfs.number(host, name, "md/resync_start") is not None
+    return (
+        sync is not None
+        and sync["action"] == "resync"
+        or sysfs.number(host, name, "md/resync_start") is not None
+    )
 
 
 def is_parity_being_made(host, record):
-    """Return whether an array record has less redundancy than its members make, as its parity may be wrong until a resync ends."""
-    return _may_parity_be_wrong(host, sysfs.name_of(record["device"]), record["level"], record["consistency_policy"], record["sync"])
+    """Return whether an array record has less redundancy than its members make, as its parity may
+    be wrong until a resync ends.
+    """
+    return _may_parity_be_wrong(
+        host,
+        sysfs.name_of(record["device"]),
+        record["level"],
+        record["consistency_policy"],
+        record["sync"],
+    )
 
 
 def _health(host, name, level, state, members, sync):
-    """Return (health, how many more failures are survived for certain); while an array is reshaped, in its old shape as in its new one."""
+    """Return (health, how many more failures are survived for certain); while an array is reshaped,
+    in its old shape as in its new one.
+    """
     if state in STOPPED:
         return (CONTAINER, None) if is_container(host, name) else ("inactive", 0)
     alive = {member["slot"] for member in members if member["state"] == "active"}
     layout = sysfs.number(host, name, "md/layout") if level == "raid10" else 0
     counts = sysfs.numbers(host, name, "md/raid_disks") or [0]
     dead = [slot for slot in range(max(counts)) if slot not in alive]
-    left = min(redundancy(level, count, [slot for slot in dead if slot < count], layout or 0) for count in counts)
+    left = min(
+        redundancy(level, count, [slot for slot in dead if slot < count], layout or 0)
+        for count in counts
+    )
     if left < 0 or state == "broken":
         return "failed", 0
     left = left if is_known(level) else 0  # for certain

@@ -5,17 +5,29 @@ from __future__ import absolute_import
 from xsraid.md.levels import lacks_journal
 from xsraid.text import duration
 
-DOING = {"resync": "its redundancy is being made", "recover": "%s is being filled", "check": "its members are being compared",
-         "repair": "its members are being made equal", "reshape": "it is being reshaped"}
+DOING = {
+    "resync": "its redundancy is being made",
+    "recover": "%s is being filled",
+    "check": "its members are being compared",
+    "repair": "its members are being made equal",
+    "reshape": "it is being reshaped",
+}
 BY_WORD = {
     "missing": "It has a line in /etc/mdadm.conf, but it is not running.",
     "inactive": "It does not run: it waits for members.",
-    "container": "It is the container of firmware RAID: its volumes are arrays of their own, and nothing needs to be done with it.",
-    "no_redundancy": "All its members serve; the failure of any one of them loses data."}
+    "container": "It is the container of firmware RAID: its volumes are arrays of their own, and "
+    "nothing needs to be done with it.",
+    "no_redundancy": "All its members serve; the failure of any one of them loses data.",
+}
 READ_ONLY = "it is read-only: `mdadm --readwrite %s` ends that"
-FROZEN = "md has stopped all rebuilding and checking on it (frozen): `echo idle > /sys/block/%s/md/sync_action` lets it go on"
+FROZEN = (
+    "md has stopped all rebuilding and checking on it (frozen): `echo idle > "
+    "/sys/block/%s/md/sync_action` lets it go on"
+)
 PENDING = "that begins with the first write to the array, or with `mdadm --readwrite %s`"
-HELD = "somebody has had md stop at a part of it: `echo max > /sys/block/%s/md/sync_max` lets it go on"
+HELD = (
+    "somebody has had md stop at a part of it: `echo max > /sys/block/%s/md/sync_max` lets it go on"
+)
 BAD = " The kernel knows of bad blocks on members (%s), which hold no data that could be read."
 
 
@@ -24,20 +36,33 @@ def sentence(record):
 
     record: of `state`, with health, level, redundancy_left, consistency_policy, members and sync.
     """
-    return _of_health(record) + (BAD % ", ".join(record["bad_blocks"]) if record.get("bad_blocks") else "")
+    return _of_health(record) + (
+        BAD % ", ".join(record["bad_blocks"]) if record.get("bad_blocks") else ""
+    )
 
 
 def _of_health(record):
     health = record["health"]
     if health in BY_WORD:
         return BY_WORD[health]
-    gone = [member["device"] or "that of slot %d" % member["slot"] for member in record["members"] if member["state"] in ("faulty", "missing")]
+    gone = [
+        member["device"] or "that of slot %d" % member["slot"]
+        for member in record["members"]
+        if member["state"] in ("faulty", "missing")
+    ]
     if health == "failed":
         is_unwritable = lacks_journal(record["consistency_policy"], record["members"])
-        why = "its journal is gone" if is_unwritable else "too many members are gone (%s)" % ", ".join(gone)
+        why = (
+            "its journal is gone"
+            if is_unwritable
+            else "too many members are gone (%s)" % ", ".join(gone)
+        )
         return "It cannot serve: %s." % why
     if health == "unknown":
-        return "All its members serve; how many failures an array of the level %s survives is not known here." % record["level"]
+        return (
+            "All its members serve; how many failures an array of the level %s survives is not "
+            "known here." % record["level"]
+        )
     parts = []
     if record.get("read_only"):
         parts.append(READ_ONLY % record["device"])
@@ -52,7 +77,13 @@ def _of_health(record):
     if record.get("sync_held"):
         parts.append(HELD % record["device"].rsplit("/", 1)[-1])
     left = record["redundancy_left"]
-    count = "no further failure is" if left < 1 else "one more failure is" if left == 1 else "%d more failures are" % left
+    count = (
+        "no further failure is"
+        if left < 1
+        else "one more failure is"
+        if left == 1
+        else "%d more failures are" % left
+    )
     text = "; ".join((parts or ["all its members serve"]) + [count + " survived"])
     return text[0].upper() + text[1:] + "."
 
@@ -61,7 +92,14 @@ def _under_way(record):
     sync = record["sync"]
     doing = DOING[sync["action"]]
     if sync["action"] == "recover":
-        doing %= ", ".join(member["device"] for member in record["members"] if member["state"] == "rebuilding" and member["device"]) or "a member"
+        doing %= (
+            ", ".join(
+                member["device"]
+                for member in record["members"]
+                if member["state"] == "rebuilding" and member["device"]
+            )
+            or "a member"
+        )
     if sync["done_ratio"] is not None:
         doing += ", %d %% done" % int(sync["done_ratio"] * 100)
     if sync["remaining_s"] is not None:

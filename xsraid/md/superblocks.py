@@ -1,7 +1,9 @@
-"""Which part of an array is its data, where parts of it ran apart: its members' superblocks compared. Nothing here changes a thing.
+"""Which part of an array is its data, where parts of it ran apart: its members' superblocks
+compared. Nothing here changes a thing.
 
-md writes into the superblock of each member how many changes of the array's state it has seen (events), and which slots had a member in sync at the
-last of them. What went on alone counts on, and says that the others are missing (md(4), and md_update_sb in the kernel).
+md writes into the superblock of each member how many changes of the array's state it has seen
+(events), and which slots had a member in sync at the last of them. What went on alone counts on,
+and says that the others are missing (md(4), and md_update_sb in the kernel).
 """
 
 from __future__ import absolute_import
@@ -13,7 +15,8 @@ from xsraid.md.mdadm import UPDATED, Superblock
 SAME = "as fresh"  # md itself would start them together
 OLDER = "older"  # the others know that they went on without it, or it lacks changes that they have
 SPARE = "no data"
-ASIDE = "older, and ran without some of those that run now"  # such as a member that has been replaced since
+# Such as a member that has been replaced since.
+ASIDE = "older, and ran without some of those that run now"
 NEWER = "newer"  # it went on without those others
 SPLIT = "split"  # both went on without the other: neither has all that was written
 UNKNOWN = "not known"
@@ -21,9 +24,11 @@ CONFLICTS = (NEWER, SPLIT)
 
 
 def compare(ours, other):
-    """Return what a member is to some others of its array: SAME, OLDER, SPARE, ASIDE, NEWER, SPLIT or UNKNOWN.
+    """Return what a member is to some others of its array: SAME, OLDER, SPARE, ASIDE, NEWER, SPLIT
+    or UNKNOWN.
 
-    ours: the Superblocks of members that run together, or would; other: the Superblock of one that does not.
+    ours: the Superblocks of members that run together, or would; other: the Superblock of one that
+    does not.
     """
     ours = [block for block in ours if block.slot is not None]
     if other.slot is None:
@@ -41,7 +46,9 @@ def compare(ours, other):
 
 
 def _compare_counts(best, other, was_left_out):
-    """Compare with the freshest of the others one that believes that all of them are there. md takes what is one event apart for a power cut."""
+    """Compare with the freshest of the others one that believes that all of them are there. md
+    takes what is one event apart for a power cut.
+    """
     if other.events > best.events + 1:
         return NEWER
     if was_left_out or other.events < best.events - 1:
@@ -51,10 +58,13 @@ def _compare_counts(best, other, was_left_out):
 
 
 def compare_since(ours, before, other, booted):
-    """Return what `compare` does; of a member that none of this boot's writes have reached, against what the others were before they ran.
+    """Return what `compare` does; of a member that none of this boot's writes have reached, against
+    what the others were before they ran.
 
-    What runs counts on, and so passes one that was in use later with another disk in the place of what runs now: to that one all seem to be there.
-    before: the Superblocks of the others as they were before they ran, [] where that is not known; booted: when this boot began, seconds since 1970.
+    What runs counts on, and so passes one that was in use later with another disk in the place of
+    what runs now: to that one all seem to be there.
+    before: the Superblocks of the others as they were before they ran, [] where that is not known;
+    booted: when this boot began, seconds since 1970.
     """
     word = compare(ours, other)
     if before and word in (SAME, OLDER, ASIDE) and _was_written_before(other, booted):
@@ -64,7 +74,9 @@ def compare_since(ours, before, other, booted):
 
 
 def _was_written_before(block, seconds):
-    """Return whether a superblock was last written before a boot that began in that second; mdadm shows the local time, in whole seconds, too."""
+    """Return whether a superblock was last written before a boot that began in that second; mdadm
+    shows the local time, in whole seconds, too.
+    """
     try:
         return time.mktime(time.strptime(block.updated, UPDATED)) <= seconds
     except ValueError:
@@ -72,7 +84,9 @@ def _was_written_before(block, seconds):
 
 
 def freshest(blocks):
-    """Return those of an array's Superblocks that are one part with the freshest of them, its spares included."""
+    """Return those of an array's Superblocks that are one part with the freshest of them, its
+    spares included.
+    """
     data = [block for block in blocks if block.slot is not None]
     if not data:
         return list(blocks)
@@ -81,7 +95,9 @@ def freshest(blocks):
 
 
 def is_split(blocks):
-    """Return whether some of an array's Superblocks have been written to without the freshest one, and the other way round."""
+    """Return whether some of an array's Superblocks have been written to without the freshest one,
+    and the other way round.
+    """
     data = [block for block in blocks if block.slot is not None]
     if not data:
         return False
@@ -96,4 +112,6 @@ def packed(block):
 
 def unpacked(values):
     """Return the Superblock that was packed."""
-    return values and Superblock(*(values[:-1] + [None if values[-1] is None else frozenset(values[-1])]))
+    return values and Superblock(
+        *(values[:-1] + [None if values[-1] is None else frozenset(values[-1])])
+    )

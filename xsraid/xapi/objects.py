@@ -1,4 +1,6 @@
-"""This host's own records in XAPI, over the session that was passed in. Failures of XAPI pass through with their own code."""
+"""This host's own records in XAPI, over the session that was passed in. Failures of XAPI pass
+through with their own code.
+"""
 
 from __future__ import absolute_import
 
@@ -22,12 +24,16 @@ ARRAY_TAG = "xsraid-array"  # in an SR's other_config: the uuid of the array tha
 def this_host(host, session):
     """Return the reference of the host that this machine is.
 
-    From the inventory file, not from session.get_this_host: a session that the master forwarded may name another host. Raises NotConfigured.
+    From the inventory file, not from session.get_this_host: a session that the master forwarded may
+    name another host. Raises NotConfigured.
     """
     for line in (host.read_if_there(INVENTORY) or "").splitlines():
         if line.startswith("INSTALLATION_UUID="):
             return session.xenapi.host.get_by_uuid(line.split("=", 1)[1].strip().strip("'\""))
-    raise NotConfigured("%s names no INSTALLATION_UUID" % INVENTORY, "Every XenServer and XCP-ng host has it there: is this one?")
+    raise NotConfigured(
+        "%s names no INSTALLATION_UUID" % INVENTORY,
+        "Every XenServer and XCP-ng host has it there: is this one?",
+    )
 
 
 def date(seconds):
@@ -36,8 +42,10 @@ def date(seconds):
 
 
 def pool(session):
-    """Return the record of the pool, with its own reference under `ref`. A host alone is a pool, too."""
-    (ref, record), = session.xenapi.pool.get_all_records().items()
+    """Return the record of the pool, with its own reference under `ref`. A host alone is a pool,
+    too.
+    """
+    ((ref, record),) = session.xenapi.pool.get_all_records().items()
     return dict(record, ref=ref)
 
 
@@ -49,9 +57,14 @@ def local_pbds(host, session):
 
 
 def sr_of_array(host, session, array_uuid):
-    """Return the reference of the SR of this host that is tagged with an array, None where there is none."""
+    """Return the reference of the SR of this host that is tagged with an array, None where there is
+    none.
+    """
     for pbd in local_pbds(host, session):
-        if array_uuid and session.xenapi.SR.get_other_config(pbd["SR"]).get(ARRAY_TAG) == array_uuid:
+        if (
+            array_uuid
+            and session.xenapi.SR.get_other_config(pbd["SR"]).get(ARRAY_TAG) == array_uuid
+        ):
             return pbd["SR"]
     return None
 
@@ -68,7 +81,12 @@ def sr_if_known(session, uuid):
 
 def sr_summary(session, sr):
     """Return {"uuid", "name_label"} of an SR."""
-    return collections.OrderedDict([("uuid", session.xenapi.SR.get_uuid(sr)), ("name_label", session.xenapi.SR.get_name_label(sr))])
+    return collections.OrderedDict(
+        [
+            ("uuid", session.xenapi.SR.get_uuid(sr)),
+            ("name_label", session.xenapi.SR.get_name_label(sr)),
+        ]
+    )
 
 
 def vm_count(session, sr_uuid):
@@ -83,6 +101,8 @@ def vm_count(session, sr_uuid):
 
 
 def set_other_config(module, ref, key, value):
-    """Set one key of an object's other_config; XAPI's own `add_to` refuses a key that is there. module: such as session.xenapi.SR."""
+    """Set one key of an object's other_config; XAPI's own `add_to` refuses a key that is there.
+    module: such as session.xenapi.SR.
+    """
     module.remove_from_other_config(ref, key)
     module.add_to_other_config(ref, key, value)

@@ -1,4 +1,6 @@
-"""The plugin's functions on many hosts of the pool at once, each carried there by XAPI's own host.call_plugin."""
+"""The plugin's functions on many hosts of the pool at once, each carried there by XAPI's own
+host.call_plugin.
+"""
 
 from __future__ import absolute_import
 
@@ -19,15 +21,18 @@ def is_up(session, record):
     try:
         return session.xenapi.host_metrics.get_live(record["metrics"])
     except XenAPI.Failure as error:
-        if error.details[0] == "HANDLE_INVALID":  # a host that was never up since it joined has none
+        # A host that was never up since it joined has none.
+        if error.details[0] == "HANDLE_INVALID":
             return False
         raise
 
 
 def call(session, hosts, function, limit_s):
-    """Call a function without arguments on all hosts at once; return {ref: "" where it succeeded, else a sentence that says why not}.
+    """Call a function without arguments on all hosts at once; return {ref: "" where it succeeded,
+    else a sentence that says why not}.
 
-    hosts: references; limit_s: for all of them, after which one that has not answered counts as failed.
+    hosts: references; limit_s: for all of them, after which one that has not answered counts as
+    failed.
     """
     answers, tasks = {}, {}
     for ref in hosts:
@@ -42,7 +47,11 @@ def call(session, hosts, function, limit_s):
         for ref, task in sorted(tasks.items()):
             record = session.xenapi.task.get_record(task)
             if record["status"] not in ("pending", "cancelling"):
-                answers[ref] = "" if record["status"] == "success" else _in_words(record["error_info"] or [record["status"]])
+                answers[ref] = (
+                    ""
+                    if record["status"] == "success"
+                    else _in_words(record["error_info"] or [record["status"]])
+                )
                 session.xenapi.task.destroy(tasks.pop(ref))
     answers.update((ref, "it has not answered within %g s" % limit_s) for ref in tasks)
     return answers

@@ -10,9 +10,15 @@ from xsraid.host import physical_volume, sysfs
 from xsraid.xapi import objects
 
 # How storage managers name their volume groups: a word for the type, then the uuid of the SR.
-TYPES = {"VG_XenStorage": "lvm", "XSLocalEXT": "ext", "XSLocalXFS": "xfs", "XSLocalLargeBlock": "largeblock"}
+TYPES = {
+    "VG_XenStorage": "lvm",
+    "XSLocalEXT": "ext",
+    "XSLocalXFS": "xfs",
+    "XSLocalLargeBlock": "largeblock",
+}
 GROUP = r"(.+)-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\Z"
-# sr: reference; pbd: this host's PBD record with its reference under `ref`, None where it has none; path: the lasting path of what carries the SR.
+# sr: reference; pbd: this host's PBD record with its reference under `ref`, None where it has none;
+# path: the lasting path of what carries the SR.
 Found = collections.namedtuple("Found", "sr pbd path")
 
 
@@ -23,25 +29,33 @@ def uuid_of_group(name):
 
 
 def type_of_group(name):
-    """Return the type of the SR that a volume group is by its name, None for one that is not in TYPES."""
+    """Return the type of the SR that a volume group is by its name, None for one that is not in
+    TYPES.
+    """
     return TYPES.get(re.match(GROUP, name).group(1))
 
 
 def groups_on(host, record):
-    """Return [(volume group, lasting path)] of the groups on an array and its partitions that are SRs by their names, known to XAPI or not."""
+    """Return [(volume group, lasting path)] of the groups on an array and its partitions that are
+    SRs by their names, known to XAPI or not.
+    """
     found = [(_group_name(host, device) or "", path) for device, path in _places(host, record)]
     return [(group, path) for group, path in found if uuid_of_group(group)]
 
 
 class Finder(object):
-    """Finds SRs by the paths of this host's PBDs and by the volume groups on arrays, whatever the type of the SR."""
+    """Finds SRs by the paths of this host's PBDs and by the volume groups on arrays, whatever the
+    type of the SR.
+    """
 
     def __init__(self, host, session):
         self.host, self.session = host, session
         self.pbds = objects.local_pbds(host, session)
 
     def find(self, record):
-        """Return the Found SR of an array record, None where XAPI knows none. A name in the PBD that holds for good counts most, a node least."""
+        """Return the Found SR of an array record, None where XAPI knows none. A name in the PBD
+        that holds for good counts most, a node least.
+        """
         places = _places(self.host, record)
         for _, path in places:
             pbd = self._pbd_of([path])
@@ -66,32 +80,50 @@ class Finder(object):
         return None
 
     def _sr_by_group(self, device):
-        """Return the reference of the SR that the volume group on a device is by its name, None where it is none that XAPI knows."""
+        """Return the reference of the SR that the volume group on a device is by its name, None
+        where it is none that XAPI knows.
+        """
         uuid = uuid_of_group(_group_name(self.host, device) or "")
         return objects.sr_if_known(self.session, uuid) if uuid else None
 
     def _tagged(self, record):
-        """Return the Found SR that is tagged with an array of which nothing can be read, None where there is none."""
+        """Return the Found SR that is tagged with an array of which nothing can be read, None where
+        there is none.
+        """
         if sysfs.size_bytes(self.host, sysfs.name_of(record["device"])) or not record["uuid"]:
             return None
         for pbd in self.pbds:
-            if self.session.xenapi.SR.get_other_config(pbd["SR"]).get(objects.ARRAY_TAG) == record["uuid"]:
+            if (
+                self.session.xenapi.SR.get_other_config(pbd["SR"]).get(objects.ARRAY_TAG)
+                == record["uuid"]
+            ):
                 return Found(pbd["SR"], pbd, record["by_id"])
         return None
 
 
 def _places(host, record):
-    """Return [(node, lasting path)] of an array and its partitions; udev names those after the array."""
+    """Return [(node, lasting path)] of an array and its partitions; udev names those after the
+    array.
+    """
     name = sysfs.name_of(record["device"])
     places = [(record["device"], record["by_id"] or record["device"])]
     for partition in sysfs.partitions(host, name):
         number = re.search(r"(\d+)\Z", partition).group(1)
-        places.append((sysfs.node(partition), "%s-part%s" % (record["by_id"], number) if record["by_id"] else sysfs.node(partition)))
+        places.append(
+            (
+                sysfs.node(partition),
+                "%s-part%s" % (record["by_id"], number)
+                if record["by_id"]
+                else sysfs.node(partition),
+            )
+        )
     return places
 
 
 def _group_name(host, device):
-    """Return the name of the volume group on a device: by the volumes that are active on it, else as its physical volume says."""
+    """Return the name of the volume group on a device: by the volumes that are active on it, else
+    as its physical volume says.
+    """
     name = sysfs.name_of(device)
     whole = re.sub(r"p\d+\Z", "", name)
     for holder in sysfs.holders(host, whole, name if whole != name else None):
@@ -105,18 +137,30 @@ def _group_name(host, device):
 
 
 def mend(host, session, found):
-    """Have the PBD of a Found SR name the lasting path of its array; return whether it named another.
+    """Have the PBD of a Found SR name the lasting path of its array; return whether it named
+    another.
 
-    Of an SR on several devices only the path that leads to the array is replaced, else the one that leads nowhere; the others stay.
+    Of an SR on several devices only the path that leads to the array is replaced, else the one that
+    leads nowhere; the others stay.
     """
     paths = found.pbd["device_config"].get("device", "").split(",")
     if found.path in paths:
         return False
     here = host.device_number(found.path)
-    wrong = [path for path in paths if here and host.device_number(path) == here] or [path for path in paths if host.device_number(path) is None]
+    wrong = [path for path in paths if here and host.device_number(path) == here] or [
+        path for path in paths if host.device_number(path) is None
+    ]
     if len(paths) > 1 and len(wrong) != 1:
-        raise BadArgument("array", "the PBD %s names several devices (%s), and which of them is this array cannot be told: "
-                          "`xe pbd-destroy` and `xe pbd-create` it by hand" % (found.pbd["uuid"], ", ".join(paths)))
-    config = dict(found.pbd["device_config"], device=",".join(found.path if path in wrong or len(paths) == 1 else path for path in paths))
+        raise BadArgument(
+            "array",
+            "the PBD %s names several devices (%s), and which of them is this array cannot "
+            "be told: "
+            "`xe pbd-destroy` and `xe pbd-create` it by hand"
+            % (found.pbd["uuid"], ", ".join(paths)),
+        )
+    config = dict(
+        found.pbd["device_config"],
+        device=",".join(found.path if path in wrong or len(paths) == 1 else path for path in paths),
+    )
     session.xenapi.PBD.set_device_config(found.pbd["ref"], config)
     return True

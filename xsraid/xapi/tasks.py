@@ -1,6 +1,8 @@
-"""What runs on the arrays (resync, rebuild, check, reshape) as tasks of XAPI, where `xe task-list` and the pool's clients show how far it is.
+"""What runs on the arrays (resync, rebuild, check, reshape) as tasks of XAPI, where `xe task-list`
+and the pool's clients show how far it is.
 
-Where this host's XAPI has no task.set_progress (before 8.2) there are none: one that never moves would tell nothing.
+Where this host's XAPI has no task.set_progress (before 8.2) there are none: one that never moves
+would tell nothing.
 """
 
 from __future__ import absolute_import
@@ -13,12 +15,20 @@ from xsraid.xapi import objects
 KIND = "tasks"  # the note: {uuid of the array: {"ref", "action"}}
 NO_TASK = "OpaqueRef:NULL"
 APPLIES_TO = "applies_to"  # by this key Xen Orchestra shows a task at the object of that reference
-DOING = {"resync": "Synchronising", "recover": "Rebuilding", "check": "Checking", "repair": "Repairing", "reshape": "Reshaping"}
+DOING = {
+    "resync": "Synchronising",
+    "recover": "Rebuilding",
+    "check": "Checking",
+    "repair": "Repairing",
+    "reshape": "Reshaping",
+}
 NOT_WHOLE = ("degraded", "failed", "missing", "inactive")
 
 
 def follow(host, session, records):
-    """Bring XAPI's tasks up to what runs on the arrays now. records: of `state.read_arrays`. Raises CommandFailed, and what XAPI raises."""
+    """Bring XAPI's tasks up to what runs on the arrays now. records: of `state.read_arrays`. Raises
+    CommandFailed, and what XAPI raises.
+    """
     known = store.read(host, KIND) or {}
     by_uuid = {record["uuid"]: record for record in records if record["uuid"]}
     followed = {}
@@ -29,7 +39,9 @@ def follow(host, session, records):
         else:
             _end(session, task["ref"], bool(record) and record["health"] not in NOT_WHOLE)
     for uuid, record in sorted(by_uuid.items()):
-        if record["sync"] and not (uuid in followed and _advance(session, followed[uuid]["ref"], record)):
+        if record["sync"] and not (
+            uuid in followed and _advance(session, followed[uuid]["ref"], record)
+        ):
             followed.pop(uuid, None)
             ref = _begin(host, session, record)
             if ref is not None:
@@ -44,10 +56,16 @@ def is_open(host, _records=None):
 
 
 def _begin(host, session, record):
-    """Return the task of what runs on an array, one that a delivery left that was cut off or a new one; None where XAPI has no progress to set."""
+    """Return the task of what runs on an array, one that a delivery left that was cut off or a new
+    one; None where XAPI has no progress to set.
+    """
     title = _title(record)
     for ref, task in session.xenapi.task.get_all_records().items():
-        if task["status"] == "pending" and task["name_label"] == title and task["other_config"].get(objects.ARRAY_TAG) == record["uuid"]:
+        if (
+            task["status"] == "pending"
+            and task["name_label"] == title
+            and task["other_config"].get(objects.ARRAY_TAG) == record["uuid"]
+        ):
             _advance(session, ref, record)
             return ref
     if not _has_progress(session):
@@ -71,13 +89,24 @@ def _has_progress(session):
 
 def _title(record):
     node = record["device"].rsplit("/", 1)[-1]
-    new = [member["device"] for member in record["members"] if member["state"] == "rebuilding" and member["device"]]
-    return ", ".join(["%s %s" % (DOING[record["sync"]["action"]], node)] + (new if record["sync"]["action"] == "recover" else []))
+    new = [
+        member["device"]
+        for member in record["members"]
+        if member["state"] == "rebuilding" and member["device"]
+    ]
+    return ", ".join(
+        ["%s %s" % (DOING[record["sync"]["action"]], node)]
+        + (new if record["sync"]["action"] == "recover" else [])
+    )
 
 
 def _advance(session, ref, record):
-    """Set a task's progress; return False where XAPI has forgotten it, as it does with tasks of more than a day."""
-    return _tried(lambda: session.xenapi.task.set_progress(ref, record["sync"]["done_ratio"] or 0.0))
+    """Set a task's progress; return False where XAPI has forgotten it, as it does with tasks of
+    more than a day.
+    """
+    return _tried(
+        lambda: session.xenapi.task.set_progress(ref, record["sync"]["done_ratio"] or 0.0)
+    )
 
 
 def _end(session, ref, is_success):

@@ -1,4 +1,6 @@
-"""`xsraid create` without arguments: a short dialogue from bare disks to a monitored storage repository, whose answers become calls of the plugin."""
+"""`xsraid create` without arguments: a short dialogue from bare disks to a monitored storage
+repository, whose answers become calls of the plugin.
+"""
 
 from __future__ import absolute_import
 
@@ -21,18 +23,28 @@ from xsraid_cli.table.parser import CREATE
 CREATE_SR, ALERTS = "create_sr", "configure_alerts"
 MEMBERS_MIN = 2
 QUIT = ("q", "Q", "\x04")
-MAIL = (("mail_to", u"Mail for alerts goes to (Enter: none yet): "), ("mail_from", u"  it comes from: "), ("smtp_host", u"  mail server: "),
-        ("smtp_user", u"  its user (Enter: it wants none): "))
-GOES_ON = u"It goes on by itself, and can be used meanwhile: `xsraid status --watch` shows it."
+MAIL = (
+    ("mail_to", "Mail for alerts goes to (Enter: none yet): "),
+    ("mail_from", "  it comes from: "),
+    ("smtp_host", "  mail server: "),
+    ("smtp_user", "  its user (Enter: it wants none): "),
+)
+GOES_ON = "It goes on by itself, and can be used meanwhile: `xsraid status --watch` shows it."
 
 
 def create(call, err):
-    """Ask, show what will be done, do it once a person has agreed, and return the exit status. call: main.Call; err: Screen. Raises Problem."""
+    """Ask, show what will be done, do it once a person has agreed, and return the exit status.
+    call: main.Call; err: Screen. Raises Problem.
+    """
     by_name = {command.function.name: command for command in commands.table()}
     wanted = _array(call, err)
-    steps = [(by_name[CREATE], wanted)] + [(by_name[name], given) for name, given in ((CREATE_SR, _sr(err)), (ALERTS, _mail(call, err))) if given]
+    steps = [(by_name[CREATE], wanted)] + [
+        (by_name[name], given)
+        for name, given in ((CREATE_SR, _sr(err)), (ALERTS, _mail(call, err)))
+        if given
+    ]
     _show_plan(call, steps, err)
-    confirmation.insist(err, u"Go on?")
+    confirmation.insist(err, "Go on?")
     device = None
     for command, given in steps:
         reply = _carried_out(call, command, _on(device, given))
@@ -50,14 +62,30 @@ def _on(array, given):
 
 def _carried_out(call, command, given):
     """Return the parsed reply to one step; a mail server's password is asked for here."""
-    return pool.parsed(secret.with_secrets(call.pool, command, given, call.options,
-                                           lambda more: call.pool.call(call.host, command.function.name, more)))
+    return pool.parsed(
+        secret.with_secrets(
+            call.pool,
+            command,
+            given,
+            call.options,
+            lambda more: call.pool.call(call.host, command.function.name, more),
+        )
+    )
 
 
 def _warn(err, reply, steps):
-    """Write what a reply warns of, but that alerts are not configured where that is one of the steps."""
+    """Write what a reply warns of, but that alerts are not configured where that is one of the
+    steps.
+    """
     is_coming = any(command.function.name == ALERTS for command, _ in steps)
-    warn(err, [commands.as_typed(sentence) for sentence in reply.get("warnings", ()) if not (is_coming and ALERTS in sentence)])
+    warn(
+        err,
+        [
+            commands.as_typed(sentence)
+            for sentence in reply.get("warnings", ())
+            if not (is_coming and ALERTS in sentence)
+        ],
+    )
 
 
 def _array(call, err):
@@ -66,14 +94,20 @@ def _array(call, err):
     err.show(replies.disks(disks) + [[]])
     free = proposals.usable(disks)
     if len(free) < MEMBERS_MIN:
-        raise Problem("An array needs two disks at least, and %s can be used here." % ("one" if free else "none"), "The list says why.")
+        raise Problem(
+            "An array needs two disks at least, and %s can be used here."
+            % ("one" if free else "none"),
+            "The list says why.",
+        )
     chosen = _disks(free, err)
     given = {"level": _level(chosen, err), "devices": ",".join(disk["device"] for disk in chosen)}
     stale = [formats.node(disk["device"]) for disk in chosen if disk.get("stale")]
     if stale:
-        confirmation.insist(err, u"Give up what is left on %s from an earlier life?" % u", ".join(stale))
+        confirmation.insist(
+            err, "Give up what is left on %s from an earlier life?" % ", ".join(stale)
+        )
         given["wipe"] = "true"
-    name = _checked(err, CREATE, "name", u"Name of the array (Enter: mdN, the first free one): ")
+    name = _checked(err, CREATE, "name", "Name of the array (Enter: mdN, the first free one): ")
     return dict(given, name=name) if name else given
 
 
@@ -82,36 +116,63 @@ def _disks(free, err):
     clean = [disk for disk in free if not disk.get("stale")]
     offered = clean if len(clean) >= MEMBERS_MIN else free
     while True:
-        text = confirmation.answer(err, u"Disks (Enter: %s): " % u" ".join(formats.node(disk["device"]) for disk in offered))
+        text = confirmation.answer(
+            err, "Disks (Enter: %s): " % " ".join(formats.node(disk["device"]) for disk in offered)
+        )
         chosen, unknown = proposals.named(free, text) if text else (offered, [])
         if len(chosen) >= MEMBERS_MIN and not unknown:
             return chosen
-        err.say(u"%s cannot be used." % u", ".join(formats.plain(name) for name in unknown) if unknown else u"It takes two disks at least.")
+        err.say(
+            "%s cannot be used." % ", ".join(formats.plain(name) for name in unknown)
+            if unknown
+            else "It takes two disks at least."
+        )
 
 
 def _level(chosen, err):
     """Return the level that is chosen for disks, as its number."""
     offered = proposals.levels(chosen)
-    err.show([[]] + layout.table(["level", "capacity", "redundancy"], [
-        [proposal.level, formats.size(proposal.size_bytes), formats.failures(proposal.survives)] for proposal in offered]) + [[]])
+    err.show(
+        [[]]
+        + layout.table(
+            ["level", "capacity", "redundancy"],
+            [
+                [
+                    proposal.level,
+                    formats.size(proposal.size_bytes),
+                    formats.failures(proposal.survives),
+                ]
+                for proposal in offered
+            ],
+        )
+        + [[]]
+    )
     best = proposals.best(offered, len(chosen)).level
     while True:
-        level = level_name(confirmation.answer(err, u"Level (Enter: %s): " % best) or best)
+        level = level_name(confirmation.answer(err, "Level (Enter: %s): " % best) or best)
         if level in [proposal.level for proposal in offered]:
             return str(LEVELS[level].number)
-        err.say(u"It takes one of %s." % u", ".join(proposal.level for proposal in offered))
+        err.say("It takes one of %s." % ", ".join(proposal.level for proposal in offered))
 
 
 def _sr(err):
-    """Return the arguments of create_sr beside the array, None where no storage repository is wanted."""
-    if (confirmation.answer(err, u"A storage repository on it? [Y/n] ").lower() or "y") not in confirmation.YES:
+    """Return the arguments of create_sr beside the array, None where no storage repository is
+    wanted.
+    """
+    if (
+        confirmation.answer(err, "A storage repository on it? [Y/n] ").lower() or "y"
+    ) not in confirmation.YES:
         return None
-    label = _checked(err, CREATE_SR, "name_label", u"Its name (Enter: Local and the level and node): ")
+    label = _checked(
+        err, CREATE_SR, "name_label", "Its name (Enter: Local and the level and node): "
+    )
     return {"array": "md0", "name_label": label} if label else {"array": "md0"}
 
 
 def _mail(call, err):
-    """Return the arguments of configure_alerts, None where alerts are configured or that is skipped."""
+    """Return the arguments of configure_alerts, None where alerts are configured or that is
+    skipped.
+    """
     settings, given = call.ask("get_alerts", {})["settings"], {}
     if settings.get("mail_to") and settings.get("smtp_host"):
         return None
@@ -124,8 +185,12 @@ def _mail(call, err):
 
 
 def _checked(err, function, name, question):
-    """Return what a person answers for an argument, once it is one that the plugin takes; "" for Enter."""
-    argument = next(argument for argument in functions.FUNCTIONS[function].arguments if argument.name == name)
+    """Return what a person answers for an argument, once it is one that the plugin takes; "" for
+    Enter.
+    """
+    argument = next(
+        argument for argument in functions.FUNCTIONS[function].arguments if argument.name == name
+    )
     while True:
         text = confirmation.answer(err, question)
         try:
@@ -133,7 +198,7 @@ def _checked(err, function, name, question):
                 argument.kind(text)
             return text
         except (BadArgument, ValueError) as error:
-            err.say(u"%s" % error)
+            err.say("%s" % error)
 
 
 def _show_plan(call, steps, err):
@@ -144,24 +209,34 @@ def _show_plan(call, steps, err):
     device = plan["array"]["device"]
     err.show(layout.paragraph("On %s, which is the same as:" % call.host.name))
     for command, given in steps:
-        err.say(u"    " + u" ".join(_quoted(word) for word in command.typed(_on(formats.node(device), given))))
-    err.say(u"")
+        err.say(
+            "    "
+            + " ".join(_quoted(word) for word in command.typed(_on(formats.node(device), given)))
+        )
+    err.say("")
 
 
 def _quoted(word):
     """Return a word as a shell takes it."""
     text = formats.unicode_text(word)
-    return text if re.match(r"[\w@%+=:,./-]+\Z", text) else u"'%s'" % text.replace(u"'", u"'\\''")
+    return text if re.match(r"[\w@%+=:,./-]+\Z", text) else "'%s'" % text.replace("'", "'\\''")
 
 
 def _follow(call, device, err):
-    """Show how far the array is until it is whole, or until `q` or Ctrl-C: both leave it to itself."""
-    err.show([[]] + layout.paragraph(u"Until its redundancy is made, or q:"))
+    """Show how far the array is until it is whole, or until `q` or Ctrl-C: both leave it to
+    itself.
+    """
+    err.show([[]] + layout.paragraph("Until its redundancy is made, or q:"))
     try:
         with at_once():
             while True:
                 (record,) = call.ask("list_arrays", {"array": device})["arrays"]
-                err.redraw(replies.sync(record) or layout.paragraph(formats.plain(record.get("summary") or record.get("health")), 2))
+                err.redraw(
+                    replies.sync(record)
+                    or layout.paragraph(
+                        formats.plain(record.get("summary") or record.get("health")), 2
+                    )
+                )
                 if not record.get("sync"):
                     return
                 if pressed(INTERVAL_S) in QUIT:

@@ -1,4 +1,6 @@
-"""Waiting for a key on the terminal while something goes on: each counts as it is pressed, without Enter."""
+"""Waiting for a key on the terminal while something goes on: each counts as it is pressed, without
+Enter.
+"""
 
 from __future__ import absolute_import
 

@@ -1,4 +1,6 @@
-"""What can be made of disks, pure: which may be used, and the levels with their capacity and the failures they survive."""
+"""What can be made of disks, pure: which may be used, and the levels with their capacity and the
+failures they survive.
+"""
 
 from __future__ import absolute_import
 
@@ -7,7 +9,8 @@ import collections
 from xsraid.md.levels import LEVELS, capacity_bytes, redundancy
 from xsraid_cli import formats
 
-# level: a key of LEVELS; size_bytes: its capacity, superblocks left aside; survives: failures of any disks, in the worst case.
+# level: a key of LEVELS; size_bytes: its capacity, superblocks left aside; survives: failures of
+# any disks, in the worst case.
 Proposal = collections.namedtuple("Proposal", "level size_bytes survives")
 RAID10_LAYOUT = 2 | 1 << 8  # two near copies, as mdadm makes them
 
@@ -15,11 +18,15 @@ RAID10_LAYOUT = 2 | 1 << 8  # two near copies, as mdadm makes them
 def usable(disks):
     """Return the disk records that may be used, those with nothing on them first."""
     found = [disk for disk in disks if not disk.get("refusals")]
-    return [disk for disk in found if not disk.get("stale")] + [disk for disk in found if disk.get("stale")]
+    return [disk for disk in found if not disk.get("stale")] + [
+        disk for disk in found if disk.get("stale")
+    ]
 
 
 def named(disks, text):
-    """Return (disk records, names that are none of them) for names as people type them, with blanks or commas between them, each once."""
+    """Return (disk records, names that are none of them) for names as people type them, with blanks
+    or commas between them, each once.
+    """
     chosen, unknown = [], []
     for name in text.replace(",", " ").split():
         found = [disk for disk in disks if name in formats.disk_names(disk)]
@@ -29,14 +36,25 @@ def named(disks, text):
 
 
 def levels(disks):
-    """Return the Proposals for disk records, in the order of LEVELS; none where a level needs more disks."""
+    """Return the Proposals for disk records, in the order of LEVELS; none where a level needs more
+    disks.
+    """
     count = len(disks)
     smallest_bytes = min(disk["size_bytes"] for disk in disks)
-    return [Proposal(name, capacity_bytes(name, smallest_bytes, count), redundancy(name, count, (), RAID10_LAYOUT))
-            for name, level in LEVELS.items() if count >= level.members_min]
+    return [
+        Proposal(
+            name,
+            capacity_bytes(name, smallest_bytes, count),
+            redundancy(name, count, (), RAID10_LAYOUT),
+        )
+        for name, level in LEVELS.items()
+        if count >= level.members_min
+    ]
 
 
 def best(proposals, count):
-    """Return the Proposal for those who do not know: two disks mirror each other, from four on raid10, three are raid5."""
+    """Return the Proposal for those who do not know: two disks mirror each other, from four on
+    raid10, three are raid5.
+    """
     wanted = "raid1" if count == 2 else "raid5" if count == 3 else "raid10"
     return next(proposal for proposal in proposals if proposal.level == wanted)

@@ -1,4 +1,6 @@
-"""Which certificates are trusted: those of known authorities, of one's own, or one single certificate by its fingerprint."""
+"""Which certificates are trusted: those of known authorities, of one's own, or one single
+certificate by its fingerprint.
+"""
 
 from __future__ import absolute_import
 
@@ -28,9 +30,14 @@ def normal(fingerprint):
     """Return a fingerprint as `AA:BB:...`, however it was typed. Raises Problem."""
     digits = re.sub("[^0-9A-F]", "", re.sub("^.*=", "", fingerprint.upper()))
     if len(digits) != HEX_DIGITS:
-        raise Problem("%s is no fingerprint by SHA-256, which has %d hexadecimal digits." % (fingerprint, HEX_DIGITS),
-                      "On the pool's master: openssl x509 -noout -fingerprint -sha256 -in /etc/xensource/xapi-ssl.pem", USAGE)
-    return ":".join(digits[at:at + 2] for at in range(0, HEX_DIGITS, 2))
+        raise Problem(
+            "%s is no fingerprint by SHA-256, which has %d hexadecimal digits."
+            % (fingerprint, HEX_DIGITS),
+            "On the pool's master: openssl x509 -noout -fingerprint -sha256 -in "
+            "/etc/xensource/xapi-ssl.pem",
+            USAGE,
+        )
+    return ":".join(digits[at : at + 2] for at in range(0, HEX_DIGITS, 2))
 
 
 def of(der):
@@ -39,11 +46,17 @@ def of(der):
 
 
 def context(trust):
-    """Return the ssl.SSLContext for a Trust; a certificate that is known by its fingerprint needs no authority and no name. Raises Problem."""
+    """Return the ssl.SSLContext for a Trust; a certificate that is known by its fingerprint needs
+    no authority and no name. Raises Problem.
+    """
     try:
         made = ssl.create_default_context(cafile=trust.ca_file)
     except EnvironmentError as error:
-        raise Problem("%s cannot be read as certificates: %s." % (trust.ca_file, error.strerror or error), "Give a file of PEM certificates.", USAGE)
+        raise Problem(
+            "%s cannot be read as certificates: %s." % (trust.ca_file, error.strerror or error),
+            "Give a file of PEM certificates.",
+            USAGE,
+        )
     if trust.fingerprints or trust.insecure:
         made.check_hostname = False
         made.verify_mode = ssl.CERT_NONE
@@ -51,7 +64,9 @@ def context(trust):
 
 
 def check(sock, trust):
-    """Raise WrongFingerprint if fingerprints are named and the peer's is none of them. sock: connected, with TLS."""
+    """Raise WrongFingerprint if fingerprints are named and the peer's is none of them. sock:
+    connected, with TLS.
+    """
     if trust.fingerprints:
         seen = of(sock.getpeercert(True))
         if seen not in trust.fingerprints:

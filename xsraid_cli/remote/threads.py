@@ -1,4 +1,6 @@
-"""Many calls at the same time, one thread each, and what has become of them when the time is up. What is called is for others."""
+"""Many calls at the same time, one thread each, and what has become of them when the time is up.
+What is called is for others.
+"""
 
 from __future__ import absolute_import
 
@@ -14,14 +16,17 @@ else:
     from queue import Empty, Queue
 
 LOOK_S = 0.2
-# value: what the call returned; error: what it raised instead, or None; is_late: it had not ended in time, and is left to itself.
+# value: what the call returned; error: what it raised instead, or None; is_late: it had not ended
+# in time, and is left to itself.
 Ended = collections.namedtuple("Ended", "value error is_late")
 
 
 def ask(calls, limit_s):
-    """Make calls at the same time and return what became of each, an Ended, in their order. calls: functions without arguments.
+    """Make calls at the same time and return what became of each, an Ended, in their order. calls:
+    functions without arguments.
 
-    A thread that hangs keeps nobody waiting, not even the end of the program: a signal ends the wait. The kernel may give it to another thread, and
+    A thread that hangs keeps nobody waiting, not even the end of the program: a signal ends the
+    wait. The kernel may give it to another thread, and
     then Python does not interrupt the wait of this one: so each is short.
     """
     results, ended = Queue(), {}

@@ -1,4 +1,6 @@
-"""How calls travel to xapi: over the unix socket of this host, or over HTTPS. A request is sent once and never again by itself."""
+"""How calls travel to xapi: over the unix socket of this host, or over HTTPS. A request is sent
+once and never again by itself.
+"""
 
 from __future__ import absolute_import
 
@@ -25,10 +27,12 @@ HTTP, HTTPS = "http", "https"
 
 
 class Transport(xmlrpclib.Transport):
-    """To a xapi over connections that connect(host) makes; limit_s: how long an answer may take, None for as long as it takes.
+    """To a xapi over connections that connect(host) makes; limit_s: how long an answer may take,
+    None for as long as it takes.
 
-    xmlrpc's own sends a request again when the connection breaks, and a plugin might do its work twice. Here each request is sent once, on a
-    connection of its own, so that none breaks for having been idle.
+    xmlrpc's own sends a request again when the connection breaks, and a plugin might do its work
+    twice. Here each request is sent once, on a connection of its own, so that none breaks for
+    having been idle.
     """
 
     limit_s = None
@@ -73,7 +77,9 @@ class HttpConnection(httplib.HTTPConnection):
 
 
 class HttpsConnection(httplib.HTTPSConnection):
-    """One whose certificate is checked as `trust` says. tls: of certificates.context(trust). Raises WrongFingerprint, and what ssl raises."""
+    """One whose certificate is checked as `trust` says. tls: of certificates.context(trust). Raises
+    WrongFingerprint, and what ssl raises.
+    """
 
     limit_s = None
 
@@ -88,21 +94,34 @@ class HttpsConnection(httplib.HTTPSConnection):
 
 
 def url(address):
-    """Return (scheme, host with port) of an address such as https://master or master. Raises Problem."""
+    """Return (scheme, host with port) of an address such as https://master or master. Raises
+    Problem.
+    """
     scheme, separator, host = address.rpartition("://")
     scheme, host = scheme if separator else HTTPS, host.rstrip("/")
     if scheme not in (HTTP, HTTPS) or not host or any(character in host for character in "/@? "):
-        raise Problem("%s is no address of a pool." % address, "Give https:// and the name or address of the master or of any member.", USAGE)
+        raise Problem(
+            "%s is no address of a pool." % address,
+            "Give https:// and the name or address of the master or of any member.",
+            USAGE,
+        )
     return scheme, host
 
 
 def to_address(address, trust):
-    """Return a XenAPI.Session, not logged in, to an address of `url`. The authorities are read once: reading them costs more than a connection."""
+    """Return a XenAPI.Session, not logged in, to an address of `url`. The authorities are read
+    once: reading them costs more than a connection.
+    """
     scheme, host = url(address)
     tls = certificates.context(trust) if scheme == HTTPS else None
 
     def connect(name):
-        return HttpsConnection(name, trust, tls) if scheme == HTTPS else HttpConnection(name, timeout=CONNECT_S)
+        return (
+            HttpsConnection(name, trust, tls)
+            if scheme == HTTPS
+            else HttpConnection(name, timeout=CONNECT_S)
+        )
+
     return _session("%s://%s" % (scheme, host), connect)
 
 
@@ -112,7 +131,9 @@ def to_this_host():
 
 
 def twin(session):
-    """Return another XenAPI.Session of the same login, with a Transport of its own: no thread shares one with another."""
+    """Return another XenAPI.Session of the same login, with a Transport of its own: no thread
+    shares one with another.
+    """
     other = _session(session.address, session.transport.connect)
     other._session = session.handle
     return other
@@ -127,7 +148,9 @@ def _session(address, connect):
 
 
 def fingerprint_at(address):
-    """Return the fingerprint of the certificate that a server shows, None where it shows none. Nothing is sent to it."""
+    """Return the fingerprint of the certificate that a server shows, None where it shows none.
+    Nothing is sent to it.
+    """
     trust = certificates.Trust(None, (), True)
     connection = HttpsConnection(url(address)[1], trust, certificates.context(trust))
     try:
@@ -144,5 +167,9 @@ def _be_patient(sock, limit_s):
     sock.settimeout(limit_s)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_KEEPIDLE"):
-        for name, value in (("TCP_KEEPIDLE", KEEPALIVE_S), ("TCP_KEEPINTVL", KEEPALIVE_S), ("TCP_KEEPCNT", 4)):
+        for name, value in (
+            ("TCP_KEEPIDLE", KEEPALIVE_S),
+            ("TCP_KEEPINTVL", KEEPALIVE_S),
+            ("TCP_KEEPCNT", 4),
+        ):
             sock.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)

@@ -1,12 +1,24 @@
-"""What the health words of arrays and the states of members mean to somebody who only wants to know whether all is well."""
+"""What the health words of arrays and the states of members mean to somebody who only wants to know
+whether all is well.
+"""
 
 from __future__ import absolute_import
 
-# An array in one of these healths lacks nothing that it could have; all others, unknown ones included, make `status` end with 3.
+# An array in one of these healths lacks nothing that it could have; all others, unknown ones
+# included, make `status` end with 3.
 WELL = ("optimal", "checking", "no_redundancy", "resyncing", "container")
 BEST = "optimal"
-COLOURS = {"optimal": "good", "checking": "good", "no_redundancy": "notice", "resyncing": "notice", "rebuilding": "notice",
-           "container": "notice", "read_only": "notice", "frozen": "bad", "unknown": "notice"}
+COLOURS = {
+    "optimal": "good",
+    "checking": "good",
+    "no_redundancy": "notice",
+    "resyncing": "notice",
+    "rebuilding": "notice",
+    "container": "notice",
+    "read_only": "notice",
+    "frozen": "bad",
+    "unknown": "notice",
+}
 MEMBERS_WELL = ("active", "spare", "journal")
 MEMBER_COLOURS = {"active": "good", "spare": "good", "journal": "good", "rebuilding": "notice"}
 

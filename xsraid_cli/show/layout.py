@@ -1,4 +1,5 @@
-"""Tables and lists for people, pure: aligned, 80 columns wide at most whatever the terminal, so that a pipe gets what a terminal does.
+"""Tables and lists for people, pure: aligned, 80 columns wide at most whatever the terminal, so
+that a pipe gets what a terminal does.
 
 A line is a list of Cells; the colours are for `screen` to show or not.
 """
@@ -25,14 +26,23 @@ def cell(content, colour=None):
 
 def text(line):
     """Return a line without its colours."""
-    return u"".join(part.text for part in line)
+    return "".join(part.text for part in line)
 
 
 def paragraph(content, indent=0):
     """Return the lines of a sentence or more."""
-    prefix = u" " * indent
-    return [[Cell(line, None)] for line in textwrap.wrap(formats.plain(content), WIDTH, initial_indent=prefix, subsequent_indent=prefix,
-                                                         break_on_hyphens=False, break_long_words=False)] or [[Cell(u"", None)]]
+    prefix = " " * indent
+    return [
+        [Cell(line, None)]
+        for line in textwrap.wrap(
+            formats.plain(content),
+            WIDTH,
+            initial_indent=prefix,
+            subsequent_indent=prefix,
+            break_on_hyphens=False,
+            break_long_words=False,
+        )
+    ] or [[Cell("", None)]]
 
 
 def table(headers, rows, indent=0):
@@ -54,7 +64,7 @@ def facts(pairs, indent=0):
 def bar(ratio):
     """Return a progress bar."""
     done = int(max(0.0, min(1.0, ratio)) * BAR_WIDTH)
-    return u"[%s%s]" % (u"#" * done, u"-" * (BAR_WIDTH - done))
+    return "[%s%s]" % ("#" * done, "-" * (BAR_WIDTH - done))
 
 
 def _widths(rows, room):
@@ -67,13 +77,16 @@ def _widths(rows, room):
 
 def _row(row, widths, indent):
     """Return the lines of one row of a table."""
-    wrapped = [textwrap.wrap(part.text, max(width, 1), break_on_hyphens=False) or [u""] for part, width in zip(row, widths)]
+    wrapped = [
+        textwrap.wrap(part.text, max(width, 1), break_on_hyphens=False) or [""]
+        for part, width in zip(row, widths)
+    ]
     lines = []
     for at in range(max(len(parts) for parts in wrapped)):
-        line = [Cell(u" " * indent, None)] if indent else []
+        line = [Cell(" " * indent, None)] if indent else []
         for part, parts, width in zip(row, wrapped, widths):
-            piece = parts[at] if at < len(parts) else u""
-            line += [Cell(piece, part.colour), Cell(u" " * (width - len(piece) + GAP), None)]
+            piece = parts[at] if at < len(parts) else ""
+            line += [Cell(piece, part.colour), Cell(" " * (width - len(piece) + GAP), None)]
         lines.append(_stripped(line))
     return lines
 

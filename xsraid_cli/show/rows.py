@@ -17,45 +17,77 @@ COLUMNS = ["array", "level", "size", "health", "survives", "sr"]
 
 
 def lines(answers, function):
-    """Return the lines of everywhere.Answers to a function of the plugin. Whoever did not answer has a row of its own, below the others."""
-    answered, failed = [each for each in answers if each.problem is None], [each for each in answers if each.problem is not None]
+    """Return the lines of everywhere.Answers to a function of the plugin. Whoever did not answer
+    has a row of its own, below the others.
+    """
+    answered, failed = (
+        [each for each in answers if each.problem is None],
+        [each for each in answers if each.problem is not None],
+    )
     shown = {STATUS: _arrays, VERSION: _versions}.get(function, _blocks)(answered)
-    rows = layout.facts([(_name(each), Cell(_told(each.problem), "bad")) for each in failed]) if failed else []
+    rows = (
+        layout.facts([(_name(each), Cell(_told(each.problem), "bad")) for each in failed])
+        if failed
+        else []
+    )
     return shown + ([[]] if shown and rows else []) + rows
 
 
 def warnings(answers):
     """Return the sentences that the replies warn with, each with its host before it."""
-    return [u"%s: %s" % (_name(each), as_typed(sentence)) for each in answers for reply in each.replies for sentence in reply.get("warnings", ())]
+    return [
+        "%s: %s" % (_name(each), as_typed(sentence))
+        for each in answers
+        for reply in each.replies
+        for sentence in reply.get("warnings", ())
+    ]
 
 
 def status(answers, function):
     """Return the exit status."""
     if any(each.problem for each in answers):
         return FAILED
-    is_well = all(health.is_well(array) for each in answers for reply in each.replies for array in reply.get("arrays", ()))
+    is_well = all(
+        health.is_well(array)
+        for each in answers
+        for reply in each.replies
+        for array in reply.get("arrays", ())
+    )
     return DONE if function != STATUS or is_well else DEGRADED
 
 
 def as_json(answers):
-    """Return one JSON object, {host: reply or {"failure": [...]}}, of many pools {pool: {host: ...} or {"failure": [...]}}."""
+    """Return one JSON object, {host: reply or {"failure": [...]}}, of many pools {pool: {host: ...}
+    or {"failure": [...]}}.
+    """
     pools = collections.OrderedDict()
     for each in answers:
-        hosts, value = pools.setdefault(each.pool, collections.OrderedDict()), {"failure": each.failure} if each.problem else each.replies[0]
+        hosts, value = (
+            pools.setdefault(each.pool, collections.OrderedDict()),
+            {"failure": each.failure} if each.problem else each.replies[0],
+        )
         if each.host is None:
             pools[each.pool] = value
         else:
             hosts[each.host.name if each.host.name not in hosts else each.host.uuid] = value
-    return formats.unicode_text(json.dumps(pools.get(None, {}) if set(pools) <= {None} else pools, separators=(", ", ": ")))
+    return formats.unicode_text(
+        json.dumps(pools.get(None, {}) if set(pools) <= {None} else pools, separators=(", ", ": "))
+    )
 
 
 def _name(answer):
     """Return what a row is called by: its host, of many pools with the pool before it."""
-    return u" ".join([formats.plain(part) for part in (answer.pool, answer.host.name if answer.host else None) if part is not None])
+    return " ".join(
+        [
+            formats.plain(part)
+            for part in (answer.pool, answer.host.name if answer.host else None)
+            if part is not None
+        ]
+    )
 
 
 def _told(problem):
-    return u" ".join(formats.unicode_text(part) for part in (problem.what, problem.advice) if part)
+    return " ".join(formats.unicode_text(part) for part in (problem.what, problem.advice) if part)
 
 
 def _arrays(answers):
@@ -64,25 +96,49 @@ def _arrays(answers):
     for each in answers:
         records = each.replies[0].get("arrays", ())
         for record in records:
-            rows.append([_name(each)] + replies.row(record, _survives(record.get("redundancy_left"))))
-            more += [[Cell(_name(each), None)] + line for line in replies.sync(record) + replies.remarks(record)]
+            rows.append(
+                [_name(each)] + replies.row(record, _survives(record.get("redundancy_left")))
+            )
+            more += [
+                [Cell(_name(each), None)] + line
+                for line in replies.sync(record) + replies.remarks(record)
+            ]
         without += [] if records else [_name(each)]
     shown = layout.table(["host"] + COLUMNS, rows) + more if rows else []
-    return shown + ([[]] if shown and without else []) + (layout.paragraph(u"No arrays on %s." % u", ".join(without)) if without else [])
+    return (
+        shown
+        + ([[]] if shown and without else [])
+        + (layout.paragraph("No arrays on %s." % ", ".join(without)) if without else [])
+    )
 
 
 def _survives(count):
     """Return what words.failures does, shorter."""
-    return u"-" if count is None else u"%s failure%s" % (count or u"no", u"" if count in (0, 1) else u"s")
+    return (
+        "-" if count is None else "%s failure%s" % (count or "no", "" if count in (0, 1) else "s")
+    )
 
 
 def _versions(answers):
-    """Return a row for each host, and what to do where a plugin is of another version than this command line."""
-    rows = [[_name(each), formats.plain(each.replies[0].get("version")), formats.plain(each.replies[0].get("python"))] for each in answers]
+    """Return a row for each host, and what to do where a plugin is of another version than this
+    command line.
+    """
+    rows = [
+        [
+            _name(each),
+            formats.plain(each.replies[0].get("version")),
+            formats.plain(each.replies[0].get("python")),
+        ]
+        for each in answers
+    ]
     shown = layout.table(["host", "version", "python"], rows) if rows else []
     for each in answers:
-        sentences = [part for part in versions.compared(each.replies[0].get("version", ""), _name(each)) if part]
-        shown += layout.paragraph(u" ".join(sentences)) if sentences else []
+        sentences = [
+            part
+            for part in versions.compared(each.replies[0].get("version", ""), _name(each))
+            if part
+        ]
+        shown += layout.paragraph(" ".join(sentences)) if sentences else []
     return shown
 
 
@@ -90,5 +146,9 @@ def _blocks(answers):
     """Return each reply as a host alone has it, under the host's name."""
     shown = []
     for each in answers:
-        shown += ([[]] if shown else []) + [[Cell(_name(each) + u":", None)]] + replies.reply(each.replies[0])
+        shown += (
+            ([[]] if shown else [])
+            + [[Cell(_name(each) + ":", None)]]
+            + replies.reply(each.replies[0])
+        )
     return shown

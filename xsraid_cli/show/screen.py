@@ -1,4 +1,6 @@
-"""Where lines go: a terminal, in colour and redrawn in place, or a file or pipe, where the same text comes without either."""
+"""Where lines go: a terminal, in colour and redrawn in place, or a file or pipe, where the same
+text comes without either.
+"""
 
 from __future__ import absolute_import
 
@@ -18,37 +20,47 @@ ROWS_DEFAULT = 24
 
 
 class Screen(object):
-    """stream: sys.stdout or sys.stderr; environment: of the process, for NO_COLOR (no-color.org) and TERM."""
+    """stream: sys.stdout or sys.stderr; environment: of the process, for NO_COLOR (no-color.org)
+    and TERM.
+    """
 
     def __init__(self, stream, environment):
         self.is_terminal = stream.isatty()
-        self.in_colour = self.is_terminal and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
-        self._stream = io.open(stream.fileno(), "w", encoding="utf-8", errors="replace", closefd=False)
+        self.in_colour = (
+            self.is_terminal
+            and not environment.get("NO_COLOR")
+            and environment.get("TERM") != "dumb"
+        )
+        self._stream = io.open(
+            stream.fileno(), "w", encoding="utf-8", errors="replace", closefd=False
+        )
         self._drawn = 0
 
     def show(self, lines):
         """Write lines of `layout`."""
-        self._write(u"".join(self._painted(line) + u"\n" for line in lines))
+        self._write("".join(self._painted(line) + "\n" for line in lines))
 
     def say(self, text):
         """Write one line of text as it is."""
-        self._write(u"%s\n" % text)
+        self._write("%s\n" % text)
 
     def write(self, text):
         """Write text as it is, such as a question whose answer stands on the same line."""
         self._write(text)
 
     def redraw(self, lines):
-        """Write lines in the place of those that were drawn before; where there is no terminal, below them."""
+        """Write lines in the place of those that were drawn before; where there is no terminal,
+        below them.
+        """
         if not self.is_terminal:
             self.show(lines + [[]])
             return
         rows, columns = self._size()
         if self._drawn >= rows:
-            back = u"\x1b[H\x1b[J"
+            back = "\x1b[H\x1b[J"
         else:
-            back = u"\x1b[%dA\r\x1b[J" % self._drawn if self._drawn else u""
-        self._write(back + u"".join(self._painted(line) + u"\n" for line in lines))
+            back = "\x1b[%dA\r\x1b[J" % self._drawn if self._drawn else ""
+        self._write(back + "".join(self._painted(line) + "\n" for line in lines))
         self._drawn = sum(max(1, -(-len(layout.text(line)) // columns)) for line in lines)
 
     def _write(self, text):
@@ -61,12 +73,20 @@ class Screen(object):
             raise Problem("The output cannot be written: %s." % error.strerror)
 
     def _painted(self, line):
-        return u"".join(u"\x1b[%sm%s\x1b[0m" % (COLOURS[part.colour], part.text) if self.in_colour and part.colour and part.text else part.text
-                        for part in line)
+        return "".join(
+            "\x1b[%sm%s\x1b[0m" % (COLOURS[part.colour], part.text)
+            if self.in_colour and part.colour and part.text
+            else part.text
+            for part in line
+        )
 
     def _size(self):
-        """Return how many rows and columns the terminal has (tty_ioctl(4)); one that does not know says 0."""
-        rows, columns = struct.unpack("HHHH", fcntl.ioctl(self._stream.fileno(), termios.TIOCGWINSZ, b"\0" * 8))[:2]
+        """Return how many rows and columns the terminal has (tty_ioctl(4)); one that does not know
+        says 0.
+        """
+        rows, columns = struct.unpack(
+            "HHHH", fcntl.ioctl(self._stream.fileno(), termios.TIOCGWINSZ, b"\0" * 8)
+        )[:2]
         return rows or ROWS_DEFAULT, columns or layout.WIDTH
 
 
@@ -80,4 +100,4 @@ def silence(stream):
 def warn(screen, sentences):
     """Write warnings."""
     for sentence in sentences:
-        screen.say(u"Warning: %s" % formats.unicode_text(sentence))
+        screen.say("Warning: %s" % formats.unicode_text(sentence))

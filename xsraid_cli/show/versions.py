@@ -1,4 +1,6 @@
-"""The versions of this command line and of a plugin, which need not be the same: what differs and which of the two to update."""
+"""The versions of this command line and of a plugin, which need not be the same: what differs and
+which of the two to update.
+"""
 
 from __future__ import absolute_import
 
@@ -8,32 +10,47 @@ from xsraid import __version__, functions
 from xsraid_cli import formats
 from xsraid_cli.show import layout
 
-PYTHON_3_FROM = (8, 3)  # the release from which on XenAPI lives in Python 3, and the RPM is the .xs8
+# The release from which on XenAPI lives in Python 3, and the RPM is the .xs8.
+PYTHON_3_FROM = (8, 3)
 UPDATE_HERE = "Update this one: yum update xsraid, or pip install --upgrade on a workstation."
 UPDATE_THERE = "Update the RPM on that host: yum update xsraid."
 
 
 def compared(version_there, host_name):
-    """Return a sentence on two versions that differ and one that says what to do, both "" where they are the same."""
+    """Return a sentence on two versions that differ and one that says what to do, both "" where
+    they are the same.
+    """
     if version_there == __version__:
         return "", ""
     is_older = _numbers(version_there) < _numbers(__version__)
-    sentence = "The plugin on %s is %s, %s than this command line, %s." % (host_name, version_there, "older" if is_older else "newer", __version__)
+    sentence = "The plugin on %s is %s, %s than this command line, %s." % (
+        host_name,
+        version_there,
+        "older" if is_older else "newer",
+        __version__,
+    )
     return sentence, UPDATE_THERE if is_older else UPDATE_HERE
 
 
 def lines(reply, host_name, ask):
-    """Return the lines on both versions and, where they differ, on what only one of them knows. ask: of a function, returns the parsed reply."""
-    here = u"%s, Python %d.%d.%d" % ((__version__,) + tuple(sys.version_info[:3]))
-    there = u"%s, Python %s" % (formats.plain(reply["version"]), formats.plain(reply["python"]))
+    """Return the lines on both versions and, where they differ, on what only one of them knows.
+    ask: of a function, returns the parsed reply.
+    """
+    here = "%s, Python %d.%d.%d" % ((__version__,) + tuple(sys.version_info[:3]))
+    there = "%s, Python %s" % (formats.plain(reply["version"]), formats.plain(reply["python"]))
     shown = layout.facts([("this command line", here), ("plugin on %s" % host_name, there)])
     differences = compared(reply["version"], host_name)
     if not any(differences):
         return shown
     names = [function["name"] for function in ask("help", {})["functions"]]
-    for sentence, only in (("Only the plugin knows", [name for name in names if name not in functions.FUNCTIONS]),
-                           ("Only this command line knows", [name for name in functions.FUNCTIONS if name not in names])):
-        shown += layout.facts([(sentence, u", ".join(only))]) if only else []
+    for sentence, only in (
+        ("Only the plugin knows", [name for name in names if name not in functions.FUNCTIONS]),
+        (
+            "Only this command line knows",
+            [name for name in functions.FUNCTIONS if name not in names],
+        ),
+    ):
+        shown += layout.facts([(sentence, ", ".join(only))]) if only else []
     return shown + [line for sentence in differences for line in layout.paragraph(sentence)]
 
 

@@ -8,7 +8,9 @@ INTERVAL_S = 2
 
 
 def watch(look, screen):
-    """Show what look() returns, lines of `layout`, every two seconds, until the caller is interrupted."""
+    """Show what look() returns, lines of `layout`, every two seconds, until the caller is
+    interrupted.
+    """
     while True:
         screen.redraw(look())
         time.sleep(INTERVAL_S)

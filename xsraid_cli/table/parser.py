@@ -1,4 +1,6 @@
-"""From the words that were typed to a command and its arguments: argparse, set up from the commands alone."""
+"""From the words that were typed to a command and its arguments: argparse, set up from the commands
+alone.
+"""
 
 from __future__ import absolute_import
 
@@ -12,16 +14,29 @@ from xsraid_cli import formats
 from xsraid_cli.table import commands
 
 ABOUT = "Software RAID of XenServer and XCP-ng hosts."
-UNKNOWN_HINT = "\nHosts with a newer xsraid may know more: `xsraid version` compares. `xsraid --help` lists the commands."
+UNKNOWN_HINT = (
+    "\nHosts with a newer xsraid may know more: `xsraid version` compares. `xsraid "
+    "--help` lists "
+    "the commands."
+)
 STATUS, CREATE = "list_arrays", "create_array"
-GROUPS = {"alerts": "mail and messages in XenCenter about failed disks", "sr": "storage repositories"}
-WITHOUT_ARGUMENTS = "\nWithout arguments, on a terminal, it asks for disks, level, storage repository and mail."
-GIVEN = "given "  # before the name of a function's argument among the parsed ones: none of them is an option of the command line by accident
+GROUPS = {
+    "alerts": "mail and messages in XenCenter about failed disks",
+    "sr": "storage repositories",
+}
+WITHOUT_ARGUMENTS = (
+    "\nWithout arguments, on a terminal, it asks for disks, level, storage repository and mail."
+)
+# Before the name of a function's argument among the parsed ones: none of them is an option of the
+# command line by accident.
+GIVEN = "given "
 HIDDEN = argparse.SUPPRESS
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that takes no shortened options: what they mean would change with each new one."""
+    """An ArgumentParser that takes no shortened options: what they mean would change with each new
+    one.
+    """
 
     def __init__(self, **settings):
         if not PYTHON_2:
@@ -30,37 +45,84 @@ class Parser(argparse.ArgumentParser):
         argparse.ArgumentParser.__init__(self, **settings)
 
     def _get_option_tuples(self, option_string):
-        """Find no option that begins so: Python 2.7 has no allow_abbrev, and will not change any more."""
+        """Find no option that begins so: Python 2.7 has no allow_abbrev, and will not change any
+        more.
+        """
         return [] if PYTHON_2 else argparse.ArgumentParser._get_option_tuples(self, option_string)
 
     def error(self, message):
-        argparse.ArgumentParser.error(self, message + (UNKNOWN_HINT if "invalid choice" in message else ""))
+        argparse.ArgumentParser.error(
+            self, message + (UNKNOWN_HINT if "invalid choice" in message else "")
+        )
 
 
 # Each: how it is typed, settings for argparse, help.
 CONNECTION = (
-    (("--pool",), {"metavar": "ADDRESS"}, "the pool, by its master or any member: https://master; without it, the host this runs on"),
-    (("--host",), {"metavar": "NAME"}, "which host, by name or uuid, or `all`; not needed where a pool has one, nor for the host this runs on"),
+    (
+        ("--pool",),
+        {"metavar": "ADDRESS"},
+        "the pool, by its master or any member: https://master; without it, the host this runs on",
+    ),
+    (
+        ("--host",),
+        {"metavar": "NAME"},
+        "which host, by name or uuid, or `all`; not needed where a pool has one, nor for the host "
+        "this runs on",
+    ),
     (("--user",), {"metavar": "NAME"}, "who logs in to the pool (root)"),
-    (("--password-fd",), {"metavar": "N", "type": int}, "read the password from this file descriptor, else from keyring, else ask for it"),
+    (
+        ("--password-fd",),
+        {"metavar": "N", "type": int},
+        "read the password from this file descriptor, else from keyring, else ask for it",
+    ),
     (("--ca-file",), {"metavar": "FILE"}, "trust certificates that these authorities have signed"),
-    (("--fingerprint",), {"metavar": "SHA256", "action": "append"}, "trust the certificate with this fingerprint and no other; may be repeated"),
-    (("--insecure",), {"action": "store_true"}, "trust any certificate, and http://: whoever is in between reads the password"),
+    (
+        ("--fingerprint",),
+        {"metavar": "SHA256", "action": "append"},
+        "trust the certificate with this fingerprint and no other; may be repeated",
+    ),
+    (
+        ("--insecure",),
+        {"action": "store_true"},
+        "trust any certificate, and http://: whoever is in between reads the password",
+    ),
 )
 OUTPUT = ((("--json",), {"action": "store_true"}, "the plugin's reply as it is, on one line"),)
 YES = (("--yes",), {"action": "store_true"}, "do not ask")
 WATCH = (("--watch",), {"action": "store_true"}, "show it again every 2 seconds until Ctrl-C")
-MANY = ((("--all",), {"action": "store_true"}, "ask all pools of the inventory at once"),
-        (("--inventory",), {"metavar": "FILE"}, "where the pools stand (~/.config/xsraid/pools.ini)"))
-TIMEOUT = (("--timeout",), {"metavar": "SECONDS", "type": float}, "how long each of many hosts may take (30; 120 for alerts test and apply)")
-EXPORTING = ((("--output",), {"metavar": "FILE"}, "write them to this file, whole at any time, as node_exporter wants it: *.prom"),
-             (("--listen",), {"metavar": "[HOST:]PORT"}, "serve them over HTTP, asking at each request, until Ctrl-C"))
+MANY = (
+    (("--all",), {"action": "store_true"}, "ask all pools of the inventory at once"),
+    (("--inventory",), {"metavar": "FILE"}, "where the pools stand (~/.config/xsraid/pools.ini)"),
+)
+TIMEOUT = (
+    ("--timeout",),
+    {"metavar": "SECONDS", "type": float},
+    "how long each of many hosts may take (30; 120 for alerts test and apply)",
+)
+EXPORTING = (
+    (
+        ("--output",),
+        {"metavar": "FILE"},
+        "write them to this file, whole at any time, as node_exporter wants it: *.prom",
+    ),
+    (
+        ("--listen",),
+        {"metavar": "[HOST:]PORT"},
+        "serve them over HTTP, asking at each request, until Ctrl-C",
+    ),
+)
 
 
 def password_option(argument):
-    """Return what lets a password in whose secret the command line makes itself: its flags, settings and help."""
+    """Return what lets a password in whose secret the command line makes itself: its flags,
+    settings and help.
+    """
     name = commands.password_name(argument)
-    return ("--%s-fd" % name.replace("_", "-"),), {"metavar": "N", "type": int}, "the password comes as one line from this file descriptor"
+    return (
+        ("--%s-fd" % name.replace("_", "-"),),
+        {"metavar": "N", "type": int},
+        "the password comes as one line from this file descriptor",
+    )
 
 
 def own_options(command):
@@ -70,12 +132,20 @@ def own_options(command):
     own += MANY if command.function.name in commands.ALL_POOLS else ()
     own += [TIMEOUT] if command.function.name in commands.ALL_HOSTS else []
     own += EXPORTING if command.function is commands.EXPORT else ()
-    return own + [password_option(argument) for argument in command.options if commands.is_secret(argument)]
+    return own + [
+        password_option(argument) for argument in command.options if commands.is_secret(argument)
+    ]
 
 
 def build(known, is_asking=False):
-    """Return the parser of these Commands. is_asking: there is a terminal, so that one that asks for its arguments may come without any."""
-    parser = Parser(prog=commands.PROGRAM, description=ABOUT, epilog="`xsraid COMMAND --help` has an example of each. xsraid(8) tells the rest.")
+    """Return the parser of these Commands. is_asking: there is a terminal, so that one that asks
+    for its arguments may come without any.
+    """
+    parser = Parser(
+        prog=commands.PROGRAM,
+        description=ABOUT,
+        epilog="`xsraid COMMAND --help` has an example of each. xsraid(8) tells the rest.",
+    )
     parser.add_argument("--version", action="version", version="xsraid %s" % __version__)
     _add_common(parser, None)
     below = {(): parser.add_subparsers(metavar="COMMAND", dest="group", parser_class=Parser)}
@@ -84,13 +154,16 @@ def build(known, is_asking=False):
         if prefix not in below:
             what = GROUPS.get(prefix[0], "")
             group = below[()].add_parser(prefix[0], help=what, description=_sentence(what))
-            below[prefix] = group.add_subparsers(metavar="COMMAND", dest="verb", parser_class=Parser)
+            below[prefix] = group.add_subparsers(
+                metavar="COMMAND", dest="verb", parser_class=Parser
+            )
         _add_command(below[prefix], command, is_asking and command.function.name == CREATE)
     return parser
 
 
 def parse(known, typed, is_asking=False):
-    """Return (Command, its arguments {name: text}, all options). Ends the program with 2 for what cannot be understood, with 0 after --help.
+    """Return (Command, its arguments {name: text}, all options). Ends the program with 2 for what
+    cannot be understood, with 0 after --help.
 
     is_asking: of `build`; a command without any of its arguments is then one that asks for them.
     """
@@ -103,7 +176,10 @@ def parse(known, typed, is_asking=False):
     if is_asking and command.function.name == CREATE and not given:
         return command, given, options
     try:
-        api.parse(command.function, dict({argument.name: argument.example for argument in _asked_later(command)}, **given))
+        api.parse(
+            command.function,
+            dict({argument.name: argument.example for argument in _asked_later(command)}, **given),
+        )
     except BadArgument as error:
         parser.error(commands.as_typed(error.sentence))
     return command, given, options
@@ -115,10 +191,11 @@ def arguments_of(command, options):
     for argument in command.function.arguments:
         value = getattr(options, GIVEN + argument.name, None)
         if isinstance(value, list):
-            value = u",".join(value)
+            value = ",".join(value)
         elif value is True:
-            value = u"false" if argument.default == "true" else u"true"
-        if value and not argument.is_default(value):  # a host with an older xsraid may not know the word
+            value = "false" if argument.default == "true" else "true"
+        # A host with an older xsraid may not know the word.
+        if value and not argument.is_default(value):
             given[argument.name] = value
     return given
 
@@ -144,22 +221,36 @@ def _add_command(parsers, command, is_asking):
     help_text = command.function.help
     example = "example: " + command.example()
     about_it = _sentence(help_text) + (WITHOUT_ARGUMENTS if command.function.name == CREATE else "")
-    parser = parsers.add_parser(command.words[-1], help=_escaped(help_text), description=about_it, epilog=example)
+    parser = parsers.add_parser(
+        command.words[-1], help=_escaped(help_text), description=about_it, epilog=example
+    )
     parser.set_defaults(command=command)
     for argument in command.bare:
         _add_bare(parser, argument, argument.default is functions.REQUIRED and not is_asking)
     for argument in command.options:
-        settings = {"action": "store_true"} if commands.is_flag(argument) else {"metavar": metavar(argument)}
-        settings["required"] = argument.default is functions.REQUIRED and argument.name != commands.CONFIRM and not is_asking
+        settings = (
+            {"action": "store_true"}
+            if commands.is_flag(argument)
+            else {"metavar": metavar(argument)}
+        )
+        settings["required"] = (
+            argument.default is functions.REQUIRED
+            and argument.name != commands.CONFIRM
+            and not is_asking
+        )
         settings.update(dest=GIVEN + argument.name, default=HIDDEN, help=_escaped(about(argument)))
         parser.add_argument(commands.option(argument), **settings)
     _add_common(parser, command)
 
 
 def _add_bare(parser, argument, is_required):
-    count = {(True, True): "+", (True, False): "*", (False, False): "?"}.get((argument.kind is kinds.disks, is_required))
+    count = {(True, True): "+", (True, False): "*", (False, False): "?"}.get(
+        (argument.kind is kinds.disks, is_required)
+    )
     settings = {} if count is None else {"nargs": count}
-    parser.add_argument(GIVEN + argument.name, metavar=metavar(argument), help=_escaped(about(argument)), **settings)
+    parser.add_argument(
+        GIVEN + argument.name, metavar=metavar(argument), help=_escaped(about(argument)), **settings
+    )
 
 
 def metavar(argument):
@@ -175,7 +266,9 @@ def about(argument):
     """Return the help on an argument: what it is for, what it takes, what it is when left out."""
     if commands.is_flag(argument):
         return argument.help if argument.default != "true" else "not: %s" % argument.help
-    return "%s (%s)" % (argument.help, argument.kind.shape) + ("" if argument.default is functions.REQUIRED else "; default: %s" % argument.default)
+    return "%s (%s)" % (argument.help, argument.kind.shape) + (
+        "" if argument.default is functions.REQUIRED else "; default: %s" % argument.default
+    )
 
 
 def _sentence(text):

@@ -1,8 +1,10 @@
 #!/usr/bin/python3.11
-"""argv_sampler.py SECRET-FILE OUT: looks at every process's argument list, over and over until it is ended.
+"""argv_sampler.py SECRET-FILE OUT: looks at every process's argument list, over and over until it
+is ended.
 
 Each list that holds the secret becomes a line of OUT, which begins with the number of looks so far.
 """
+
 import os
 import sys
 

@@ -1,11 +1,14 @@
 #!/usr/bin/python3.11
-"""Writes numbered blocks round and round a device, and finds out after whatever accident whether what was synced is still there.
+"""Writes numbered blocks round and round a device, and finds out after whatever accident whether
+what was synced is still there.
 
-checked_blocks.py write DEVICE LOG [COUNT]: writes COUNT more blocks (without end unless given), each synced before its number is noted in LOG.
-checked_blocks.py verify DEVICE LOG COUNT: prints the noted blocks that are not what was written (the one that may have been under way does not
-count); if all are, writes COUNT more.
+checked_blocks.py write DEVICE LOG [COUNT]: writes COUNT more blocks (without end unless given),
+each synced before its number is noted in LOG.
+checked_blocks.py verify DEVICE LOG COUNT: prints the noted blocks that are not what was written
+(the one that may have been under way does not count); if all are, writes COUNT more.
 LOG belongs on /share, in a file of the host: the guest's power cut does not reach it.
 """
+
 import itertools
 import os
 import random
@@ -35,8 +38,13 @@ def write(device_fd, log_fd, count):
 def verify(device_fd, log_fd):
     """Return the numbers of the blocks that are wrong."""
     last = last_noted(log_fd)
-    numbers = range(max(0, last - SLOT_COUNT + 2), last + 1)  # not the one that the next write replaces, or was replacing
-    return [number for number in numbers if os.pread(device_fd, BLOCK_BYTES, number % SLOT_COUNT * BLOCK_BYTES) != block(number)]
+    # Not the one that the next write replaces, or was replacing.
+    numbers = range(max(0, last - SLOT_COUNT + 2), last + 1)
+    return [
+        number
+        for number in numbers
+        if os.pread(device_fd, BLOCK_BYTES, number % SLOT_COUNT * BLOCK_BYTES) != block(number)
+    ]
 
 
 def main(what, device, log, count=None):

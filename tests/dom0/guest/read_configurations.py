@@ -1,8 +1,9 @@
 #!/usr/bin/python3.11
-"""Has mdadm read configurations: what each line of them finds, whom it would mail. In the guest, as root without CAP_SYS_ADMIN, so that no array
-is made of what is found.
+"""Has mdadm read configurations: what each line of them finds, whom it would mail. In the guest, as
+root without CAP_SYS_ADMIN, so that no array is made of what is found.
 
-read_configurations.py FILE: a JSON list of texts, one character for each byte; prints a JSON list of [status, messages of --assemble, of --monitor].
+read_configurations.py FILE: a JSON list of texts, one character for each byte; prints a JSON list
+of [status, messages of --assemble, of --monitor].
 cat stands for sendmail: what mdadm mails is among the messages.
 """
 
@@ -17,7 +18,14 @@ CONFIGURATION = "/run/configuration"
 
 def said(argv):
     """Return the exit status of a command and all that it wrote, one character for each byte."""
-    done = subprocess.run(argv, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, check=False, timeout=20)
+    done = subprocess.run(
+        argv,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=False,
+        timeout=20,
+    )
     return done.returncode, done.stdout.decode("latin-1")
 
 

@@ -1,13 +1,19 @@
 #!/usr/bin/python3.11
-"""SCSI disks /dev/sdX in the guest, each backed by a file /share/NAME.img of the host: LIO's fileio behind tcm_loop.
+"""SCSI disks /dev/sdX in the guest, each backed by a file /share/NAME.img of the host: LIO's fileio
+behind tcm_loop.
 
-scsi_disks.py [--early] [NAME…]: plugs in disks, without names those of DISKS=a,b,c on the kernel command line. --early: before udevd runs.
-scsi_disks.py --late: plugs in those of LATE=a:4,b:2.5 on the kernel command line, each so many seconds from now.
-scsi_disks.py --path NAME…: leads a second path to each of these disks; list_disks calls it NAME+path.
-One HBA for each disk: a LUN above 0 on a shared one is not found again by a rescan. The serial number must be hexadecimal digits, since LIO builds
-the WWN from it; disks whose names have a dot share that of all with the same word after it (a.same, b.same). A disk whose NAME ends in -4k has
+scsi_disks.py [--early] [NAME…]: plugs in disks, without names those of DISKS=a,b,c on the kernel
+command line. --early: before udevd runs.
+scsi_disks.py --late: plugs in those of LATE=a:4,b:2.5 on the kernel command line, each so many
+seconds from now.
+scsi_disks.py --path NAME…: leads a second path to each of these disks; list_disks calls it
+NAME+path.
+One HBA for each disk: a LUN above 0 on a shared one is not found again by a rescan. The serial
+number must be hexadecimal digits, since LIO builds the WWN from it; disks whose names have a dot
+share that of all with the same word after it (a.same, b.same). A disk whose NAME ends in -4k has
 logical sectors of 4 KiB.
 """
+
 import contextlib
 import glob
 import hashlib
@@ -18,7 +24,17 @@ import sys
 import time
 
 TARGET = "/sys/kernel/config/target"
-MODULES = ["target_core_mod", "target_core_file", "tcm_loop", "sd_mod", "sg", "dm-mod", "raid0", "raid1", "raid10"]
+MODULES = [
+    "target_core_mod",
+    "target_core_file",
+    "tcm_loop",
+    "sd_mod",
+    "sg",
+    "dm-mod",
+    "raid0",
+    "raid1",
+    "raid10",
+]
 
 
 def serial_of(name):
@@ -33,7 +49,9 @@ def put(path, text):
 
 
 def new_hba():
-    """Return the folder of a new HBA, of the first number that nobody has taken: a late disk may come at any moment."""
+    """Return the folder of a new HBA, of the first number that nobody has taken: a late disk may
+    come at any moment.
+    """
     for index in itertools.count():
         folder = f"{TARGET}/core/fileio_{index}"
         with contextlib.suppress(FileExistsError):
@@ -83,7 +101,10 @@ def wanted_disks(word="DISKS"):
 def add_late_disks():
     """Plug in the late disks, each when its time has come."""
     started_s = time.monotonic()
-    for after_s, name in sorted((float(after_s), name) for name, _, after_s in (late.partition(":") for late in wanted_disks("LATE"))):
+    for after_s, name in sorted(
+        (float(after_s), name)
+        for name, _, after_s in (late.partition(":") for late in wanted_disks("LATE"))
+    ):
         time.sleep(max(0, started_s + after_s - time.monotonic()))
         add_disk(name)
 

@@ -1,14 +1,19 @@
 #!/usr/bin/python3.11
-"""The SMTP server of the miniature dom0: smtp.example.com at 587 (STARTTLS and AUTH), 465 (TLS and AUTH) and 25 (plain), on 127.0.0.1.
+"""The SMTP server of the miniature dom0: smtp.example.com at 587 (STARTTLS and AUTH), 465 (TLS and
+AUTH) and 25 (plain), on 127.0.0.1.
 
-smtp_server.py MAILBOX: each mail becomes MAILBOX/<queue id>.eml and, complete once it is there, <queue id>.json.
-What the server does is set while it runs: write a JSON object with any of mode, user, password to /run/smtp/wish and send SIGUSR1;
-when it is in force, /run/smtp/now has all of the settings. Without a wish the defaults are.
+smtp_server.py MAILBOX: each mail becomes MAILBOX/<queue id>.eml and, complete once it is there,
+<queue id>.json.
+What the server does is set while it runs: write a JSON object with any of mode, user, password to
+/run/smtp/wish and send SIGUSR1; when it is in force, /run/smtp/now has all of the settings. Without
+a wish the defaults are.
 
-Modes: accept; what REFUSALS has, each at its stage; refuse (554 instead of a greeting); no_starttls (454 to STARTTLS); no_auth (offers no login);
-bad_auth (535 to any login); close (hangs up at RCPT); stall (takes connections and says nothing); stall_after_data (never answers to a mail);
-vanish (no port is open); reject_nobody (550 to the recipient nobody@…).
+Modes: accept; what REFUSALS has, each at its stage; refuse (554 instead of a greeting); no_starttls
+(454 to STARTTLS); no_auth (offers no login); bad_auth (535 to any login); close (hangs up at RCPT);
+stall (takes connections and says nothing); stall_after_data (never answers to a mail); vanish (no
+port is open); reject_nobody (550 to the recipient nobody@…).
 """
+
 import asyncio
 import email
 import itertools
@@ -33,7 +38,19 @@ REFUSALS = {  # mode: the command that is refused, and how
     "reject": ("DATA", "554 5.7.1 Message refused"),
     "later": ("DATA", "451 4.3.0 Out of order, please try again later"),
 }
-MODES = {"accept", "refuse", "no_starttls", "no_auth", "bad_auth", "close", "stall", "stall_after_data", "vanish", "reject_nobody", *REFUSALS}
+MODES = {
+    "accept",
+    "refuse",
+    "no_starttls",
+    "no_auth",
+    "bad_auth",
+    "close",
+    "stall",
+    "stall_after_data",
+    "vanish",
+    "reject_nobody",
+    *REFUSALS,
+}
 DEFAULTS = {"mode": "accept", "user": "alerts@example.com", "password": "S3cret-of-the-mail-server"}
 
 
@@ -83,10 +100,17 @@ class Server:
 
     async def _listen(self):
         loop = asyncio.get_running_loop()
-        return [await loop.create_server(self._starttls, "127.0.0.1", 587, reuse_address=True),
-                await loop.create_server(self._after_tls, "127.0.0.1", 465, reuse_address=True,
-                                         ssl=None if self.settings["mode"] in ("stall", "refuse") else self._tls),
-                await loop.create_server(self._plain, "127.0.0.1", 25, reuse_address=True)]
+        return [
+            await loop.create_server(self._starttls, "127.0.0.1", 587, reuse_address=True),
+            await loop.create_server(
+                self._after_tls,
+                "127.0.0.1",
+                465,
+                reuse_address=True,
+                ssl=None if self.settings["mode"] in ("stall", "refuse") else self._tls,
+            ),
+            await loop.create_server(self._plain, "127.0.0.1", 25, reuse_address=True),
+        ]
 
     def _starttls(self):
         return self._speaker(tls_context=self._tls, auth_required=True)
@@ -103,13 +127,23 @@ class Server:
             return Mute() if mode == "stall" else Refuse()
         if mode == "no_auth":
             options["auth_exclude_mechanism"] = ["LOGIN", "PLAIN"]
-        return (NoStarttls if mode == "no_starttls" else SMTP)(self, hostname=HOST, authenticator=self._authenticate, **options)
+        return (NoStarttls if mode == "no_starttls" else SMTP)(
+            self, hostname=HOST, authenticator=self._authenticate, **options
+        )
 
     def _authenticate(self, _server, _session, _envelope, _mechanism, data):
-        """handled=False makes aiosmtpd give the answer itself, 235 or 535; otherwise a wrong login is never answered."""
-        good = self.settings["mode"] != "bad_auth" and isinstance(data, LoginPassword) and \
-            (data.login.decode(), data.password.decode()) == (self.settings["user"], self.settings["password"])
-        return AuthResult(success=good, handled=False, auth_data=data.login.decode() if good else None)
+        """handled=False makes aiosmtpd give the answer itself, 235 or 535; otherwise a wrong login
+        is never answered.
+        """
+        good = (
+            self.settings["mode"] != "bad_auth"
+            and isinstance(data, LoginPassword)
+            and (data.login.decode(), data.password.decode())
+            == (self.settings["user"], self.settings["password"])
+        )
+        return AuthResult(
+            success=good, handled=False, auth_data=data.login.decode() if good else None
+        )
 
     async def handle_MAIL(self, _server, _session, envelope, address, _options):
         envelope.mail_from = address
@@ -126,7 +160,9 @@ class Server:
     async def handle_DATA(self, server, session, envelope):
         if self.settings["mode"] == "stall_after_data":
             await asyncio.Event().wait()
-        return self._refusal("DATA") or "250 2.0.0 OK: queued as " + self._keep(server, session, envelope)
+        return self._refusal("DATA") or "250 2.0.0 OK: queued as " + self._keep(
+            server, session, envelope
+        )
 
     def _refusal(self, command):
         refused, answer = REFUSALS.get(self.settings["mode"], (None, None))
@@ -136,10 +172,18 @@ class Server:
         """Put a mail into the mailbox and return its queue id."""
         queue_id = f"{int(time.time()):08X}{next(self._numbers):04X}"
         message = email.message_from_bytes(envelope.content)
-        facts = {"queue_id": queue_id, "arrived": time.time(), "sender": envelope.mail_from, "recipients": envelope.rcpt_tos,
-                 "user": session.auth_data, "port": server.transport.get_extra_info("sockname")[1],
-                 "tls": server.transport.get_extra_info("sslcontext") is not None,
-                 "headers": [(name, re.sub(r"\r?\n(?=[ \t])", "", str(value))) for name, value in message.items()]}
+        facts = {
+            "queue_id": queue_id,
+            "arrived": time.time(),
+            "sender": envelope.mail_from,
+            "recipients": envelope.rcpt_tos,
+            "user": session.auth_data,
+            "port": server.transport.get_extra_info("sockname")[1],
+            "tls": server.transport.get_extra_info("sslcontext") is not None,
+            "headers": [
+                (name, re.sub(r"\r?\n(?=[ \t])", "", str(value))) for name, value in message.items()
+            ],
+        }
         write_whole(f"{self._mailbox}/{queue_id}.eml", envelope.content)
         write_whole(f"{self._mailbox}/{queue_id}.json", json.dumps(facts).encode())
         return queue_id
@@ -155,7 +199,9 @@ def write_whole(path, content):
 async def serve(mailbox):
     os.makedirs(mailbox, exist_ok=True)
     server = Server(mailbox)
-    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, lambda: asyncio.ensure_future(server.apply()))
+    asyncio.get_running_loop().add_signal_handler(
+        signal.SIGUSR1, lambda: asyncio.ensure_future(server.apply())
+    )
     await server.apply()
     await asyncio.Event().wait()
 

@@ -1,10 +1,14 @@
 #!/usr/bin/python3.11
-"""Makes calls of the plugin, one after the other, and tells what the kernel had of arrays before and after, and what else there is to see.
+"""Makes calls of the plugin, one after the other, and tells what the kernel had of arrays before
+and after, and what else there is to see.
 
-stdin: JSON [[function, arguments], ...]. stdout: JSON {"replies": [parsed reply or [code, parameters ...]], "kernel": [before, after],
-"disks": {name: [device, serial, by-id link]}, "messages": [[name, body]], "plugged": {uuid of an SR on this host: whether it is plugged},
-"mdadm.conf": text}. kernel: {mdN: {attribute of md: text, "members": {device: [slot or null, state]}}}.
+stdin: JSON [[function, arguments], ...]. stdout: JSON {"replies": [parsed reply or [code,
+parameters ...]], "kernel": [before, after], "disks": {name: [device, serial, by-id link]},
+"messages": [[name, body]], "plugged": {uuid of an SR on this host: whether it is plugged},
+"mdadm.conf": text}. kernel: {mdN: {attribute of md: text, "members": {device: [slot or null,
+state]}}}.
 """
+
 import glob
 import json
 import os
@@ -31,7 +35,10 @@ def arrays():
     for folder in sorted(glob.glob("/sys/block/md*/md")):
         state = attribute(folder + "/array_state")
         if state not in (None, "clear"):
-            found[folder.split("/")[3]] = dict({name: attribute(f"{folder}/{name}") for name in ATTRIBUTES}, members=dict(members(folder)))
+            found[folder.split("/")[3]] = dict(
+                {name: attribute(f"{folder}/{name}") for name in ATTRIBUTES},
+                members=dict(members(folder)),
+            )
     return found
 
 
@@ -43,7 +50,7 @@ def members(folder):
         usual = "active" if "in_sync" in flags else "spare" if slot is None else "filling"
         state = next((flag for flag in ("faulty", "journal") if flag in flags), usual)
         if flags != [""]:
-            yield "/dev/" + os.path.basename(path)[len("dev-"):], [slot, state]
+            yield "/dev/" + os.path.basename(path)[len("dev-") :], [slot, state]
 
 
 def call(session, host, function, arguments):
@@ -57,17 +64,33 @@ def call(session, host, function, arguments):
 def main():
     session = XenAPI.xapi_local()
     session.xenapi.login_with_password("root", "", "1.0", "miniature dom0")
-    host, = session.xenapi.host.get_all()
+    (host,) = session.xenapi.host.get_all()
     before = arrays()
-    replies = [call(session, host, function, arguments) for function, arguments in json.load(sys.stdin)]
+    replies = [
+        call(session, host, function, arguments) for function, arguments in json.load(sys.stdin)
+    ]
     kernel = [before, arrays()]
     srs = session.xenapi.SR.get_all_records()
     with open("/etc/mdadm.conf") as configuration:
-        json.dump({
-            "replies": replies, "kernel": kernel, "disks": {name: [device, serial, link] for name, device, serial, link, _ in list_disks()},
-            "messages": [[message["name"], message["body"]] for message in session.xenapi.message.get_all_records().values()],
-            "plugged": {srs[pbd["SR"]]["uuid"]: pbd["currently_attached"] for pbd in session.xenapi.PBD.get_all_records().values()},
-            "mdadm.conf": configuration.read()}, sys.stdout)
+        json.dump(
+            {
+                "replies": replies,
+                "kernel": kernel,
+                "disks": {
+                    name: [device, serial, link] for name, device, serial, link, _ in list_disks()
+                },
+                "messages": [
+                    [message["name"], message["body"]]
+                    for message in session.xenapi.message.get_all_records().values()
+                ],
+                "plugged": {
+                    srs[pbd["SR"]]["uuid"]: pbd["currently_attached"]
+                    for pbd in session.xenapi.PBD.get_all_records().values()
+                },
+                "mdadm.conf": configuration.read(),
+            },
+            sys.stdout,
+        )
     session.xenapi.session.logout()
 
 

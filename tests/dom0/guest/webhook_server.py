@@ -1,9 +1,12 @@
 #!/usr/bin/python3.11
-"""An https server for webhooks at https://smtp.example.com:8443 (or another port), with the certificate of the mail server of that name.
+"""An https server for webhooks at https://smtp.example.com:8443 (or another port), with the
+certificate of the mail server of that name.
 
-webhook_server.py [PORT]: each request becomes a line of JSON in /share/webhook.log: {"path", "headers", "body"}. It answers with the status in
-/run/webhook-status, 200 where there is none; `mute` answers nothing, `echo` 500 and all that it was sent.
+webhook_server.py [PORT]: each request becomes a line of JSON in /share/webhook.log: {"path",
+"headers", "body"}. It answers with the status in /run/webhook-status, 200 where there is none;
+`mute` answers nothing, `echo` 500 and all that it was sent.
 """
+
 import http.server
 import json
 import ssl
@@ -29,7 +32,12 @@ class Handler(http.server.BaseHTTPRequestHandler):
         """Take one request."""
         body = self.rfile.read(int(self.headers["Content-Length"])).decode()
         with open(LOG, "a") as log:
-            log.write(json.dumps({"path": self.path, "headers": dict(self.headers), "body": json.loads(body)}) + "\n")
+            log.write(
+                json.dumps(
+                    {"path": self.path, "headers": dict(self.headers), "body": json.loads(body)}
+                )
+                + "\n"
+            )
         status = wanted()
         if status == "mute":
             time.sleep(60)

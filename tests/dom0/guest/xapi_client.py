@@ -1,5 +1,8 @@
 #!/usr/bin/python3.11
-"""Makes one XenAPI call for the host, through the unmodified XenAPI client and the unix socket, as root in dom0 does."""
+"""Makes one XenAPI call for the host, through the unmodified XenAPI client and the unix socket, as
+root in dom0 does.
+"""
+
 import XenAPI
 
 
@@ -11,11 +14,15 @@ def this_host(session):
 
 
 def call(method, arguments):
-    """Return {"value": …} or {"failure": [code, …]}; the argument "@host" stands for the reference of this host."""
+    """Return {"value": …} or {"failure": [code, …]}; the argument "@host" stands for the reference
+    of this host.
+    """
     session = XenAPI.xapi_local()
     try:
         session.xenapi.login_with_password("root", "", "1.0", "miniature dom0")
-        arguments = tuple(this_host(session) if argument == "@host" else argument for argument in arguments)
+        arguments = tuple(
+            this_host(session) if argument == "@host" else argument for argument in arguments
+        )
         reply = {"value": session.xenapi_request(method, tuple(arguments))}
         session.xenapi.session.logout()
     except XenAPI.Failure as failure:

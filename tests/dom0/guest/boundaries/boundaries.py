@@ -1,15 +1,21 @@
-"""Counts the steps by which the plugin changes the machine, and kills it at one of them. Beside boundaries.pth in dom0's site-packages.
+"""Counts the steps by which the plugin changes the machine, and kills it at one of them. Beside
+boundaries.pth in dom0's site-packages.
 
-It does nothing but in the plugin's own process, and only while the folder FOLDER is there. Each step is a line of FOLDER/log: JSON with its number,
-kind, what, and the ways to die there. FOLDER/death may hold "NUMBER WAY":
+It does nothing but in the plugin's own process, and only while the folder FOLDER is there. Each
+step is a line of FOLDER/log: JSON with its number, kind, what, and the ways to die there.
+FOLDER/death may hold "NUMBER WAY":
 
     before   instead of the step
-    begun    a file has been opened, but nothing is written; a request has been sent, and XAPI goes on; a command has been started, and comes to its
-             work with the next call's first step, or after LATE_S where that waits for it to end
+    begun    a file has been opened, but nothing is written; a request has been sent, and XAPI goes
+             on; a command has been started, and comes to its work with the next call's first step,
+             or after LATE_S where that waits for it to end
 
-What only reads is no step; a command or request that is not known to read is one. Nor is what happens to a temporary file, to the lock, which ends
-with its process, or to a file that is written aside: putting that in its place is one. Nor is taking away what is not there.
+What only reads is no step; a command or request that is not known to read is one. Nor is what
+happens to a temporary file, to the lock, which ends
+with its process, or to a file that is written aside: putting that in its place is one. Nor is
+taking away what is not there.
 """
+
 import functools
 import io
 import json
@@ -35,13 +41,39 @@ LATE_S = 0.5
 # Where nothing that happens is a step.
 PASSED_OVER = r"/tmp(/|$)|/run/tmp[^/]*$|/dev/(null|tty|log)$|/run/lock/|.*\.xsraid-new$|" + FOLDER
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC | os.O_APPEND
-CHANGING = ("rename", "replace", "unlink", "remove", "mkdir", "rmdir", "symlink", "link", "chmod", "chown", "lchown", "truncate", "mknod", "utime")
+CHANGING = (
+    "rename",
+    "replace",
+    "unlink",
+    "remove",
+    "mkdir",
+    "rmdir",
+    "symlink",
+    "link",
+    "chmod",
+    "chown",
+    "lchown",
+    "truncate",
+    "mknod",
+    "utime",
+)
 REMOVING = ("unlink", "remove", "rmdir")
-# Command lines that only read, by their tool. Of mdadm, a report on what is there; of udevadm, waiting.
+# Command lines that only read, by their tool. Of mdadm, a report on what is there; of udevadm,
+# waiting.
 READING = {
-    "blkid": "", "findmnt": "", "lsblk": "", "lvs": "", "pvs": "", "vgs": "",
-    "blockdev": "--(get|report)", "dmsetup": "deps|info|ls|status|table", "mdadm": "-[DEV]|--(detail|examine|version)",
-    "systemctl": r"(--\S+ )*(is-|show|status|cat)", "udevadm": "info|settle", "wipefs": r"(.* )?-(n|-no-act)\b"}
+    "blkid": "",
+    "findmnt": "",
+    "lsblk": "",
+    "lvs": "",
+    "pvs": "",
+    "vgs": "",
+    "blockdev": "--(get|report)",
+    "dmsetup": "deps|info|ls|status|table",
+    "mdadm": "-[DEV]|--(detail|examine|version)",
+    "systemctl": r"(--\S+ )*(is-|show|status|cat)",
+    "udevadm": "info|settle",
+    "wipefs": r"(.* )?-(n|-no-act)\b",
+}
 READING_REQUEST = r"(\w+\.)*(get_|login|logout|slave_local)"
 QUICK_REQUEST = r".*(other_config$|\.set_)"  # xapi has done it before anybody could come in between
 
@@ -63,7 +95,12 @@ class Steps(object):
         self.count += 1
         if self.count == 1:
             wake()
-        os.write(self.log, (json.dumps({"number": self.count, "kind": kind, "what": what, "ways": ways}) + "\n").encode("utf-8"))
+        os.write(
+            self.log,
+            (
+                json.dumps({"number": self.count, "kind": kind, "what": what, "ways": ways}) + "\n"
+            ).encode("utf-8"),
+        )
         if self.death is None or self.death[0] != self.count:
             return None
         if self.death[1] == "before":
@@ -87,8 +124,12 @@ def die(*_arguments, **_options):
 
 
 def counts(path):
-    """Return whether it matters what happens at a path; for a descriptor it mattered when that was opened."""
-    return not isinstance(path, int) and not re.match(PASSED_OVER, os.path.abspath(os.fsdecode(path) if hasattr(os, "fsdecode") else path))
+    """Return whether it matters what happens at a path; for a descriptor it mattered when that was
+    opened.
+    """
+    return not isinstance(path, int) and not re.match(
+        PASSED_OVER, os.path.abspath(os.fsdecode(path) if hasattr(os, "fsdecode") else path)
+    )
 
 
 def reads(argv):
@@ -107,11 +148,14 @@ def wrap_change(steps, name):
         if counts(paths[-1]) and (name not in REMOVING or os.path.lexists(paths[-1])):
             steps.reach(name, " ".join(str(path) for path in paths))
         return change(*arguments, **options)
+
     setattr(os, name, counted)
 
 
 def wrap_open(steps, module, writes):
-    """Count a module's function open. writes: tells from what it is given after the path whether it may change the file."""
+    """Count a module's function open. writes: tells from what it is given after the path whether it
+    may change the file.
+    """
     plain_open = module.open
 
     @functools.wraps(plain_open)
@@ -123,21 +167,31 @@ def wrap_open(steps, module, writes):
         if way:
             die()
         return opened
+
     module.open = counted
 
 
 def wrap_commands(steps):
     """Count what is started by way of subprocess."""
+
     class Popen(subprocess.Popen):
         def __init__(self, args, *more, **options):
-            way = None if reads(args) else steps.reach("command", " ".join(args), ("before", "begun"))
+            way = (
+                None if reads(args) else steps.reach("command", " ".join(args), ("before", "begun"))
+            )
             if way:
-                args = ["/bin/bash", "-c", "read -r -t %s <>%s; exec \"$@\"" % (LATE_S, NEXT), "bash"] + list(args)
+                args = [
+                    "/bin/bash",
+                    "-c",
+                    'read -r -t %s <>%s; exec "$@"' % (LATE_S, NEXT),
+                    "bash",
+                ] + list(args)
             super(Popen, self).__init__(args, *more, **options)
             if way:
                 with open(FOLDER + "/orphan", "w") as orphan:
                     orphan.write(str(self.pid))
                 die()
+
     subprocess.Popen = Popen
 
 
@@ -148,7 +202,11 @@ def wrap_requests(steps):
     def counted(session, method, params):
         if not re.match(READING_REQUEST, method):
             is_quick = re.match(QUICK_REQUEST, method)
-            what = method + (" " + params[1] if method.endswith(("_to_other_config", "_from_other_config")) else "")
+            what = method + (
+                " " + params[1]
+                if method.endswith(("_to_other_config", "_from_other_config"))
+                else ""
+            )
             if steps.reach("request", what, ("before",) if is_quick else ("before", "begun")):
                 httplib.HTTPConnection.getresponse = die
         return request(session, method, params)
@@ -156,6 +214,7 @@ def wrap_requests(steps):
     def counted_message(result):
         steps.reach("reply", "")
         return success_message(result)
+
     XenAPI.Session.xenapi_request, XenAPIPlugin.success_message = counted, counted_message
 
 

@@ -1,4 +1,7 @@
-"""A dom0 as it is, for comparing one end with another, and as it was, for beginning anew. Runs in the guest, beside try_each.py."""
+"""A dom0 as it is, for comparing one end with another, and as it was, for beginning anew. Runs in
+the guest, beside try_each.py.
+"""
+
 import glob
 import grp
 import json
@@ -21,28 +24,35 @@ from xsraid import api  # noqa: E402
 from xsraid.host.files import Host  # noqa: E402
 
 UPPER = "/boot/upper"  # of the overlay: what has changed in the guest, and nothing else
-# Others' business: logs, caches, XAPI's database (its records are compared instead), LVM's diary, what alerts do in the background; and the notes of
-# what was deleted, which have its time.
-OTHERS = r"var/(log|cache|tmp|lib/(rpm|xapi|xcp|systemd|xsraid/(spool|history|names|deleted)))\b|etc/lvm/(archive|backup)\b"
+# Others' business: logs, caches, XAPI's database (its records are compared instead), LVM's diary,
+# what alerts do in the background; and the notes of what was deleted, which have its time.
+OTHERS = r"var/(log|cache|tmp|lib/(rpm|xapi|xcp|systemd|xsraid/(spool|history|names|deleted)))\b|etc/lvm/(archive|backup)\b"  # noqa: E501
 BACKGROUND = r"/run/(lock/xsraid.lock|xsraid|systemd/.*xsraid-deliver[.].*)\Z"
 VOLUMES = "pvs --segments --noheadings --separator ' ' -o pv_name,vg_name,lv_name,lv_attr,seg_size"
 BLOCK_BYTES = 1 << 16
 # A reference; a uuid as XAPI, mdadm and a note write it; LVM's, and device-mapper's of two of them.
-IDENTITY = (r"OpaqueRef:[0-9a-f-]{36}|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{8}(?::[0-9a-f]{8}){3}\b|\b[0-9a-f]{32}\b|"
-            r"\b\w{6}(?:-\w{4}){5}-\w{6}\b|LVM-\w{64}")
+IDENTITY = (
+    r"OpaqueRef:[0-9a-f-]{36}|\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b|\b[0-9a-f]{8}(?::[0-9a-f]{8}){3}\b|\b[0-9a-f]{32}\b|"
+    r"\b\w{6}(?:-\w{4}){5}-\w{6}\b|LVM-\w{64}"
+)
 
 
 def shell(command):
     """Run a command line and return its output; raises CalledProcessError."""
-    return subprocess.run(["/bin/bash", "-c", command], stdout=subprocess.PIPE, text=True, check=True).stdout
+    return subprocess.run(
+        ["/bin/bash", "-c", command], stdout=subprocess.PIPE, text=True, check=True
+    ).stdout
 
 
 def normalised(value):
-    """Return a value as JSON text in which each identity is a number, in the order of appearance: two machines are equal when these texts are."""
+    """Return a value as JSON text in which each identity is a number, in the order of appearance:
+    two machines are equal when these texts are.
+    """
     numbers = {}
 
     def number(match):
         return "#%d" % numbers.setdefault(re.sub("[:-]", "", match.group()), len(numbers) + 1)
+
     return re.sub(IDENTITY, number, json.dumps(value, indent=1, sort_keys=True))
 
 
@@ -58,8 +68,8 @@ def wait_until(condition, limit_s, interval_s=0.02):
 class Machine:
     """devices: the block devices whose content is brought back.
 
-    `bring_back` brings back what is there when this object is made: files below /etc and /var, arrays, active volumes, SRs, secrets, the
-    host's other_config, the devices' content.
+    `bring_back` brings back what is there when this object is made: files below /etc and /var,
+    arrays, active volumes, SRs, secrets, the host's other_config, the devices' content.
     """
 
     def __init__(self, devices):
@@ -70,8 +80,14 @@ class Machine:
             with open(device, "rb") as content:
                 self.contents[device] = content.read()
         self.files, self.folders, self.arrays, self.mapped = files(), folders(), arrays(), mapped()
-        # Arrays whose members are among the devices: they are stopped before these are brought back.
-        self.stopped = {node: sorted(members) for node in self.arrays for members in [members_of(node)] if members <= set(devices)}
+        # Arrays whose members are among the devices: they are stopped before these are brought
+        # back.
+        self.stopped = {
+            node: sorted(members)
+            for node in self.arrays
+            for members in [members_of(node)]
+            if members <= set(devices)
+        }
         self.srs, self.secrets = self.xenapi.SR.get_all(), self.xenapi.secret.get_all()
         self.other_config = self.xenapi.host.get_other_config(self.here)
 
@@ -90,13 +106,27 @@ class Machine:
         wait_until(lambda: not re.search("resync|recovery", read("/proc/mdstat")), 30)
         nodes = " ".join(sorted(glob.glob("/dev/sd*")) + sorted(arrays()))
         return {
-            "files": files(), "run": [path for path in glob.glob("/run/**/*xsraid*", recursive=True) if not re.match(BACKGROUND, path)],
+            "files": files(),
+            "run": [
+                path
+                for path in glob.glob("/run/**/*xsraid*", recursive=True)
+                if not re.match(BACKGROUND, path)
+            ],
             # As the launcher calls them, without a process for each.
-            "listings": {name: json.loads(self.listings[name](self.session, {})) for name in ("list_arrays", "list_disks", "get_alerts")},
-            "signatures": shell("wipefs -n -p " + nodes).splitlines(), "volumes": shell(VOLUMES).splitlines(),
-            "SRs": list(self.xenapi.SR.get_all_records().values()), "PBDs": list(self.xenapi.PBD.get_all_records().values()),
-            "host": self.xenapi.host.get_other_config(self.here), "secret_count": len(self.xenapi.secret.get_all()),
-            "default_SR": [self.xenapi.pool.get_default_SR(pool) for pool in self.xenapi.pool.get_all()]}
+            "listings": {
+                name: json.loads(self.listings[name](self.session, {}))
+                for name in ("list_arrays", "list_disks", "get_alerts")
+            },
+            "signatures": shell("wipefs -n -p " + nodes).splitlines(),
+            "volumes": shell(VOLUMES).splitlines(),
+            "SRs": list(self.xenapi.SR.get_all_records().values()),
+            "PBDs": list(self.xenapi.PBD.get_all_records().values()),
+            "host": self.xenapi.host.get_other_config(self.here),
+            "secret_count": len(self.xenapi.secret.get_all()),
+            "default_SR": [
+                self.xenapi.pool.get_default_SR(pool) for pool in self.xenapi.pool.get_all()
+            ],
+        }
 
     def bring_back(self):
         """Undo whatever has been done since this object was made."""
@@ -127,11 +157,18 @@ def read(path):
 
 def arrays():
     """Return the nodes of the arrays that the kernel has."""
-    return {"/dev/" + path.split("/")[3] for path in glob.glob("/sys/block/md*/md/array_state") if read(path).strip() != "clear"}
+    return {
+        "/dev/" + path.split("/")[3]
+        for path in glob.glob("/sys/block/md*/md/array_state")
+        if read(path).strip() != "clear"
+    }
 
 
 def members_of(array):
-    return {"/dev/" + path.rsplit("-", 1)[1] for path in glob.glob("/sys/block/%s/md/dev-*" % array[len("/dev/"):])}
+    return {
+        "/dev/" + path.rsplit("-", 1)[1]
+        for path in glob.glob("/sys/block/%s/md/dev-*" % array[len("/dev/") :])
+    }
 
 
 def mapped():
@@ -145,22 +182,26 @@ def changes():
         for folder, inner, names in os.walk(os.path.join(UPPER, top)):
             links = [name for name in inner if os.path.islink(os.path.join(folder, name))]
             paths = [os.path.join(folder, name) for name in names + links]
-            yield folder, [path for path in paths if not re.match(OTHERS, os.path.relpath(path, UPPER))]
+            yield (
+                folder,
+                [path for path in paths if not re.match(OTHERS, os.path.relpath(path, UPPER))],
+            )
 
 
 def folders():
-    return {folder[len(UPPER):] for folder, _ in changes()}
+    return {folder[len(UPPER) :] for folder, _ in changes()}
 
 
 def files():
-    """Return {path: [mode, owner, group, content]} of what has changed below /etc and /var, and of the folders that it is in.
+    """Return {path: [mode, owner, group, content]} of what has changed below /etc and /var, and of
+    the folders that it is in.
 
     The content of a folder is "", that of a link its target.
     """
     found = {}
     for folder, paths in changes():
         for path in paths + [folder] if paths else []:
-            found[path[len(UPPER):]] = described(path)
+            found[path[len(UPPER) :]] = described(path)
     return found
 
 
@@ -171,7 +212,12 @@ def described(path):
         content = os.readlink(path)
     elif stat.S_ISREG(status.st_mode):
         content = read(path)
-    return [stat.filemode(status.st_mode), pwd.getpwuid(status.st_uid).pw_name, grp.getgrgid(status.st_gid).gr_name, content]
+    return [
+        stat.filemode(status.st_mode),
+        pwd.getpwuid(status.st_uid).pw_name,
+        grp.getgrgid(status.st_gid).gr_name,
+        content,
+    ]
 
 
 def restore_files(wanted, wanted_folders):
@@ -181,7 +227,8 @@ def restore_files(wanted, wanted_folders):
         if not there[path][0].startswith("d"):
             os.unlink(path)
     for folder in sorted(folders() - wanted_folders, reverse=True):
-        if not os.listdir(folder):  # it is new, not one of the image's in which something has changed
+        # It is new, not one of the image's in which something has changed.
+        if not os.listdir(folder):
             os.rmdir(folder)
     for path, (mode, owner, group, content) in wanted.items():
         if there.get(path) == [mode, owner, group, content]:
@@ -199,7 +246,7 @@ def restore_content(device, content):
     descriptor = os.open(device, os.O_RDWR)
     try:
         for at in range(0, len(content), BLOCK_BYTES):
-            block = content[at:at + BLOCK_BYTES]
+            block = content[at : at + BLOCK_BYTES]
             if os.pread(descriptor, len(block), at) != block:
                 os.pwrite(descriptor, block, at)
         os.fsync(descriptor)

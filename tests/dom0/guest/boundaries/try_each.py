@@ -1,15 +1,21 @@
 #!/usr/bin/python3.11
-"""Disturbs a call of the plugin in each of many ways, repeats it, and tells what became of it; the machine is brought back before each way.
+"""Disturbs a call of the plugin in each of many ways, repeats it, and tells what became of it; the
+machine is brought back before each way.
 
-stdin, JSON: {"function", "arguments", "devices": those whose content a call may change, "tells": what of the reply must be the same (array.uuid),
-and perhaps one of
-  "unfinished": {"arguments", "step": a pattern}: each trial begins with this call of the function, killed at the step,
+stdin, JSON: {"function", "arguments", "devices": those whose content a call may change, "tells":
+what of the reply must be the same (array.uuid), and perhaps one of
+  "unfinished": {"arguments", "step": a pattern}: each trial begins with this call of the function,
+    killed at the step,
   "faults": lists of fault files (xapi/faults.py), the files of a list put in place at once}.
-With faults XAPI or its storage manager fails; otherwise the plugin is killed, at each step or, after an unfinished call, at those which that adds.
+With faults XAPI or its storage manager fails; otherwise the plugin is killed, at each step or,
+after an unfinished call, at those which that adds.
 
-stdout, JSON: {"steps": of the plugin, "end": how a call ends that nobody disturbs, its identities being numbers, "trials": [{"name", "failures":
-[code, ...] of each call before the one that succeeded, "missed": the step that was there instead of the one to die at, "end": where it is another}]}.
+stdout, JSON: {"steps": of the plugin, "end": how a call ends that nobody disturbs, its identities
+being numbers, "trials": [{"name", "failures":
+[code, ...] of each call before the one that succeeded, "missed": the step that was there instead of
+the one to die at, "end": where it is another}]}.
 """
+
 import functools
 import json
 import os
@@ -33,7 +39,12 @@ class Trials:
     """machine: a Machine as it is to be before each; wish: of stdin."""
 
     def __init__(self, machine, wish):
-        self.machine, self.function, self.arguments, self.tells = machine, wish["function"], wish["arguments"], wish["tells"]
+        self.machine, self.function, self.arguments, self.tells = (
+            machine,
+            wish["function"],
+            wish["arguments"],
+            wish["tells"],
+        )
         self.unfinished = None
         self.steps, self.end = self.record()
 
@@ -45,11 +56,15 @@ class Trials:
         return steps, self.end_after(reply)
 
     def leave_unfinished(self, arguments, pattern):
-        """Begin each trial with a call that is killed at the first step which fits a pattern; the steps are those that this call adds."""
+        """Begin each trial with a call that is killed at the first step which fits a pattern; the
+        steps are those that this call adds.
+        """
         self.machine.bring_back()
         with Recording() as recording:
             self.machine.call(self.function, arguments)
-            number = next(step["number"] for step in recording.steps() if re.match(pattern, in_words(step)))
+            number = next(
+                step["number"] for step in recording.steps() if re.match(pattern, in_words(step))
+            )
         self.unfinished = arguments, number
         self.begin()
         plain, added = [normalised(in_words(step)) for step in self.steps], []
@@ -77,7 +92,9 @@ class Trials:
             taken, orphan = recording.steps()[-1], recording.orphan()
             recording.disarm()
             if reply is None:
-                more_failures, reply = self.repeat(orphan, PATIENCE_S if (step["kind"], way) == ("request", "begun") else 0)
+                more_failures, reply = self.repeat(
+                    orphan, PATIENCE_S if (step["kind"], way) == ("request", "begun") else 0
+                )
                 failures += more_failures
         if normalised(in_words(taken)) != normalised(in_words(step)):
             result["missed"] = in_words(taken)
@@ -85,7 +102,9 @@ class Trials:
         return self.judged(result, failures, reply)
 
     def repeat(self, orphan, xapi_busy_s):
-        """Call again; XSRAID_BUSY is an answer only while the command that the dead plugin left behind is at work, or XAPI for it."""
+        """Call again; XSRAID_BUSY is an answer only while the command that the dead plugin left
+        behind is at work, or XAPI for it.
+        """
         busy_until = time.monotonic() + xapi_busy_s
         while True:
             may_be_busy = is_alive(orphan) or time.monotonic() < busy_until
@@ -94,7 +113,9 @@ class Trials:
                 return failures, reply
 
     def with_faults(self, faults):
-        """Let XAPI die or its storage manager fail, start it again where it died, and call again."""
+        """Let XAPI die or its storage manager fail, start it again where it died, and call
+        again.
+        """
         self.begin()
         os.makedirs(FAULTS, exist_ok=True)
         for fault in faults:
@@ -113,18 +134,28 @@ class Trials:
     def call_by_hand(self):
         """The same without XAPI, which may die meanwhile; it is there again afterwards."""
         words = ["%s=%s" % argument for argument in self.arguments.items()]
-        out = subprocess.run(BY_HAND + [self.function] + words, stdout=subprocess.PIPE, text=True, check=True).stdout
+        out = subprocess.run(
+            BY_HAND + [self.function] + words, stdout=subprocess.PIPE, text=True, check=True
+        ).stdout
         answer = xmlrpc.client.loads(out)[0][0]
         try:
             self.machine.connect()
         except OSError:
             shell("systemctl restart xapi.service && systemctl start xapi-init-complete.target")
             self.machine.connect()
-        return (None, json.loads(answer["Value"])) if answer["Status"] == "Success" else (answer["ErrorDescription"], None)
+        return (
+            (None, json.loads(answer["Value"]))
+            if answer["Status"] == "Success"
+            else (answer["ErrorDescription"], None)
+        )
 
     def end_after(self, reply):
         """Return how things stand, with what the reply tells of them."""
-        told = {key: functools.reduce(dict.get, key.split("."), reply) for key in self.tells} if reply else None
+        told = (
+            {key: functools.reduce(dict.get, key.split("."), reply) for key in self.tells}
+            if reply
+            else None
+        )
         return normalised([self.machine.state(), told])
 
     def judged(self, result, failures, reply):
@@ -137,7 +168,9 @@ class Trials:
 
 
 class Recording:
-    """While it lasts the plugin's steps are written down; death: (number, way), the step to die at."""
+    """While it lasts the plugin's steps are written down; death: (number, way), the step to die
+    at.
+    """
 
     def __init__(self, death=None):
         self.death = death
@@ -197,7 +230,10 @@ def main():
         results = [trials.with_faults(faults) for faults in wish["faults"]]
     else:
         results = [trials.kill_at(step, way) for step in trials.steps for way in step["ways"]]
-    json.dump({"steps": [in_words(step) for step in trials.steps], "end": trials.end, "trials": results}, sys.stdout)
+    json.dump(
+        {"steps": [in_words(step) for step in trials.steps], "end": trials.end, "trials": results},
+        sys.stdout,
+    )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,11 @@
 #!/usr/bin/env python3
-"""From bare disks to a monitored array with a storage repository, from any workstation. It needs Python 3 and XenAPI (pip install XenAPI).
+"""From bare disks to a monitored array with a storage repository, from any workstation. It needs
+Python 3 and XenAPI (pip install XenAPI).
 
-    python3 workstation.py https://pool-master.example.com dom0 10 /dev/sdb,/dev/sdc,/dev/sdd,/dev/sde \\
-        --mail-to admin@example.com --mail-from dom0@example.com --smtp-host smtp.example.com --smtp-user dom0@example.com
+    python3 workstation.py https://pool-master.example.com dom0 10
+      /dev/sdb,/dev/sdc,/dev/sdd,/dev/sde \\
+        --mail-to admin@example.com --mail-from dom0@example.com --smtp-host smtp.example.com
+          --smtp-user dom0@example.com
 
 It asks for the passwords: root's, and the mail server's when there is a user for it.
 """
@@ -29,23 +32,34 @@ def log_in(url, user, password):
 
 
 def caller(session, host_name):
-    """Return a function that calls a function of the plugin on that host and returns its reply, parsed."""
+    """Return a function that calls a function of the plugin on that host and returns its reply,
+    parsed.
+    """
     hosts = session.xenapi.host.get_by_name_label(host_name)
     if len(hosts) != 1:
         sys.exit("There are %d hosts named %s in this pool." % (len(hosts), host_name))
 
     def call(function, **arguments):
         return json.loads(session.xenapi.host.call_plugin(hosts[0], "xsraid", function, arguments))
+
     return call
 
 
 def set_up(session, call, options):
     array = call("create_array", level=options.level, devices=options.devices)["array"]
     print("%s is there: %s, %d bytes" % (array["device"], array["level"], array["size_bytes"]))
-    settings = {"mail_to": options.mail_to, "mail_from": options.mail_from, "smtp_host": options.smtp_host}
+    settings = {
+        "mail_to": options.mail_to,
+        "mail_from": options.mail_from,
+        "smtp_host": options.smtp_host,
+    }
     if options.smtp_user:
-        secret = session.xenapi.secret.create({"value": getpass.getpass("Password of %s: " % options.smtp_user), "other_config": {}})
-        settings.update(smtp_user=options.smtp_user, smtp_password_secret=session.xenapi.secret.get_uuid(secret))
+        secret = session.xenapi.secret.create(
+            {"value": getpass.getpass("Password of %s: " % options.smtp_user), "other_config": {}}
+        )
+        settings.update(
+            smtp_user=options.smtp_user, smtp_password_secret=session.xenapi.secret.get_uuid(secret)
+        )
     for warning in call("configure_alerts", **settings)["warnings"]:
         print("Beware:", warning)
     for delivery in call("test_alert", array=array["uuid"])["deliveries"]:
@@ -58,7 +72,10 @@ def watch(call, uuid):
     """Show how far the array is until nothing is under way on it; it can be used meanwhile."""
     while True:
         array = call("list_arrays", array=uuid)["arrays"][0]
-        print("%s: %s, %d more failures survived" % (array["device"], array["health"], array["redundancy_left"]))
+        print(
+            "%s: %s, %d more failures survived"
+            % (array["device"], array["health"], array["redundancy_left"])
+        )
         if not array["sync"]:
             return
         time.sleep(5)
@@ -80,7 +97,8 @@ def main():
         call = caller(session, options.host)
         watch(call, set_up(session, call, options))
     except XenAPI.Failure as failure:
-        sys.exit("%s: %s" % (failure.details[0], failure.details[-1]))  # the plugin's last word is a sentence for people
+        # The plugin's last word is a sentence for people.
+        sys.exit("%s: %s" % (failure.details[0], failure.details[-1]))
     finally:
         session.xenapi.session.logout()
 
