@@ -27,6 +27,7 @@ WEBHOOK_URL = r"^https://[A-Za-z0-9.-]+(:[0-9]{1,5})?(/[!#-+\--~]*)?\Z"
 WEBHOOK_HEADER = r"^[A-Za-z0-9-]{1,100}: ?[\x20-\x7e]+\Z"
 WEBHOOKS_MAX = 10
 UUID = r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}\Z"
+UNITS = {"K": 1 << 10, "M": 1 << 20}
 CHUNK = r"^([1-9][0-9]{0,6})([KMkm])\Z"
 
 
@@ -45,17 +46,15 @@ def boolean(text):
     return text == "true"
 
 
-@_kind(
-    "a level: %s" % ", ".join(name[len("raid") :] for name in LEVELS),
-    "10",
-    [name[len("raid") :] for name in LEVELS],
-)
+LEVEL_DIGITS = [name[len("raid") :] for name in LEVELS]
+
+
+@_kind("a level: %s" % ", ".join(LEVEL_DIGITS), "10", LEVEL_DIGITS)
 def level(text):
     name = level_name(text)
     if name is None:
         raise ValueError(
-            "takes %s (or raid10 and so on), not %s"
-            % (", ".join(name[len("raid") :] for name in LEVELS), shown(text))
+            "takes %s (or raid10 and so on), not %s" % (", ".join(LEVEL_DIGITS), shown(text))
         )
     return name
 
@@ -93,11 +92,9 @@ def array_name(text):
 @_kind("a size in KiB or MiB, a power of two", "512K")
 def chunk(text):
     match = re.match(CHUNK, text)
-    size_bytes = (
-        int(match.group(1)) * (1024 if match.group(2).upper() == "K" else 1024 * 1024)
-        if match
-        else 0
-    )
+    size_bytes = 0
+    if match:
+        size_bytes = int(match.group(1)) * UNITS[match.group(2).upper()]
     if size_bytes < 4096 or size_bytes & (size_bytes - 1):
         raise ValueError(
             "takes a power of two of at least 4K, such as 64K or 1M, not %s" % shown(text)

@@ -78,9 +78,13 @@ def command_line(argv):
     """Return an argument list as a person would type it in a shell. For reading only: nothing here
     is ever given to a shell.
     """
-    return " ".join(
-        word if re.match(PLAIN_WORD, word) else "'%s'" % word.replace("'", "'\\''") for word in argv
-    )
+    return " ".join(_quoted(word) for word in argv)
+
+
+def _quoted(word):
+    if re.match(PLAIN_WORD, word):
+        return word
+    return "'%s'" % word.replace("'", "'\\''")
 
 
 def bare_uuid(uuid):

@@ -133,8 +133,8 @@ def _late_members(host):
     records = assemble.lacking(host)
     said, conflicts = [], {}
     for record, free in zip(records, assemble.examine_free(host, records)):
-        active = [member["device"] for member in record["members"] if member["state"] == "active"]
-        ours = [block for block in assemble.examine_all(host, active)[0].values() if block]
+        read, _ = assemble.examine_all(host, md_state.active_members(record))
+        ours = [block for block in read.values() if block]
         apart, _ = free.apart(ours, before.get(record["uuid"], []), sysfs.boot_time(host))
         if apart:
             conflicts[record["uuid"]] = assemble.conflict(host, record["uuid"], ours, apart)

@@ -103,6 +103,6 @@ def failures(count):
     """Return how many more failures are survived, in words; count: None where that is not known."""
     if count is None:
         return "-"
-    return "%s more failure%s survived" % (
-        ("one", "") if count == 1 else ("no" if count == 0 else count, "s")
-    )
+    if count == 1:
+        return "one more failure survived"
+    return "%s more failures survived" % (count or "no")

@@ -88,3 +88,26 @@ def takers_of_time_of_day(tree):
             ]
         )
     )
+
+
+DENSE = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp, ast.IfExp)
+
+
+def dense_lines(tree):
+    """Return the lines of statements with more than one comprehension or conditional expression."""
+    found = []
+    for statement in ast.walk(tree):
+        if isinstance(statement, ast.stmt):
+            dense = [node for node in _expressions(statement) if isinstance(node, DENSE)]
+            if len(dense) > 1:
+                found.append(statement.lineno)
+    return found
+
+
+def _expressions(node):
+    """Yield the nodes of a statement, those of statements within it left out."""
+    for child in ast.iter_child_nodes(node):
+        if not isinstance(child, (ast.stmt, ast.ExceptHandler)):
+            yield child
+            for below in _expressions(child):
+                yield below

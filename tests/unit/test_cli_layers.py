@@ -86,3 +86,8 @@ def test_modules_are_explained_and_short(module):
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_nothing_waits_by_the_time_of_day(module):
     assert syntax.takers_of_time_of_day(MODULES[module]) == []
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_statement_has_at_most_one_comprehension_or_conditional_expression(module):
+    assert syntax.dense_lines(MODULES[module]) == []

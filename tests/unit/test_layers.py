@@ -131,3 +131,8 @@ def test_what_only_reads_loads_nothing_that_runs():
         "host.config",
         "alerts.mail",
     }
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_a_statement_has_at_most_one_comprehension_or_conditional_expression(module):
+    assert syntax.dense_lines(MODULES[module]) == []

@@ -74,15 +74,14 @@ def _wait(host, devices, since, deadline):
             if alert["name"] == "XSRAID_TEST" and alert["time"] >= since()
         ]
         found = {alert["device"]: alert for alert in tests}
-        tried = [
-            device
-            for device in devices
-            if device in found
-            and all(c["state"] != "waiting" for c in found[device]["channels"].values())
-        ]
+        tried = [device for device in devices if device in found and _is_tried(found[device])]
         if len(tried) == len(devices) or clock.monotonic_s() > deadline:
             return found
         time.sleep(LOOK_S)
+
+
+def _is_tried(alert):
+    return all(channel["state"] != "waiting" for channel in alert["channels"].values())
 
 
 def _deliveries(alert, device):
@@ -130,24 +129,14 @@ def _tested(device, name, channel):
 def _recipients(channel):
     """Return what became of an alert at each recipient, where there are several."""
     known = channel.get("recipients", {})
-    return (
-        [
-            (
-                "recipients",
-                [
-                    collections.OrderedDict(
-                        [
-                            ("address", address),
-                            ("state", one["state"]),
-                            ("response", one["response"]),
-                        ]
-                    )
-                    for address, one in sorted(known.items())
-                ],
-            )
-        ]
-        if len(known) > 1
-        else []
+    if len(known) < 2:
+        return []
+    return [("recipients", [_recipient(address, known[address]) for address in sorted(known)])]
+
+
+def _recipient(address, one):
+    return collections.OrderedDict(
+        [("address", address), ("state", one["state"]), ("response", one["response"])]
     )
 
 
@@ -155,30 +144,23 @@ def alert_history(host, session, count):
     """Return {"alerts": [...]}, the newest first: what happened, and how each alert was
     delivered.
     """
-    return {
-        "alerts": [
-            collections.OrderedDict(
-                [
-                    ("time", md_state.iso_time(alert["time"])),
-                    ("name", alert["name"]),
-                    ("array", alert["device"]),
-                    ("uuid", alert["uuid"]),
-                    ("disk", alert["component"]),
-                    ("events", alert["events"]),
-                    ("subject", alert["subject"]),
-                    (
-                        "deliveries",
-                        [
-                            _delivered(name, alert["channels"][name])
-                            for name in channels.NAMES
-                            if name in alert["channels"]
-                        ],
-                    ),
-                ]
-            )
-            for alert in spool.history(host, count)
+    return {"alerts": [_past(alert) for alert in spool.history(host, count)]}
+
+
+def _past(alert):
+    tried = [name for name in channels.NAMES if name in alert["channels"]]
+    return collections.OrderedDict(
+        [
+            ("time", md_state.iso_time(alert["time"])),
+            ("name", alert["name"]),
+            ("array", alert["device"]),
+            ("uuid", alert["uuid"]),
+            ("disk", alert["component"]),
+            ("events", alert["events"]),
+            ("subject", alert["subject"]),
+            ("deliveries", [_delivered(name, alert["channels"][name]) for name in tried]),
         ]
-    }
+    )
 
 
 def _delivered(name, channel):

@@ -163,9 +163,8 @@ def delete_array(host, session, array, confirm):
             for device in members
             if device not in cleared and rollback.may_carry(host, device, record["uuid"])
         ]
-        in_order = [device for device in members if device not in kept] + [
-            device for device in cleared if device not in members
-        ]
+        in_order = [device for device in members if device not in kept]
+        in_order += [device for device in cleared if device not in members]
         rollback.note_deleted(host, record["uuid"], facts, in_order)
         warnings = (
             _kept_superblocks(record, kept) + _kept_lines(host, record) + initrd.rebuild(host)

@@ -190,7 +190,9 @@ class Boot(object):
         """Return the devices that an array is to be assembled from, None for whatever mdadm finds:
         udev may know nothing of its members.
         """
-        devices = [block.device for block in self._blocks_of(uuid)] if uuid else []
+        devices = []
+        if uuid:
+            devices = [block.device for block in self._blocks_of(uuid)]
         if not devices and self.unread:  # mdadm would hang on them, too
             devices = [
                 device
@@ -224,22 +226,15 @@ class Boot(object):
         Of those that ran already when they were first seen, as they are now: md writes nothing
         there before the first write to the array.
         """
-        active = {
-            record["uuid"]: [
-                member["device"] for member in record["members"] if member["state"] == "active"
+        before = {}
+        for record in filter(lacks, records):
+            active = md_state.active_members(record)
+            self._read(active)
+            read = [self.blocks.get(device) for device in active]
+            before[record["uuid"]] = [
+                block for block in read if block and same_uuid(block.uuid, record["uuid"])
             ]
-            for record in records
-            if lacks(record)
-        }
-        self._read(device for devices in active.values() for device in devices)
-        return {
-            uuid: [
-                block
-                for block in map(self.blocks.get, devices)
-                if block and same_uuid(block.uuid, uuid)
-            ]
-            for uuid, devices in active.items()
-        }
+        return before
 
     def _look_for_fresher(self):
         """Where an older part of an array runs while a fresher one is there, stop it, unless
@@ -287,7 +282,7 @@ def conflict(host, uuid, ours, others):
     }.get(md_uuid(uuid))
     parts = [sorted(part) for part in (others, ours) if part]
     told = [
-        "%s (%d events)" % (_lasting_names(host, part), max(block.events for block in part))
+        "%s (%d events)" % (_lasting_names(host, part), superblocks.event_count(part))
         for part in parts
     ]
     commands = [
@@ -375,9 +370,8 @@ class Free(object):
         words = [
             (superblocks.compare_since(ours, before, block, booted), block) for block in self.blocks
         ]
-        return [block for word, block in words if word in superblocks.CONFLICTS], any(
-            word == superblocks.SPLIT for word, _ in words
-        )
+        went_on = [block for word, block in words if word in superblocks.CONFLICTS]
+        return went_on, any(word == superblocks.SPLIT for word, _ in words)
 
 
 def examine_free(host, records):

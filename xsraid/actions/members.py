@@ -463,18 +463,12 @@ def _apart(host, record, returning):
 
     mdadm would take it back as if it were older, and write over that.
     """
-    active = (
-        [member["device"] for member in record["members"] if member["state"] == "active"]
-        if returning
-        else []
-    )
-    ours = [block for block in (_examined(host, device) for device in active) if block]
-    apart, before = (
-        [],
-        (store.read(host, "boot") or {}).get("before", {}).get(record["uuid"], [])
-        if returning
-        else [],
-    )
+    if not returning:
+        return []
+    read = [_examined(host, device) for device in md_state.active_members(record)]
+    ours = [block for block in read if block]
+    before = (store.read(host, "boot") or {}).get("before", {}).get(record["uuid"], [])
+    apart = []
     for device in returning:
         block = _examined(host, device)
         if block is None:

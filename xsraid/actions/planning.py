@@ -120,9 +120,7 @@ def version_of(text):
 
 def request_of(chosen, options):
     """Return what tells one wish for an array from another, whatever the disks are called today."""
-    members, extra, journals = [
-        [disk["by_id"] or disk["device"] for disk in part] for part in chosen
-    ]
+    members, extra, journals = map(_lasting_names, chosen)
     return {
         "level": options.level,
         "name": options.name,
@@ -133,6 +131,14 @@ def request_of(chosen, options):
         "spares": extra,
         "journals": journals,
     }
+
+
+def _lasting_names(disks):
+    return [disk["by_id"] or disk["device"] for disk in disks]
+
+
+def _nodes(disks):
+    return [disk["device"] for disk in disks]
 
 
 def plan_array(host, session, chosen, options):
@@ -151,8 +157,8 @@ def plan_array(host, session, chosen, options):
         options.level,
         uuid,
         name,
-        [disk["device"] for disk in members],
-        [disk["device"] for disk in extra],
+        _nodes(members),
+        _nodes(extra),
         options.chunk,
         options.bitmap,
         options.consistency_policy,

@@ -113,12 +113,13 @@ def _send_each(host, message, addresses, limit_s):
         addresses,
         limit_s + GRACE_S,
     )
-    return [
-        mail.Answer(*outcome.value)
-        if outcome.error is None
-        else mail.Answer(False, outcome.error, "It is tried again.")
-        for outcome in outcomes
-    ]
+    return [_answer(outcome) for outcome in outcomes]
+
+
+def _answer(outcome):
+    if outcome.error is None:
+        return mail.Answer(*outcome.value)
+    return mail.Answer(False, outcome.error, "It is tried again.")
 
 
 def _send_one(host, message, address, limit_s):

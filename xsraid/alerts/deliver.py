@@ -346,9 +346,9 @@ def _made(host, alert, record, known_array, known, verdicts, now):
         "pool": known.get("pool"),
         "record": record,
         "member": member,
-        "absent": known_array["absent"] if known_array else None,
+        "absent": (known_array or {}).get("absent"),
         "sr": sr,
-        "vm_count": sr["vm_count"] if sr else None,
+        "vm_count": (sr or {}).get("vm_count"),
         "smart": verdicts.get(alert["component"]),
         "mdstat": messages.mdstat_lines(host.read_if_there("/proc/mdstat") or "", alert["device"]),
     }

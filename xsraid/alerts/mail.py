@@ -38,6 +38,7 @@ UNCARRIED = (
     (r"[ \t]", "a blank, where ssmtp ends the password"),
     (r"[\x00-\x1f\x7f]", "a control character"),
 )
+SMTP_PORT = 25  # ssmtp's, where none is given
 LINE_MAX = 76  # of a header; RFC 5322 wants at most 78, RFC 2047 76 where there are encoded words
 WORD_MAX = LINE_MAX - len("Subject: ")  # longer ones are encoded, which makes them shorter
 # Of UTF-8, whole characters, as much as an encoded word on the line of `Subject:` has room for.
@@ -229,11 +230,10 @@ def wanted_directives(host, settings, password):
     that asks for none.
     """
     use_tls, use_starttls = YES_NO[settings["smtp_security"]]
-    bundle = (
-        next((path for path in CA_BUNDLES if host.read_if_there(path) is not None), None)
-        if use_tls
-        else None
-    )
+    bundle = None
+    if use_tls:
+        there = [path for path in CA_BUNDLES if host.read_if_there(path) is not None]
+        bundle = (there or [None])[0]
     known = directives(host.read_if_there(CONFIGURATION) or "").get("hostname")
     own = host.attribute("/proc/sys/kernel/hostname") or os.uname()[1]
     return [
@@ -521,11 +521,9 @@ def _header_text(text):
     """Return text as a header may carry it: encoded words (RFC 2047) where it is not plain ASCII,
     looks like them or cannot be folded.
     """
-    if (
-        all(ord(character) < 128 for character in text)
-        and "=?" not in text
-        and all(len(word) <= WORD_MAX for word in text.split())
-    ):
+    is_ascii = all(ord(character) < 128 for character in text)
+    longest = max([len(word) for word in text.split()] or [0])
+    if is_ascii and "=?" not in text and longest <= WORD_MAX:
         return text
     whole = to_bytes(text).decode("utf-8", "replace").encode("utf-8")
     line = re.sub(b"[\x00-\x20\x7f]+", b" ", whole).strip()
@@ -538,7 +536,9 @@ def _header_text(text):
 def _directive(line):
     """Return (lower case key, value) of a line, (None, None) for a comment or blank line."""
     words = re.split(r"[=\s]+", line.split("#", 1)[0].strip(), maxsplit=1)
-    return (words[0].lower(), words[1] if len(words) > 1 else "") if words[0] else (None, None)
+    if not words[0]:
+        return None, None
+    return words[0].lower(), "".join(words[1:])
 
 
 def _answer_to_message(dialogue):

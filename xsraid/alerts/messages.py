@@ -90,7 +90,7 @@ NEXT = {
 }
 LET_GO = {
     "frozen": "echo idle > /sys/block/%s/md/sync_action",
-    "sync_held": "echo max > /sys/block/%s/md/sync_max",
+    "sync_max": "echo max > /sys/block/%s/md/sync_max",
 }
 CALL = "xe host-call-plugin host-uuid=%s plugin=xsraid"
 
@@ -179,6 +179,7 @@ def _values(alert, facts):
     member = facts["member"] or {}
     is_held = record is not None and record.get("sync_held") and not record.get("frozen")
     node = alert["device"].rsplit("/", 1)[-1]
+    kept = "sync_max" if is_held else "frozen"
     return {
         "array": alert["device"],
         "node": node,
@@ -186,8 +187,8 @@ def _values(alert, facts):
         # A letter may be another disk's after a reboot.
         "disk_path": member.get("path") or member.get("by_id") or alert["component"],
         "meaning": alert.get("meaning"),
-        "kept": "sync_max" if is_held else "frozen",
-        "let_go": LET_GO["sync_held" if is_held else "frozen"] % node,
+        "kept": kept,
+        "let_go": LET_GO[kept] % node,
         "call": CALL % (facts["host_uuid"] or "<uuid>"),
         "mismatches": record["mismatch_count"] if record else "some",
     }

@@ -440,8 +440,8 @@ def _emit(name, uuid, record, known, event, now):
         "device": known["device"],
         "component": component,
         "meaning": meaning,
-        "event": event.event if event else None,
-        "time": event.time if event and event.time else now,
+        "event": event and event.event,
+        "time": event and event.time or now,
         "folded": known["held"],
         "is_reminder": False,
     }
@@ -463,11 +463,9 @@ def _joined(before, member):
         before.get(key) is not None and member.get(key) is not None and before[key] != member[key]
         for key in ("serial", "model", "by_id")
     )
-    kept = (
-        {}
-        if is_another
-        else {key: value for key, value in before.items() if member.get(key) is None}
-    )
+    kept = {}
+    if not is_another:
+        kept = {key: value for key, value in before.items() if member.get(key) is None}
     if member.get("state") == "spare":
         kept.pop("slot", None)
     return dict(member, **kept)

@@ -84,13 +84,18 @@ def read_settings(host, session):
     ]
     scope, kept = kept_settings(session, objects.this_host(host, session))
     webhook = store.read(host, WEBHOOK) or {}
+    security = "none"
+    if use_starttls:
+        security = "starttls"
+    elif use_tls:
+        security = "tls"
     return collections.OrderedDict(
         [
             ("mail_to", configuration.first("MAILADDR")),
             ("mail_from", configuration.sender()),
             ("smtp_host", server or None),
-            ("smtp_port", int(port) if port.isdigit() else 25 if server else None),
-            ("smtp_security", "starttls" if use_starttls else "tls" if use_tls else "none"),
+            ("smtp_port", _port(server, port)),
+            ("smtp_security", security),
             ("smtp_user", ssmtp.get("authuser") or None),
             ("smtp_password_set", bool(ssmtp.get("authpass"))),
             ("xapi_messages", kept is None or kept["xapi_messages"]),
@@ -101,6 +106,12 @@ def read_settings(host, session):
             ("scope", scope),
         ]
     )
+
+
+def _port(server, text):
+    if text.isdigit():
+        return int(text)
+    return mail.SMTP_PORT if server else None
 
 
 def wants_messages(session, here):
@@ -173,10 +184,11 @@ def kept_settings(session, here):
 def _understood(text, scope):
     try:
         found = dict(DEFAULTS, **natively(json.loads(text)))
-        settings = {
-            name: found[name] if found[name] is None else kind(_as_argument(found[name]))
-            for name, kind in arguments.ALERTS.items()
-        }
+        settings = {}
+        for name, kind in arguments.ALERTS.items():
+            settings[name] = None
+            if found[name] is not None:
+                settings[name] = kind(_as_argument(found[name]))
         if settings["mail_to"] and settings["mail_from"] and settings["smtp_host"]:
             return settings
         why = "an address or the mail server is missing"

@@ -96,11 +96,8 @@ def new_id(now):
 
 def waiting(host):
     """Return the alerts that are still to be delivered or finished, oldest first."""
-    return [
-        _with_states(host, alert)
-        for alert in (_load(host, name) for name in _waiting_names(host))
-        if is_alert(alert)
-    ]
+    alerts = [_load(host, name) for name in _waiting_names(host)]
+    return [_with_states(host, alert) for alert in alerts if is_alert(alert)]
 
 
 def is_alert(value):
@@ -267,21 +264,23 @@ def memory(host):
 def history(host, count):
     """Return the last alerts, the newest first, delivered or not."""
     names = _waiting_names(host)
-    found = [(name, None) for name in names]
-    found += [
-        (name, HISTORY + "/" + name)
+    ended = [
+        name
         for name in host.names(HISTORY)
         if name.endswith(".json") and name[:-5] + ".alert" not in names
     ]
-    alerts = (
-        _read(host, path) if path else _load(host, name)
-        for name, path in sorted(found, reverse=True)[:count]
-    )
-    return [
-        _with_states(host, alert) if alert["id"] + ".alert" in names else alert
-        for alert in alerts
-        if is_alert(alert)
-    ]
+    alerts = []
+    for name in sorted(names + ended, reverse=True)[:count]:
+        if name.endswith(".json"):
+            alert = _read(host, HISTORY + "/" + name)
+        else:
+            alert = _load(host, name)
+        if not is_alert(alert):
+            continue
+        if alert["id"] + ".alert" in names:
+            alert = _with_states(host, alert)
+        alerts.append(alert)
+    return alerts
 
 
 def waiting_count(host):

@@ -70,16 +70,15 @@ def _text(record, known):
         for member in record["members"]
         if member["state"] in GONE and member["slot"] is not None
     ]
-    serials = [member["serial"] or remembered.get(member["slot"]) for member in gone]
-    disks = ", ".join(
-        "disk serial %s" % serial if serial else "disk of slot %d" % member["slot"]
-        for member, serial in zip(gone, serials)
-    )
+    disks = []
+    for member in gone:
+        serial = member["serial"] or remembered.get(member["slot"])
+        disks.append("disk serial %s" % serial if serial else "disk of slot %d" % member["slot"])
     word = "being repaired" if record["health"] in ("rebuilding", "resyncing") else record["health"]
     text = "RAID %s %s%s" % (
         record["device"].rsplit("/", 1)[-1],
         word,
-        " - %s gone" % disks if disks else "",
+        " - %s gone" % ", ".join(disks) if disks else "",
     )
     return re.sub(r'[&<>"\n]|config:', " ", printable(text, TEXT_MAX))
 

@@ -143,16 +143,12 @@ def wipe(host, commands, chosen):
     if commands:
         names = [sysfs.name_of(disk["device"]) for disk in chosen]
         found, unreadable = signatures.signatures(host, names)
-        left = [
-            (sysfs.node(name), ", ".join(signature.type for signature in found[name]))
-            for name in names
-            if found.get(name)
-        ]
-        if left or unreadable:
-            raise StaleData(
-                left
-                + sorted(
-                    (sysfs.node(name), "what cannot be read: " + why)
-                    for name, why in unreadable.items()
-                )
-            )
+        left = []
+        for name in names:
+            types = [signature.type for signature in found.get(name, [])]
+            if types:
+                left.append((sysfs.node(name), ", ".join(types)))
+        for name in sorted(unreadable):
+            left.append((sysfs.node(name), "what cannot be read: " + unreadable[name]))
+        if left:
+            raise StaleData(left)

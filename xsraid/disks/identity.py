@@ -42,13 +42,13 @@ def lasting(host, device, links, shared):
         and link not in shared
         and host.device_number(link) in (None, here)
     ]
-    return (
-        max(
-            names, key=lambda link: [link[len(BY_ID) :].startswith(prefix) for prefix in LINK_ORDER]
-        )
-        if names
-        else None
-    )
+    if not names:
+        return None
+    return max(names, key=_rank)
+
+
+def _rank(link):
+    return [link[len(BY_ID) :].startswith(prefix) for prefix in LINK_ORDER]
 
 
 def shared_links(links_of_each):
@@ -152,11 +152,10 @@ def are_one(host, device, others):
     """
     blank = b"\0" * BLOCK_BYTES
     heads = [_read(host, each, 0, HEAD_BYTES) for each in [device] + others]
-    places = [
-        at
-        for at in range(0, HEAD_BYTES, BLOCK_BYTES)
-        if all(head[at : at + BLOCK_BYTES] == blank for head in heads)
-    ]
+    places = []
+    for at in range(0, HEAD_BYTES, BLOCK_BYTES):
+        if all(head[at : at + BLOCK_BYTES] == blank for head in heads):
+            places.append(at)
     if not places:
         return list(others)
     mark = os.urandom(BLOCK_BYTES)

@@ -53,12 +53,11 @@ def _report(host, tool, fields, words=()):
         + list(words),
         LIMIT_S,
     ).out
-    lines = [
-        line.strip().split("|")
-        for line in out.splitlines()
-        if line.strip().startswith("LVM2_%s=" % fields[0].upper())
-    ]
-    return [[part.split("=", 1)[1].strip("'") for part in line] for line in lines]
+    rows = []
+    for line in out.splitlines():
+        if line.strip().startswith("LVM2_%s=" % fields[0].upper()):
+            rows.append([part.split("=", 1)[1].strip("'") for part in line.strip().split("|")])
+    return rows
 
 
 def _change(host, argv):

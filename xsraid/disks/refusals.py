@@ -22,6 +22,14 @@ SECTOR_BYTES = 512  # what lvm and ext SRs can make disks of VMs on
 BOOT_MOUNTS = ("/", "/boot", "/boot/efi")
 ANY_HOME = conf.Home(None, False)
 OPTICAL_TYPE = "5"  # SCSI peripheral device type, sysfs device/type
+MAY_BE_REMOVABLE = (
+    "it is a removable medium, or its controller says so of each disk: allow_removable=true takes "
+    "it where it is a fixed one"
+)
+OTHER_SECTORS = (
+    "its logical sectors have %d bytes, on which storage repositories of type lvm and ext make no "
+    "disks for VMs (SR_BACKEND_FAILURE_78); allow_4k=true takes it for other uses"
+)
 
 # In the order in which they are told: the first is the reason that a refusal names.
 REASONS = (
@@ -82,7 +90,7 @@ def decide(facts, graph, allow_4k=False, allow_removable=False):
     reasons, stale, busy = {}, [], []
     for device in [facts.name] + facts.partitions:
         family = _family(device, facts.partitions, graph)
-        found = dict(_uses(device, family, graph))
+        found = _by_reason(_uses(device, family, graph))
         stale += _content(device, family, graph, found)
         if found and device != facts.name:
             busy.append("its partition %s is in use" % sysfs.node(device))
@@ -90,22 +98,17 @@ def decide(facts, graph, allow_4k=False, allow_removable=False):
     for path in graph.paths.get(facts.name, []):
         partitions = graph.partitions.get(path, [])
         for device in [path] + partitions:
-            _add(
-                reasons,
-                dict(_uses(device, _family(device, partitions, graph), graph)),
-                "it may be the same disk as %s: " % sysfs.node(path),
-            )
-    if (
-        not busy
-        and facts.partitions
-        and not any(item["type"] in PARTITION_TABLES for item in stale)
-    ):
+            found = _by_reason(_uses(device, _family(device, partitions, graph), graph))
+            _add(reasons, found, "it may be the same disk as %s: " % sysfs.node(path))
+    has_table = any(item["type"] in PARTITION_TABLES for item in stale)
+    if facts.partitions and not busy and not has_table:
         busy.append(
             "it has partitions (%s) by a table that wipefs does not know: clear it by hand if "
             "nobody needs it" % " ".join(sysfs.node(device) for device in facts.partitions)
         )
-    limits = _limits(facts, graph, allow_4k, allow_removable)
-    reasons.update((word, details) for word, details in [("PARTITIONS", busy)] + limits if details)
+    if busy:
+        reasons["PARTITIONS"] = busy
+    reasons.update(_by_reason(_limits(facts, graph, allow_4k, allow_removable)))
     if facts.held and not reasons:
         reasons["HELD"] = [
             "%s: %s" % (sysfs.node(device), facts.held[device]) for device in sorted(facts.held)
@@ -115,7 +118,8 @@ def decide(facts, graph, allow_4k=False, allow_removable=False):
             for device in facts.partitions
             if device in facts.held
         ]
-        reasons.update({"PARTITIONS": held_partitions} if held_partitions else {})
+        if held_partitions:
+            reasons["PARTITIONS"] = held_partitions
     refusals = [
         collections.OrderedDict([("reason", word), ("detail", "; ".join(reasons[word]))])
         for word in REASONS
@@ -181,6 +185,14 @@ def _each_once(uses):
     )
 
 
+def _by_reason(found):
+    """Return {reason: [detail]} of (reason, detail)."""
+    reasons = {}
+    for word, detail in found:
+        reasons.setdefault(word, []).append(detail)
+    return reasons
+
+
 def _add(reasons, found, prefix):
     for word, details in found.items():
         known = reasons.setdefault(word, [])
@@ -197,7 +209,7 @@ def _family(device, partitions, graph):
 
 
 def _uses(device, family, graph):
-    """Yield (reason, details) for what uses a disk or partition at this moment: itself, or
+    """Yield (reason, detail) for what uses a disk or partition at this moment: itself, or
     something that is built on it.
     """
     mounted = _mounted(family, graph)
@@ -210,21 +222,22 @@ def _uses(device, family, graph):
         for member in above
         if member not in multipath + mapped + arrays and not _is_partition(member, graph)
     ]
-    for word, details in (
-        ("BOOT_DISK", ["%s on %s" % mount for mount in mounted if mount[1] in BOOT_MOUNTS]),
-        ("MOUNTED", ["%s on %s" % mount for mount in mounted]),
-        ("SWAP", ["%s is swap space" % node for node in _swapped(family, graph)]),
-        ("RAID_MEMBER", [_member_of(member, graph) for member in arrays]),
-        ("MULTIPATH", ["it is a path of %s" % sysfs.node(member) for member in multipath]),
-        (
-            "DEVICE_MAPPER",
-            ["%s is built on it" % _mapped_in_words(member, graph) for member in mapped],
-        ),
-        ("SR_DEVICE", _sr_devices(family, graph)),
-        ("HELD", ["%s holds it" % sysfs.node(member) for member in others]),
-    ):
-        if details:
-            yield word, details
+    for node, place in mounted:
+        if place in BOOT_MOUNTS:
+            yield "BOOT_DISK", "%s on %s" % (node, place)
+        yield "MOUNTED", "%s on %s" % (node, place)
+    for node in _swapped(family, graph):
+        yield "SWAP", "%s is swap space" % node
+    for member in arrays:
+        yield "RAID_MEMBER", _member_of(member, graph)
+    for member in multipath:
+        yield "MULTIPATH", "it is a path of %s" % sysfs.node(member)
+    for member in mapped:
+        yield "DEVICE_MAPPER", "%s is built on it" % _mapped_in_words(member, graph)
+    for detail in _sr_devices(family, graph):
+        yield "SR_DEVICE", detail
+    for member in others:
+        yield "HELD", "%s holds it" % sysfs.node(member)
 
 
 def _array_uses(device, family, graph):
@@ -513,54 +526,30 @@ def _paths_of(device, graph):
 
 
 def _limits(facts, graph, allow_4k, allow_removable):
-    """Return [(reason, details)] for what a disk is, whoever uses it; no details where it is all
-    right.
-    """
+    """Yield (reason, detail) for what a disk is, whoever uses it."""
     unreadable = [
         graph.unreadable[device]
         for device in [facts.name] + facts.partitions
         if device in graph.unreadable
     ]
     other_sectors = facts.sector_bytes not in (None, SECTOR_BYTES) and not allow_4k
-    return [
-        ("READ_ONLY", ["it is read-only"] if facts.read_only else []),
-        ("REMOVABLE", _removable(facts, allow_removable)),
-        ("OPTICAL", ["it is an optical drive"] if facts.scsi_type == OPTICAL_TYPE else []),
-        (
+    if facts.read_only:
+        yield "READ_ONLY", "it is read-only"
+    if facts.removable and facts.transport == "usb":
+        yield "REMOVABLE", "it is a removable medium"
+    elif facts.removable and not (allow_removable and facts.scsi_type != OPTICAL_TYPE):
+        yield "REMOVABLE", MAY_BE_REMOVABLE
+    if facts.scsi_type == OPTICAL_TYPE:
+        yield "OPTICAL", "it is an optical drive"
+    if facts.size_bytes < DISK_MIN_BYTES:
+        yield (
             "TOO_SMALL",
-            ["%d bytes, at least %d are needed" % (facts.size_bytes, DISK_MIN_BYTES)]
-            if facts.size_bytes < DISK_MIN_BYTES
-            else [],
-        ),
-        (
-            "SECTOR_SIZE",
-            [
-                "its logical sectors have %d bytes, on which storage repositories of type lvm and "
-                "ext make no disks for VMs "
-                "(SR_BACKEND_FAILURE_78); allow_4k=true takes it for other uses"
-                % facts.sector_bytes
-            ]
-            if other_sectors
-            else [],
-        ),
-        (
-            "UNREADABLE",
-            ["what is on it cannot be found out: %s" % "; ".join(unreadable)] if unreadable else [],
-        ),
-    ]
-
-
-def _removable(facts, allow_removable):
-    if not facts.removable:
-        return []
-    if facts.transport == "usb":
-        return ["it is a removable medium"]
-    told = (
-        "it is a removable medium, or its controller says so of each disk: "
-        "allow_removable=true "
-        "takes it where it is a fixed one"
-    )
-    return [] if allow_removable and facts.scsi_type != OPTICAL_TYPE else [told]
+            "%d bytes, at least %d are needed" % (facts.size_bytes, DISK_MIN_BYTES),
+        )
+    if other_sectors:
+        yield "SECTOR_SIZE", OTHER_SECTORS % facts.sector_bytes
+    if unreadable:
+        yield "UNREADABLE", "what is on it cannot be found out: %s" % "; ".join(unreadable)
 
 
 def in_words(refusals):
@@ -570,13 +559,9 @@ def in_words(refusals):
 
 def stale_in_words(stale):
     """Return what is left on a disk as one clause for a sentence."""
-    named = [
-        (
-            item["type"],
-            " '%s'" % item["label"] if item["label"] else "",
-            item["device"],
-            item["offset_bytes"],
-        )
-        for item in stale
-    ]
-    return ", ".join("%s%s on %s (at byte %d)" % each for each in named)
+    phrases = []
+    for item in stale:
+        label = " '%s'" % item["label"] if item["label"] else ""
+        place = (item["device"], item["offset_bytes"])
+        phrases.append(item["type"] + label + " on %s (at byte %d)" % place)
+    return ", ".join(phrases)

@@ -51,10 +51,11 @@ def examine(host, device):
     does not count is None.
     """
     said = _ask(host, ["-n", "standby", "-H", "-A", device], EXAMINE_LIMIT_S)
-    found = [("verdict", _verdict(said))] + [
-        (name, _count(said, count.patterns)) for name, count in COUNTS.items()
-    ]
-    return collections.OrderedDict(found) if any(value is not None for _, value in found) else None
+    found = collections.OrderedDict(verdict=_verdict(said))
+    for name, count in COUNTS.items():
+        found[name] = _count(said, count.patterns)
+    is_known = any(value is not None for value in found.values())
+    return found if is_known else None
 
 
 def findings(known, seen, now):
@@ -78,12 +79,11 @@ def findings(known, seen, now):
             more = ", %d more than before" % (count - before[name]) if not is_first else ""
             sentences.append("%s: %d%s" % (name.replace("_", " "), count, more))
             before[name] = count
-    remembered = dict(
-        before,
-        verdict=seen["verdict"] if seen["verdict"] is not None else known.get("verdict"),
-        told_at=now if sentences else known.get("told_at", 0),
-        is_judged=True,
-    )
+    remembered = dict(before, is_judged=True)
+    remembered["verdict"] = seen["verdict"]
+    if seen["verdict"] is None:
+        remembered["verdict"] = known.get("verdict")
+    remembered["told_at"] = now if sentences else known.get("told_at", 0)
     return sentences, remembered
 
 

@@ -146,11 +146,10 @@ def _groups(host, contents, numbers):
     LVM shows one of several copies only, and none that its filters leave out or that is a member of
     an array.
     """
-    labelled = [
-        name
-        for name, found in sorted(contents.items())
-        if any(signature.type == lvm.LABEL for signature in found)
-    ]
+    labelled = []
+    for name in sorted(contents):
+        if lvm.LABEL in [signature.type for signature in contents[name]]:
+            labelled.append(name)
     groups, copies = lvm.volume_groups(host) if labelled else {}, set()
     for name in labelled:
         group = (
@@ -210,8 +209,6 @@ def _srs(host, session):
 def _paths_of_pbd(host, config):
     named = [path for path in config.get("device", "").split(",") if path.startswith("/")]
     folder = config.get("location", "")
-    return (
-        named + ["%s/%s" % (folder, name) for name in host.names(folder)]
-        if folder.startswith("/")
-        else named
-    )
+    if folder.startswith("/"):
+        named += ["%s/%s" % (folder, name) for name in host.names(folder)]
+    return named

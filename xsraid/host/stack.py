@@ -58,7 +58,8 @@ def _mounts(host):
 
 def _swaps(host):
     lines = lines_of(host.read("/proc/swaps"))[1:]
-    return {number for number in (host.device_number(line.split()[0]) for line in lines) if number}
+    numbers = {host.device_number(line.split()[0]) for line in lines}
+    return numbers - {None}
 
 
 def users_of(host, device):
@@ -101,7 +102,8 @@ def in_words(found, device):
     an LVM group are one. found: of `read`.
     """
     mounts, swaps, above = _users(found, sysfs.name_of(device))
-    phrases = ["the mount %s" % place for place in mounts] + ["swap on %s" % swap for swap in swaps]
+    phrases = ["the mount %s" % place for place in mounts]
+    phrases += ["swap on %s" % swap for swap in swaps]
     volumes = collections.Counter()
     for name in map(sysfs.name_of, above):
         if is_array(name):

@@ -69,9 +69,9 @@ def numbers(host, name, path):
     reshape is changing (the kernel writes `4 (3)`).
     """
     words = (attribute(host, name, path) or "").replace("(", " ").replace(")", " ").split()
-    return (
-        [int(word) for word in words] if all(word.lstrip("-").isdigit() for word in words) else []
-    )
+    if not all(word.lstrip("-").isdigit() for word in words):
+        return []
+    return [int(word) for word in words]
 
 
 def size_bytes(host, name):

@@ -482,7 +482,11 @@ def _bracket(negation, items):
 def _lines(text):
     """Return the lines of a text, each with its line end."""
     parts = text.split("\n")
-    return [part + "\n" for part in parts[:-1]] + [part for part in parts[-1:] if part]
+    last = parts.pop()
+    lines = [part + "\n" for part in parts]
+    if last:
+        lines.append(last)
+    return lines
 
 
 def _entries(lines):

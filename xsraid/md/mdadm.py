@@ -325,4 +325,5 @@ def _table(text):
     rows = re.findall(r"^(?:this| +\d+) +\d+ +\d+ +\d+ +(-?\d+) +(.*?)$", text, re.MULTILINE)
     own = re.search(r"^this +\d+ +\d+ +\d+ +(-?\d+) +active sync", text, re.MULTILINE)
     active = frozenset(int(slot) for slot, state in rows if state.startswith("active sync"))
-    return int(own.group(1)) if own else None, active if rows else None
+    slot = int(own.group(1)) if own else None
+    return slot, active if rows else None

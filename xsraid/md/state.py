@@ -198,9 +198,10 @@ def _facts(host, name, properties, lines):
     """
     version = sysfs.attribute(host, name, "md/metadata_version") or ""
     labels, devices = [properties.get("MD_NAME")], []
-    for entry in (
-        host.names("/sys/block/%s/md" % name) if any(line.uuid is None for line in lines) else []
-    ):
+    entries = []
+    if any(line.uuid is None for line in lines):
+        entries = host.names("/sys/block/%s/md" % name)
+    for entry in entries:
         if entry.startswith("dev-"):
             member = sysfs.udev_properties(
                 host, sysfs.attribute(host, name, "md/%s/block/dev" % entry)
@@ -210,11 +211,12 @@ def _facts(host, name, properties, lines):
                 member.get("ID_FS_LABEL") if member.get("ID_FS_TYPE") == MEMBER_TYPE else None
             )
     number = re.match(r"md([0-9]+)\Z", name)
+    super_minor = int(number.group(1)) if number and version == "0.90" else None
     return conf.ArrayFacts(
         uuid=_uuid(host, name, properties),
         name=next((label for label in labels if label), None),
         devices=tuple(devices),
-        super_minor=int(number.group(1)) if number and version == "0.90" else None,
+        super_minor=super_minor,
         level=conf.LEVELS.get(sysfs.attribute(host, name, "md/level")),
         device_count=sysfs.number(host, name, "md/raid_disks"),
         metadata=version or None,
@@ -249,6 +251,11 @@ def _node_of(line, uuid=None):
     if uuid:
         return BY_ID + uuid
     return "/dev/md/" + array_name(line.name) if line.name else None
+
+
+def active_members(record):
+    """Return the nodes of the members of an array record that serve."""
+    return [member["device"] for member in record["members"] if member["state"] == "active"]
 
 
 def find_array(host, wanted, records=None):
@@ -596,17 +603,20 @@ def _sync(host, name, state):
     if action not in SYNC_HEALTH:
         return None
     completed = (sysfs.attribute(host, name, "md/sync_completed") or "").split(" / ")
-    done, total = [int(part) for part in completed] if len(completed) == 2 else (None, None)
     speed = (sysfs.number(host, name, "md/sync_speed") or 0) * 1024
+    done_ratio = remaining_s = None
+    if len(completed) == 2:  # `none` before it begins
+        done, total = map(int, completed)
+        if total:
+            done_ratio = round(float(done) / total, 4)
+        if total and speed:
+            remaining_s = (total - done) * sysfs.SECTOR_BYTES // speed
     return collections.OrderedDict(
         [
             ("action", action),
-            ("done_ratio", round(float(done) / total, 4) if total else None),
+            ("done_ratio", done_ratio),
             ("speed_bytes_s", speed),
-            (
-                "remaining_s",
-                (total - done) * sysfs.SECTOR_BYTES // speed if total and speed else None,
-            ),
+            ("remaining_s", remaining_s),
         ]
     )
 
@@ -647,10 +657,11 @@ def _health(host, name, level, state, members, sync):
     layout = sysfs.number(host, name, "md/layout") if level == "raid10" else 0
     counts = sysfs.numbers(host, name, "md/raid_disks") or [0]
     dead = [slot for slot in range(max(counts)) if slot not in alive]
-    left = min(
-        redundancy(level, count, [slot for slot in dead if slot < count], layout or 0)
-        for count in counts
-    )
+    in_each_shape = []
+    for count in counts:
+        dead_now = [slot for slot in dead if slot < count]
+        in_each_shape.append(redundancy(level, count, dead_now, layout or 0))
+    left = min(in_each_shape)
     if left < 0 or state == "broken":
         return "failed", 0
     left = left if is_known(level) else 0  # for certain

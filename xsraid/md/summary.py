@@ -77,13 +77,11 @@ def _of_health(record):
     if record.get("sync_held"):
         parts.append(HELD % record["device"].rsplit("/", 1)[-1])
     left = record["redundancy_left"]
-    count = (
-        "no further failure is"
-        if left < 1
-        else "one more failure is"
-        if left == 1
-        else "%d more failures are" % left
-    )
+    count = "%d more failures are" % left
+    if left < 1:
+        count = "no further failure is"
+    elif left == 1:
+        count = "one more failure is"
     text = "; ".join((parts or ["all its members serve"]) + [count + " survived"])
     return text[0].upper() + text[1:] + "."
 

@@ -83,6 +83,11 @@ def _was_written_before(block, seconds):
         return False
 
 
+def event_count(blocks):
+    """Return the highest event count of Superblocks."""
+    return max(block.events for block in blocks)
+
+
 def freshest(blocks):
     """Return those of an array's Superblocks that are one part with the freshest of them, its
     spares included.

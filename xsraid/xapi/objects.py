@@ -97,7 +97,11 @@ def vm_count(session, sr_uuid):
     vms = {vbd["VM"] for vbd in session.xenapi.VBD.get_all_records().values() if vbd["VDI"] in vdis}
     kinds = ("is_a_template", "is_a_snapshot", "is_control_domain")
     records = session.xenapi.VM.get_all_records() if vms else {}
-    return len([vm for vm in vms if vm in records and not any(records[vm][kind] for kind in kinds)])
+    count = 0
+    for vm in vms:
+        if vm in records and not any(records[vm][kind] for kind in kinds):
+            count += 1
+    return count
 
 
 def set_other_config(module, ref, key, value):

@@ -147,9 +147,9 @@ def mend(host, session, found):
     if found.path in paths:
         return False
     here = host.device_number(found.path)
-    wrong = [path for path in paths if here and host.device_number(path) == here] or [
-        path for path in paths if host.device_number(path) is None
-    ]
+    wrong = [path for path in paths if here and host.device_number(path) == here]
+    if not wrong:
+        wrong = [path for path in paths if host.device_number(path) is None]
     if len(paths) > 1 and len(wrong) != 1:
         raise BadArgument(
             "array",
@@ -158,9 +158,10 @@ def mend(host, session, found):
             "`xe pbd-destroy` and `xe pbd-create` it by hand"
             % (found.pbd["uuid"], ", ".join(paths)),
         )
-    config = dict(
-        found.pbd["device_config"],
-        device=",".join(found.path if path in wrong or len(paths) == 1 else path for path in paths),
-    )
+    named = [found.path]
+    if len(paths) > 1:
+        named = list(paths)
+        named[paths.index(wrong[0])] = found.path
+    config = dict(found.pbd["device_config"], device=",".join(named))
     session.xenapi.PBD.set_device_config(found.pbd["ref"], config)
     return True

@@ -122,11 +122,10 @@ def _disks(free, err):
         chosen, unknown = proposals.named(free, text) if text else (offered, [])
         if len(chosen) >= MEMBERS_MIN and not unknown:
             return chosen
-        err.say(
-            "%s cannot be used." % ", ".join(formats.plain(name) for name in unknown)
-            if unknown
-            else "It takes two disks at least."
-        )
+        if unknown:
+            err.say("%s cannot be used." % ", ".join(map(formats.plain, unknown)))
+        else:
+            err.say("It takes two disks at least.")
 
 
 def _level(chosen, err):

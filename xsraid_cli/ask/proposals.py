@@ -18,9 +18,7 @@ RAID10_LAYOUT = 2 | 1 << 8  # two near copies, as mdadm makes them
 def usable(disks):
     """Return the disk records that may be used, those with nothing on them first."""
     found = [disk for disk in disks if not disk.get("refusals")]
-    return [disk for disk in found if not disk.get("stale")] + [
-        disk for disk in found if disk.get("stale")
-    ]
+    return sorted(found, key=lambda disk: bool(disk.get("stale")))
 
 
 def named(disks, text):
@@ -56,5 +54,5 @@ def best(proposals, count):
     """Return the Proposal for those who do not know: two disks mirror each other, from four on
     raid10, three are raid5.
     """
-    wanted = "raid1" if count == 2 else "raid5" if count == 3 else "raid10"
+    wanted = {2: "raid1", 3: "raid5"}.get(count, "raid10")
     return next(proposal for proposal in proposals if proposal.level == wanted)

@@ -158,10 +158,10 @@ def choose(hosts, name):
     found = [host for host in hosts if name in (None, host.name, host.uuid)]
     if len(found) == 1:
         return found[0]
-    there = "This pool has %s." % ", ".join(
-        "%s (%s)" % (host.name, host.uuid) if len(found) > 1 and name else host.name
-        for host in hosts
-    )
+    names = [host.name for host in hosts]
+    if found and name:
+        names = ["%s (%s)" % (host.name, host.uuid) for host in hosts]
+    there = "This pool has %s." % ", ".join(names)
     if name is None:
         raise Problem(
             "The pool has %d hosts, and none is named." % len(hosts),

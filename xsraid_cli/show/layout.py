@@ -50,15 +50,28 @@ def table(headers, rows, indent=0):
 
     headers: names, None for no line of them; rows: lists of text or Cells.
     """
-    cells = [[cell(content) for content in row] for row in rows]
-    heads = [[cell(header.upper()) for header in headers]] if headers else []
-    widths = _widths(heads + cells, WIDTH - indent)
-    return [line for row in heads + cells for line in _row(row, widths, indent)]
+    cells = []
+    if headers:
+        cells.append([cell(header.upper()) for header in headers])
+    for row in rows:
+        cells.append([cell(content) for content in row])
+    widths = _widths(cells, WIDTH - indent)
+    return [line for row in cells for line in _row(row, widths, indent)]
 
 
 def facts(pairs, indent=0):
     """Return the lines of names and values. pairs: [(name, text or Cell)]."""
     return table(None, pairs, indent)
+
+
+def joined(blocks):
+    """Return the lines of blocks with an empty one between them."""
+    lines = []
+    for block in blocks:
+        if lines and block:
+            lines.append([])
+        lines += block
+    return lines
 
 
 def bar(ratio):
@@ -69,7 +82,9 @@ def bar(ratio):
 
 def _widths(rows, room):
     """Return the widths of the columns; while they are too wide together, the widest gives way."""
-    widths = [max(len(row[at].text) for row in rows) for at in range(len(rows[0]))] if rows else []
+    widths = []
+    for column in zip(*rows):
+        widths.append(max(len(each.text) for each in column))
     while sum(widths) + GAP * (len(widths) - 1) > room and max(widths) > COLUMN_MIN:
         widths[widths.index(max(widths))] -= 1
     return widths

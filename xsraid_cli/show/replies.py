@@ -36,14 +36,16 @@ def reply(parsed, with_commands=False, detailed=False):
                 )
             )
         else:
-            blocks += [
-                arrays(parsed[key], detailed)
-                if key == "arrays"
-                else _view(key, parsed[key])(parsed[key])
-                for key in group
-            ]
-    blocks += [layout.paragraph(as_typed(parsed["next"]))] if parsed.get("next") else []
-    return _joined(blocks)
+            blocks += [_block(key, parsed[key], detailed) for key in group]
+    if parsed.get("next"):
+        blocks.append(layout.paragraph(as_typed(parsed["next"])))
+    return layout.joined(blocks)
+
+
+def _block(key, part, detailed):
+    if key == "arrays":
+        return arrays(part, detailed)
+    return _view(key, part)(part)
 
 
 def arrays(records, detailed=False):
@@ -216,31 +218,33 @@ def _smart(seen):
         for name in seen
         if name != "verdict" and seen[name]
     ]
-    colour = (
-        "good"
-        if seen.get("verdict") in GOOD_VERDICTS and not counts
-        else "notice"
-        if seen.get("verdict") in GOOD_VERDICTS + (None,)
-        else "bad"
-    )
+    colour = "notice"
+    if seen.get("verdict") not in GOOD_VERDICTS + (None,):
+        colour = "bad"
+    elif seen.get("verdict") and not counts:
+        colour = "good"
     return Cell(", ".join([formats.plain(seen.get("verdict"))] + counts), colour)
 
 
 def _deliveries(records):
-    rows = [
-        [
-            formats.node(record.get("array")),
-            formats.plain(record.get("channel")),
-            Cell("accepted", "good") if record.get("accepted") else Cell("not accepted", "bad"),
-            formats.value("seconds", record.get("seconds")),
-            formats.plain(record.get("response")),
-        ]
-        for record in records
-    ]
+    rows = [_delivery(record) for record in records]
     lines = layout.table(["array", "by", "", "seconds", "answer"], rows) if rows else []
     for advice in sorted({record.get("advice") for record in records if record.get("advice")}):
         lines += layout.paragraph(as_typed(advice))
     return lines
+
+
+def _delivery(record):
+    outcome = Cell("not accepted", "bad")
+    if record.get("accepted"):
+        outcome = Cell("accepted", "good")
+    return [
+        formats.node(record.get("array")),
+        formats.plain(record.get("channel")),
+        outcome,
+        formats.value("seconds", record.get("seconds")),
+        formats.plain(record.get("response")),
+    ]
 
 
 def _history(records):
@@ -298,36 +302,29 @@ def _view(key, part):
 def _anything(part):
     """Return the lines of a part of a reply that nothing is known of, by its form."""
     if isinstance(part, dict):
-        return [
-            line
-            for key, each in part.items()
-            for line in (
-                _settings({key: each})
-                if _is_plain(each)
-                else layout.paragraph(formats.label(key)) + _anything(each)
-            )
-        ]
+        lines = []
+        for key, each in part.items():
+            if _is_plain(each):
+                lines += _settings({key: each})
+            else:
+                lines += layout.paragraph(formats.label(key)) + _anything(each)
+        return lines
     if not all(isinstance(each, dict) for each in part):
         return [line for each in part for line in layout.paragraph(formats.value("", each))]
-    names = [name for name in part[0] if all(_is_plain(each.get(name)) for each in part)]
-    return layout.table(
-        [formats.label(name) for name in names],
-        [[formats.value(name, each.get(name)) for name in names] for each in part],
-    )
+    names = []
+    for name in part[0]:
+        if all(_is_plain(each.get(name)) for each in part):
+            names.append(name)
+    rows = []
+    for each in part:
+        rows.append([formats.value(name, each.get(name)) for name in names])
+    return layout.table(list(map(formats.label, names)), rows)
 
 
 def _settings(given):
     return layout.facts(
         [(formats.label(key), formats.value(key, part)) for key, part in given.items()]
     )
-
-
-def _joined(blocks):
-    """Return the lines of blocks with an empty one between them."""
-    lines = []
-    for block in blocks:
-        lines += ([[]] if lines and block else []) + block
-    return lines
 
 
 VIEWS = {

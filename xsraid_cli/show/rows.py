@@ -20,17 +20,11 @@ def lines(answers, function):
     """Return the lines of everywhere.Answers to a function of the plugin. Whoever did not answer
     has a row of its own, below the others.
     """
-    answered, failed = (
-        [each for each in answers if each.problem is None],
-        [each for each in answers if each.problem is not None],
-    )
+    answered = [each for each in answers if each.problem is None]
     shown = {STATUS: _arrays, VERSION: _versions}.get(function, _blocks)(answered)
-    rows = (
-        layout.facts([(_name(each), Cell(_told(each.problem), "bad")) for each in failed])
-        if failed
-        else []
-    )
-    return shown + ([[]] if shown and rows else []) + rows
+    failed = [each for each in answers if each.problem is not None]
+    rows = [(_name(each), Cell(_told(each.problem), "bad")) for each in failed]
+    return layout.joined([shown, layout.facts(rows)])
 
 
 def warnings(answers):
@@ -62,28 +56,23 @@ def as_json(answers):
     """
     pools = collections.OrderedDict()
     for each in answers:
-        hosts, value = (
-            pools.setdefault(each.pool, collections.OrderedDict()),
-            {"failure": each.failure} if each.problem else each.replies[0],
-        )
+        hosts = pools.setdefault(each.pool, collections.OrderedDict())
+        value = {"failure": each.failure} if each.problem else each.replies[0]
         if each.host is None:
             pools[each.pool] = value
         else:
             hosts[each.host.name if each.host.name not in hosts else each.host.uuid] = value
-    return formats.unicode_text(
-        json.dumps(pools.get(None, {}) if set(pools) <= {None} else pools, separators=(", ", ": "))
-    )
+    if set(pools) <= {None}:
+        pools = pools.get(None, {})
+    return formats.unicode_text(json.dumps(pools, separators=(", ", ": ")))
 
 
 def _name(answer):
     """Return what a row is called by: its host, of many pools with the pool before it."""
-    return " ".join(
-        [
-            formats.plain(part)
-            for part in (answer.pool, answer.host.name if answer.host else None)
-            if part is not None
-        ]
-    )
+    parts = [answer.pool]
+    if answer.host:
+        parts.append(answer.host.name)
+    return " ".join(formats.plain(part) for part in parts if part is not None)
 
 
 def _told(problem):
@@ -104,19 +93,19 @@ def _arrays(answers):
                 for line in replies.sync(record) + replies.remarks(record)
             ]
         without += [] if records else [_name(each)]
-    shown = layout.table(["host"] + COLUMNS, rows) + more if rows else []
-    return (
-        shown
-        + ([[]] if shown and without else [])
-        + (layout.paragraph("No arrays on %s." % ", ".join(without)) if without else [])
-    )
+    blocks = []
+    if rows:
+        blocks.append(layout.table(["host"] + COLUMNS, rows) + more)
+    if without:
+        blocks.append(layout.paragraph("No arrays on %s." % ", ".join(without)))
+    return layout.joined(blocks)
 
 
 def _survives(count):
     """Return what words.failures does, shorter."""
-    return (
-        "-" if count is None else "%s failure%s" % (count or "no", "" if count in (0, 1) else "s")
-    )
+    if count is None:
+        return "-"
+    return "%s failure%s" % (count or "no", "" if count in (0, 1) else "s")
 
 
 def _versions(answers):

@@ -73,12 +73,9 @@ class Screen(object):
             raise Problem("The output cannot be written: %s." % error.strerror)
 
     def _painted(self, line):
-        return "".join(
-            "\x1b[%sm%s\x1b[0m" % (COLOURS[part.colour], part.text)
-            if self.in_colour and part.colour and part.text
-            else part.text
-            for part in line
-        )
+        if not self.in_colour:
+            return "".join(part.text for part in line)
+        return "".join(map(_in_colour, line))
 
     def _size(self):
         """Return how many rows and columns the terminal has (tty_ioctl(4)); one that does not know
@@ -88,6 +85,12 @@ class Screen(object):
             "HHHH", fcntl.ioctl(self._stream.fileno(), termios.TIOCGWINSZ, b"\0" * 8)
         )[:2]
         return rows or ROWS_DEFAULT, columns or layout.WIDTH
+
+
+def _in_colour(part):
+    if part.colour and part.text:
+        return "\x1b[%sm%s\x1b[0m" % (COLOURS[part.colour], part.text)
+    return part.text
 
 
 def silence(stream):

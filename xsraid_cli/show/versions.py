@@ -43,22 +43,26 @@ def lines(reply, host_name, ask):
     if not any(differences):
         return shown
     names = [function["name"] for function in ask("help", {})["functions"]]
-    for sentence, only in (
-        ("Only the plugin knows", [name for name in names if name not in functions.FUNCTIONS]),
-        (
-            "Only this command line knows",
-            [name for name in functions.FUNCTIONS if name not in names],
-        ),
-    ):
-        shown += layout.facts([(sentence, ", ".join(only))]) if only else []
+    new = [name for name in names if name not in functions.FUNCTIONS]
+    gone = [name for name in functions.FUNCTIONS if name not in names]
+    if new:
+        shown += layout.facts([("Only the plugin knows", ", ".join(new))])
+    if gone:
+        shown += layout.facts([("Only this command line knows", ", ".join(gone))])
     return shown + [line for sentence in differences for line in layout.paragraph(sentence)]
 
 
 def dist(release):
     """Return which RPM a host of that product version needs: .xs7 up to 8.2, .xs8 from 8.3 on."""
     numbers = tuple(int(part) for part in release.split(".")[:2] if part.isdigit())
-    return ".xs8 or .xs7" if len(numbers) < 2 else ".xs8" if numbers >= PYTHON_3_FROM else ".xs7"
+    if len(numbers) < 2:
+        return ".xs8 or .xs7"
+    return ".xs8" if numbers >= PYTHON_3_FROM else ".xs7"
 
 
 def _numbers(version):
-    return [int(part) if part.isdigit() else 0 for part in version.split(".")]
+    return [_number(part) for part in version.split(".")]
+
+
+def _number(part):
+    return int(part) if part.isdigit() else 0

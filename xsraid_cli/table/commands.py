@@ -176,11 +176,8 @@ def _bare(function):
 
 def _option_words(argument, text):
     if is_flag(argument):
-        return (
-            [option(argument)]
-            if text == ("false" if argument.default == "true" else "true")
-            else []
-        )
+        unusual = "false" if argument.default == "true" else "true"
+        return [option(argument)] if text == unusual else []
     return [option(argument), text]
 
 
