@@ -2,7 +2,7 @@
 from.
 """
 
-from __future__ import absolute_import
+from __future__ import absolute_import, unicode_literals
 
 import io
 import sys

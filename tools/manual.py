@@ -1,7 +1,7 @@
 """The manual page xsraid(8), made from the commands. `make manual` puts it where the RPM takes it
 from."""
 
-from __future__ import absolute_import
+from __future__ import absolute_import, unicode_literals
 
 import io
 import sys

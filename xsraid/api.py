@@ -21,7 +21,7 @@ import XenAPI
 from xsraid.errors import BadArgument, Busy, XapiGone, XsraidError
 from xsraid.functions import FUNCTIONS, REFUSED, REQUIRED
 from xsraid.host.files import Host
-from xsraid.text import PYTHON_2, native, printable
+from xsraid.text import PYTHON_2, UNICODE, native, printable
 
 if PYTHON_2:
     import httplib
@@ -191,7 +191,7 @@ def _clean(value):
         return collections.OrderedDict((key, _clean(part)) for key, part in value.items())
     if isinstance(value, (list, tuple)):
         return [_clean(part) for part in value]
-    return printable(native(value)) if isinstance(value, (bytes, type(""))) else value
+    return printable(native(value)) if isinstance(value, (bytes, UNICODE)) else value
 
 
 def _use_utf8():

@@ -14,11 +14,12 @@ import re
 import sys
 
 PYTHON_2 = sys.version_info[0] == 2
+UNICODE = type(b"".decode("ascii"))
 PLAIN_WORD = r"^[A-Za-z0-9_@%+=:,./-]+\Z"
 
 # Control characters but for line end and tab, which XML and a terminal could not bear.
 UNPRINTABLE = dict.fromkeys(
-    [number for number in list(range(32)) + list(range(127, 160)) if number not in (9, 10)], "?"
+    [code for code in list(range(32)) + list(range(127, 160)) if code not in (9, 10)], ord("?")
 )
 
 
@@ -35,7 +36,7 @@ def natively(value):
         return {native(key): natively(part) for key, part in value.items()}
     if isinstance(value, list):
         return [natively(part) for part in value]
-    return native(value) if isinstance(value, type("")) else value
+    return native(value) if isinstance(value, UNICODE) else value
 
 
 def lines_of(text):

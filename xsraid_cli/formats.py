@@ -2,7 +2,7 @@
 Unicode, on Python 2 as well.
 """
 
-from __future__ import absolute_import
+from __future__ import absolute_import, unicode_literals
 
 from xsraid import text
 from xsraid.text import native, printable, to_bytes
@@ -77,7 +77,7 @@ def value(name, given):
         return FORMS.get(_unit(name), lambda number: "%s" % number)(given)
     if isinstance(given, (list, tuple)):
         return ", ".join(value(name, part) for part in given) or "-"
-    return plain(given) if isinstance(given, (bytes, type(""))) else "%s" % (given,)
+    return plain(given) if isinstance(given, (bytes, text.UNICODE)) else "%s" % (given,)
 
 
 def node(device):

@@ -2,7 +2,7 @@
 happens in between.
 """
 
-from __future__ import absolute_import
+from __future__ import absolute_import, unicode_literals
 
 import os
 import signal

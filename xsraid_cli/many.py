@@ -2,7 +2,7 @@
 answers.
 """
 
-from __future__ import absolute_import
+from __future__ import absolute_import, unicode_literals
 
 import signal
 

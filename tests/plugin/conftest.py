@@ -192,6 +192,10 @@ def machine(running_machine):
     return running_machine
 
 
+# (name, state, slot) of the members of an array that is well.
+MIRROR = (("sda", "in_sync", 0), ("sdb", "in_sync", 1))
+
+
 class Sysfs(object):
     """Builds /sys/block and udev's database of a machine. Values are as a 4.19 kernel printed
     them.
@@ -241,13 +245,7 @@ class Sysfs(object):
             "E:ID_WWN=0x5000" + serial,
         )
 
-    def array(
-        self,
-        name="md0",
-        number="9:0",
-        members=(("sda", "in_sync", 0), ("sdb", "in_sync", 1)),
-        **more,
-    ):
+    def array(self, name="md0", number="9:0", members=MIRROR, **more):
         values = {
             "dev": number,
             "size": 260096,
@@ -266,16 +264,10 @@ class Sysfs(object):
         values.update(more)
         self.attributes(name, **values)
         for member, state, slot in members:
-            self.attributes(
-                name,
-                **{
-                    "md__dev_DASH_%s__state" % member: state,
-                    "md__dev_DASH_%s__slot" % member: slot,
-                    "md__dev_DASH_%s__errors" % member: 0,
-                    "md__dev_DASH_%s__block__dev" % member: "8:%d"
-                    % (16 * (ord(member[-1]) - ord("a"))),
-                },
-            )
+            minor = 16 * (ord(member[-1]) - ord("a"))
+            facts = {"state": state, "slot": slot, "errors": 0, "block__dev": "8:%d" % minor}
+            prefix = "md__dev_DASH_%s__" % member
+            self.attributes(name, **{prefix + key: value for key, value in facts.items()})
         self.udev(number, "E:MD_LEVEL=raid1", "E:MD_UUID=" + UUID, "E:MD_NAME=any:%s" % name)
 
 

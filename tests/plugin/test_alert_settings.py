@@ -1,6 +1,8 @@
 # -*- coding: utf-8 -*-
 """configure_alerts and get_alerts: the files that ssmtp and mdadm read."""
 
+from __future__ import unicode_literals
+
 import json
 import os
 import stat

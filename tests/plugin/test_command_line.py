@@ -2,6 +2,8 @@
 as from another host.
 """
 
+from __future__ import unicode_literals
+
 import json
 import os
 import subprocess

@@ -1,6 +1,8 @@
 # -*- coding: utf-8 -*-
 """The edge between XAPI and the plugin: arguments in, replies and failures out."""
 
+from __future__ import unicode_literals
+
 import os
 import subprocess
 import sys

@@ -19,7 +19,6 @@ def test_no_arrays(machine):
 
 def test_a_healthy_array(machine, sysfs):
     sysfs.array()
-    nothing = {"enclosure_slot": None, "smart": None}
     assert one(machine) == {
         "device": "/dev/md0",
         "by_id": "/dev/disk/by-id/md-uuid-" + UUID,
@@ -38,28 +37,26 @@ def test_a_healthy_array(machine, sysfs):
         "configured": False,
         "sr": None,
         "members": [
-            dict(
-                {
-                    "device": "/dev/sda",
-                    "serial": "Z1Z0",
-                    "slot": 0,
-                    "state": "active",
-                    "errors": 0,
-                    "being_replaced": False,
-                },
-                **nothing,
-            ),
-            dict(
-                {
-                    "device": "/dev/sdb",
-                    "serial": "Z1Z1",
-                    "slot": 1,
-                    "state": "active",
-                    "errors": 0,
-                    "being_replaced": False,
-                },
-                **nothing,
-            ),
+            {
+                "device": "/dev/sda",
+                "serial": "Z1Z0",
+                "slot": 0,
+                "state": "active",
+                "errors": 0,
+                "being_replaced": False,
+                "enclosure_slot": None,
+                "smart": None,
+            },
+            {
+                "device": "/dev/sdb",
+                "serial": "Z1Z1",
+                "slot": 1,
+                "state": "active",
+                "errors": 0,
+                "being_replaced": False,
+                "enclosure_slot": None,
+                "smart": None,
+            },
         ],
     }
 

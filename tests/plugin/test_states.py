@@ -202,13 +202,8 @@ def test_parity_that_may_be_wrong_is_no_redundancy(machine, sysfs, level, left, 
     assert one(machine)["redundancy_left"] == (0 if is_needed and is_parity else left)
     for policy in ("ppl", "journal") if is_parity else ():
         journal = (("sde", "in_sync,journal", "journal"),) if policy == "journal" else ()
-        sysfs.array(
-            members=FOUR + journal,
-            md__level=level,
-            md__raid_disks=4,
-            md__consistency_policy=policy,
-            **state,
-        )
+        settings = dict(state, md__level=level, md__raid_disks=4, md__consistency_policy=policy)
+        sysfs.array(members=FOUR + journal, **settings)
         assert one(machine)["redundancy_left"] == left
 
 

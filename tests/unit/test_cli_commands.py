@@ -1,6 +1,8 @@
 # -*- coding: utf-8 -*-
 """The commands that the table of functions makes, and the words that they are typed with."""
 
+from __future__ import unicode_literals
+
 import shlex
 
 import pytest

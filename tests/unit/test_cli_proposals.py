@@ -8,18 +8,17 @@ GIB = 1 << 30
 
 
 def disk(name, size_bytes=100 * GIB, **more):
-    return dict(
-        {
-            "device": "/dev/" + name,
-            "serial": "Z" + name,
-            "wwn": None,
-            "by_id": None,
-            "size_bytes": size_bytes,
-            "refusals": [],
-            "stale": [],
-        },
-        **more,
-    )
+    found = {
+        "device": "/dev/" + name,
+        "serial": "Z" + name,
+        "wwn": None,
+        "by_id": None,
+        "size_bytes": size_bytes,
+        "refusals": [],
+        "stale": [],
+    }
+    found.update(more)
+    return found
 
 
 DISKS = [

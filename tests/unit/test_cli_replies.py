@@ -1,6 +1,8 @@
 # -*- coding: utf-8 -*-
 """Replies as people see them."""
 
+from __future__ import unicode_literals
+
 import collections
 import io
 import json

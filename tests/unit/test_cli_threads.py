@@ -2,6 +2,8 @@
 pools.
 """
 
+from __future__ import unicode_literals
+
 import json
 import os
 import signal

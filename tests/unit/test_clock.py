@@ -75,10 +75,8 @@ def test_a_lock_is_waited_for_as_long_as_said(host, mocker, step_s, ends_soon):
     mocker.patch("xsraid.host.files.BRIEF_S", 0.3)
     began = clock.monotonic_s()
     system_faults.clock_is_set(mocker, step_s)
-    with (
-        host.lock("the monthly check", is_brief=True),
-        pytest.raises(Busy),
-        Host(host.root).lock("create_sr"),
+    with host.lock("the monthly check", is_brief=True), pytest.raises(Busy), Host(host.root).lock(
+        "create_sr"
     ):
         pass
     assert clock.monotonic_s() - began >= 0.3

@@ -169,20 +169,13 @@ def test_a_call_waits_for_what_takes_a_moment(host, mocker):
         timer = threading.Timer(0.3, brief.release)
         brief.keep()
         timer.start()
-        with (
-            Host(host.root).lock("create_sr"),
-            pytest.raises(Busy) as caught,
-            Host(host.root).lock("create_array"),
-        ):
-            pass
+        brief_call, other_call = Host(host.root), Host(host.root)
+        with brief_call.lock("create_sr"), pytest.raises(Busy) as caught:
+            other_call.lock("create_array").__enter__()
     assert "create_sr" in caught.value.sentence
     mocker.patch("xsraid.host.files.BRIEF_S", 0.2)
-    with (
-        host.lock("the monthly check", is_brief=True),
-        pytest.raises(Busy) as caught,
-        Host(host.root).lock("create_sr"),
-    ):
-        pass
+    with host.lock("the monthly check", is_brief=True), pytest.raises(Busy) as caught:
+        Host(host.root).lock("create_sr").__enter__()
     assert "the monthly check" in caught.value.sentence
 
 

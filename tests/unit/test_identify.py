@@ -42,13 +42,8 @@ class Machine(object):
             self.files(scsi, uevent="DEVTYPE=scsi_device")
             self.link("sys/block/" + name, "%s/block/%s" % (scsi, name))
             self.link("%s/block/%s/device" % (scsi, name), scsi)
-            self.files(
-                "run/udev/data",
-                **{
-                    "b8:%d" % (16 * at): "S:disk/by-id/ata-Z1Z%d\nE:ID_SERIAL_SHORT=Z1Z%d"
-                    % (at, at)
-                },
-            )
+            known = "S:disk/by-id/ata-Z1Z%d\nE:ID_SERIAL_SHORT=Z1Z%d" % (at, at)
+            self.files("run/udev/data", **{"b8:%d" % (16 * at): known})
         self.files("sys/block/sdb/sdb1", dev="8:17", partition=1)
         self.files("sys/block/sda/holders/md0")
         self.files("sys/block/sdb/sdb1/holders/md0")

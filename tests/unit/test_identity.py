@@ -39,19 +39,18 @@ class Disks(object):
 
 
 def record(name, serial="S", wwn=None, **more):
-    return dict(
-        {
-            "device": "/dev/" + name,
-            "serial": serial,
-            "wwn": wwn,
-            "vendor": "V",
-            "model": "M",
-            "size_bytes": SIZE,
-            "transport": "sas",
-            "paths": ["/dev/" + name],
-        },
-        **more,
-    )
+    found = {
+        "device": "/dev/" + name,
+        "serial": serial,
+        "wwn": wwn,
+        "vendor": "V",
+        "model": "M",
+        "size_bytes": SIZE,
+        "transport": "sas",
+        "paths": ["/dev/" + name],
+    }
+    found.update(more)
+    return found
 
 
 def paths_of(mocker, *records):

@@ -2,6 +2,8 @@
 7, is understood, and the label is shown.
 """
 
+from __future__ import unicode_literals
+
 import io
 import os
 import random

@@ -16,25 +16,24 @@ def record(health="optimal", left=1, members=("sda", "sdb"), replaced=None, **mo
         {"device": "/dev/" + name, "slot": slot, "serial": "S" + name, "model": "M", "by_id": None}
         for slot, name in enumerate(members)
     ]
-    return dict(
-        {
-            "uuid": UUID,
-            "device": "/dev/md0",
-            "name": "md0",
-            "level": "raid1",
-            "health": health,
-            "redundancy_left": left,
-            "mismatch_count": 0,
-            "members": [
-                dict(member, state="active", being_replaced=member["device"] == replaced)
-                for member in described
-            ],
-            "described": described,
-            "configured": True,
-            "last_action": "resync",
-        },
-        **more,
-    )
+    found = {
+        "uuid": UUID,
+        "device": "/dev/md0",
+        "name": "md0",
+        "level": "raid1",
+        "health": health,
+        "redundancy_left": left,
+        "mismatch_count": 0,
+        "members": [
+            dict(member, state="active", being_replaced=member["device"] == replaced)
+            for member in described
+        ],
+        "described": described,
+        "configured": True,
+        "last_action": "resync",
+    }
+    found.update(more)
+    return found
 
 
 def event(name, component=None, at=0):

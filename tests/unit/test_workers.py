@@ -1,5 +1,7 @@
 """What hangs keeps nothing else from being done, and no lock."""
 
+from __future__ import unicode_literals
+
 import fcntl
 import os
 import time

@@ -2,7 +2,7 @@
 repository, whose answers become calls of the plugin.
 """
 
-from __future__ import absolute_import
+from __future__ import absolute_import, unicode_literals
 
 import re
 

@@ -5,7 +5,7 @@ All are gauges: md and the plugin tell how things are now. What is one of severa
 for each, of which one is 1.
 """
 
-from __future__ import absolute_import
+from __future__ import absolute_import, unicode_literals
 
 import collections
 

@@ -2,7 +2,7 @@
 prometheus_client writes it, which dom0 lacks.
 """
 
-from __future__ import absolute_import
+from __future__ import absolute_import, unicode_literals
 
 import importlib
 import os

@@ -2,7 +2,7 @@
 wrong, one of what to do.
 """
 
-from __future__ import absolute_import
+from __future__ import absolute_import, unicode_literals
 
 import collections
 import socket

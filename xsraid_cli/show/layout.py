@@ -4,7 +4,7 @@ that a pipe gets what a terminal does.
 A line is a list of Cells; the colours are for `screen` to show or not.
 """
 
-from __future__ import absolute_import
+from __future__ import absolute_import, unicode_literals
 
 import collections
 import textwrap

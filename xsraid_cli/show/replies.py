@@ -2,7 +2,7 @@
 one that is not known here is shown, too.
 """
 
-from __future__ import absolute_import
+from __future__ import absolute_import, unicode_literals
 
 import itertools
 

@@ -1,6 +1,6 @@
 """The answers of many hosts as lines for people, as JSON, and as an exit status."""
 
-from __future__ import absolute_import
+from __future__ import absolute_import, unicode_literals
 
 import collections
 import json

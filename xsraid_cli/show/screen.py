@@ -2,7 +2,7 @@
 text comes without either.
 """
 
-from __future__ import absolute_import
+from __future__ import absolute_import, unicode_literals
 
 import errno
 import fcntl

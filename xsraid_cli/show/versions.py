@@ -2,7 +2,7 @@
 which of the two to update.
 """
 
-from __future__ import absolute_import
+from __future__ import absolute_import, unicode_literals
 
 import sys
 

@@ -2,7 +2,7 @@
 alone.
 """
 
-from __future__ import absolute_import
+from __future__ import absolute_import, unicode_literals
 
 import argparse
 
