@@ -21,6 +21,7 @@ import XenAPI
 from xsraid.errors import BadArgument, Busy, XapiGone, XsraidError
 from xsraid.functions import FUNCTIONS, REFUSED, REQUIRED
 from xsraid.host.files import Host
+from xsraid.records import Record
 from xsraid.text import PYTHON_2, UNICODE, native, printable
 
 if PYTHON_2:
@@ -187,6 +188,8 @@ def _refuse_repeated(argv):
 
 def _clean(value):
     """Return a reply with all its text fit for JSON."""
+    if isinstance(value, Record):
+        value = value.shown()
     if isinstance(value, dict):
         return collections.OrderedDict((key, _clean(part)) for key, part in value.items())
     if isinstance(value, (list, tuple)):

@@ -135,19 +135,17 @@ def _late_members(host):
     for record, free in zip(records, assemble.examine_free(host, records)):
         read, _ = assemble.examine_all(host, md_state.active_members(record))
         ours = [block for block in read.values() if block]
-        apart, _ = free.apart(ours, before.get(record["uuid"], []), sysfs.boot_time(host))
+        apart, _ = free.apart(ours, before.get(record.uuid, []), sysfs.boot_time(host))
         if apart:
-            conflicts[record["uuid"]] = assemble.conflict(host, record["uuid"], ours, apart)
+            conflicts[record.uuid] = assemble.conflict(host, record.uuid, ours, apart)
         said += free.unread
     late = [
-        record
-        for record in records
-        if before.get(record["uuid"]) and record["uuid"] not in conflicts
+        record for record in records if before.get(record.uuid) and record.uuid not in conflicts
     ]
     said += assemble.tried_together(
         host,
-        lambda record: "taking in late members of " + record["device"],
-        lambda record: assemble.take_in(host, record, before[record["uuid"]]),
+        lambda record: "taking in late members of " + record.device,
+        lambda record: assemble.take_in(host, record, before[record.uuid]),
         late,
         3 * host.command_limit_s,
     )[0]
@@ -230,20 +228,19 @@ def _plug(host, session, conflicts):
     """
     did, unplugged = [], []
     records = {
-        record["uuid"]: record
+        record.uuid: record
         for record in md_state.read_arrays(host)
-        if record["health"] not in md_state.NOT_THERE
+        if record.health not in md_state.NOT_THERE
     }
     for pbd in objects.local_pbds(host, session):
         record = records.get(session.xenapi.SR.get_other_config(pbd["SR"]).get(objects.ARRAY_TAG))
         if record is not None:
             did += assemble.tried("keeping its node", arrays.adopt_line, host, record)
         if record is not None and not pbd["currently_attached"]:
-            name = objects.sr_summary(session, pbd["SR"])["name_label"]
-            if record["uuid"] in conflicts:
+            name = objects.sr_summary(session, pbd["SR"]).name_label
+            if record.uuid in conflicts:
                 did.append(
-                    "the storage repository %s was not plugged: %s"
-                    % (name, conflicts[record["uuid"]])
+                    "the storage repository %s was not plugged: %s" % (name, conflicts[record.uuid])
                 )
             else:
                 unplugged.append((pbd, name))
@@ -269,9 +266,9 @@ def _tell_of_nodes(host, left):
     not whole delivery sees by itself.
     """
     for record in md_state.read_arrays(host):
-        if record["configured"] and record["uuid"] in left:
+        if record.configured and record.uuid in left:
             spool.add_event(
-                host, rules.MISPLACED, record["device"], left[record["uuid"]] + ".", time.time()
+                host, rules.MISPLACED, record.device, left[record.uuid] + ".", time.time()
             )
 
 
@@ -283,12 +280,12 @@ def _tell_of_conflicts(host, conflicts):
     boot_id = host.read("/proc/sys/kernel/random/boot_id").strip()
     known = {}
     for record in md_state.read_arrays(host):
-        uuid = record["uuid"]
-        if record["configured"] and uuid in conflicts:
+        uuid = record.uuid
+        if record.configured and uuid in conflicts:
             before = told.get(uuid, {})
             is_told = before.get("boot") == boot_id and 0 <= now - before.get("time", 0) < DAY_S
             if not is_told:
-                spool.add_event(host, rules.DIVERGED, record["device"], conflicts[uuid], now)
+                spool.add_event(host, rules.DIVERGED, record.device, conflicts[uuid], now)
             known[uuid] = before if is_told else {"boot": boot_id, "time": now}
     if known != told:
         store.write(host, DIVERGED, known)

@@ -87,8 +87,8 @@ FAULTS = {
     ),
     "shared serials": (
         "disks/inventory",
-        'fitting = [disk for disk in found if name in (disk["serial"], disk["wwn"])]',
-        'fitting = [disk for disk in found if name in (disk["serial"], disk["wwn"])][:1]',
+        "fitting = [disk for disk in found if name in (disk.serial, disk.wwn)]",
+        "fitting = [disk for disk in found if name in (disk.serial, disk.wwn)][:1]",
     ),
     "groups of other drivers": ("xapi/sr_types", 'GROUP = r"(.+)-(', 'GROUP = r"(VG_XenStorage)-('),
 }

@@ -4,6 +4,7 @@ cannot.
 
 import os
 
+import made
 import pytest
 
 from conftest import HOST_UUID, INVENTORY, UUID, Machine
@@ -20,14 +21,14 @@ def host(tmpdir):
 
 def record(health="rebuilding", action="recover", done_ratio=0.25, spare="/dev/sdc"):
     members = [{"device": "/dev/sda", "state": "active"}, {"device": spare, "state": "rebuilding"}]
-    return {
-        "uuid": UUID,
-        "device": "/dev/md0",
-        "level": "raid1",
-        "health": health,
-        "members": members,
-        "sync": action and {"action": action, "done_ratio": done_ratio},
-    }
+    return made.array(
+        uuid=UUID,
+        device="/dev/md0",
+        level="raid1",
+        health=health,
+        members=members,
+        sync=action and {"action": action, "done_ratio": done_ratio},
+    )
 
 
 @pytest.fixture

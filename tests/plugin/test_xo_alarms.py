@@ -4,6 +4,7 @@ need.
 
 import re
 
+import made
 import pytest
 
 from conftest import HOST_UUID, INVENTORY, UUID
@@ -34,12 +35,8 @@ def session(machine):
 
 def record(health="degraded", uuid=UUID, device="/dev/md0", state="missing"):
     gone = {"device": None, "serial": None, "slot": 1, "state": state}
-    return {
-        "uuid": uuid,
-        "device": device,
-        "health": health,
-        "members": [{"device": "/dev/sda", "serial": "SA", "slot": 0, "state": "active"}, gone],
-    }
+    there = {"device": "/dev/sda", "serial": "SA", "slot": 0, "state": "active"}
+    return made.array(uuid=uuid, device=device, health=health, members=[there, gone])
 
 
 def remembers(host, told=True, uuids=(UUID,), serial="SB"):

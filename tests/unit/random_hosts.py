@@ -5,6 +5,7 @@ Nothing of the judge is used here. A host is a tree of devices; how each one is 
 because it was made so. It becomes a drawing for `graphs`, so that a failure shows the whole host.
 """
 
+import made
 from graphs import SR_UUIDS, array_uuid
 
 SR_GROUPS = ("VG_XenStorage-%s", "XSLocalEXT-%s", "XSLocalLargeBlock-%s", "OfSomeDriverToCome-%s")
@@ -236,12 +237,12 @@ class RandomHost(object):
             member.built.append(array)
         is_configured = self.rng.random() < 0.5
         self.array_records.append(
-            {
-                "device": "/dev/" + array.name,
-                "uuid": array_uuid(digit),
-                "health": "optimal",
-                "configured": is_configured,
-            }
+            made.array(
+                device="/dev/" + array.name,
+                uuid=array_uuid(digit),
+                health="optimal",
+                configured=is_configured,
+            )
         )
         waiting.append(array)
 
@@ -252,7 +253,7 @@ class RandomHost(object):
             device.written.append("member=" + digit)
             node = "/dev/md%d" % (100 + self._next())
             self.array_records.append(
-                {"device": node, "uuid": array_uuid(digit), "health": "missing", "configured": True}
+                made.array(device=node, uuid=array_uuid(digit), health="missing", configured=True)
             )
 
     def _member_of_line(self, device, _waiting):

@@ -1,5 +1,6 @@
 """What SMART says and what of it is told; when arrays are checked, and by whom."""
 
+import made
 import pytest
 
 from xsraid.actions import check
@@ -198,11 +199,11 @@ def test_what_a_disk_says_is_told_of_the_array_that_it_serves(tmpdir, mocker, or
     member = {"device": "/dev/sda", "serial": "S"}
     healths = (("/dev/md126", "container"), ("/dev/md127", "optimal"))
     records = [
-        {"device": device, "health": health, "members": [member]} for device, health in healths
+        made.array(device=device, health=health, members=[member]) for device, health in healths
     ]
     mocker.patch("xsraid.md.state.read_arrays", return_value=records[::order])
     mocker.patch("xsraid.actions.check._disk_of", return_value="sda")
-    assert [record["device"] for record, _ in check._disks(Host(str(tmpdir))).values()] == [
+    assert [record.device for record, _ in check._disks(Host(str(tmpdir))).values()] == [
         "/dev/md127"
     ]
 
@@ -227,14 +228,7 @@ def test_no_check_ends_where_somebody_had_one_end(tmpdir, mocker, left_by_somebo
         side_effect=lambda host, record, action: begun.append((action, sync_max.read()[:3])),
     )
     host = Host(str(tmpdir))
-    record = {
-        "device": "/dev/md0",
-        "uuid": "u",
-        "level": "raid1",
-        "health": "optimal",
-        "sync": None,
-        "members": [],
-    }
+    record = made.array(device="/dev/md0", uuid="u", level="raid1", health="optimal")
     known = {"u": {"since": 0, "at": 0, "is_running": False}}
     check._begin(host, [record], known, 1e9, config.load_or_default(host))
     assert begun == [("check", "max")]

@@ -4,6 +4,7 @@ and what was kept before does no harm.
 
 import time
 
+import made
 import pytest
 from test_rules import DAY_S, event, record, whole
 
@@ -89,7 +90,7 @@ def test_the_kernel_is_waited_for_as_long_as_said(host, mocker, step_s, ends_soo
     looks = mocker.Mock(return_value=False)
     system_faults.clock_is_set(mocker, step_s)
     with pytest.raises(Timeout):
-        members.wait_until(host, {"uuid": "x", "device": "/dev/md0"}, looks)
+        members.wait_until(host, made.array(uuid="x", device="/dev/md0"), looks)
     assert looks.call_count > 2
 
 

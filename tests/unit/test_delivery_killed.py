@@ -6,6 +6,7 @@ import json
 import os
 import signal
 
+import made
 import pytest
 
 from xsraid.alerts import by_webhook, channels, deliver, mail, spool
@@ -22,8 +23,6 @@ CHANGING = ("os.rename", "os.unlink", "os.write", "os.fork")
 MEMBER = {
     "device": "/dev/sdb",
     "serial": "S2",
-    "model": "M",
-    "by_id": None,
     "slot": 1,
     "state": "faulty",
     "being_replaced": False,
@@ -110,7 +109,7 @@ class Place(object):
         patch = self.mocker.patch
         patch(
             "xsraid.md.state.read_arrays",
-            side_effect=lambda host: [dict(RECORD, members=[dict(MEMBER)])],
+            side_effect=lambda host: [made.array(RECORD, members=[MEMBER])],
         )
         patch("xsraid.disks.inventory.inventory", return_value=[])
         patch("xsraid.alerts.deliver._adornments", return_value=({}, {}))

@@ -21,7 +21,7 @@ def read(tmpdir, level, raid_disks, active, array_state="clean", **more):
         )
         machine.files("sys/block/md0/md/dev-sd%s/block" % "abcdef"[slot], dev="8:%d" % (16 * slot))
     (record,) = md_state.read_arrays(machine.host)
-    return record["health"], record["redundancy_left"]
+    return record.health, record.redundancy_left
 
 
 @pytest.mark.parametrize(

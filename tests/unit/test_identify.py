@@ -144,10 +144,10 @@ def test_members_with_their_slots(machine, disk, slots):
     """A partition is where its disk is; a missing member is nowhere."""
     machine.files("sys/block/md0/md", raid_disks=3)
     (before,) = md_state.read_arrays(machine.host)
-    assert [member["enclosure_slot"] for member in before["members"]] == [None] * 3
+    assert [member.enclosure_slot for member in before.members] == [None] * 3
     machine.enclosure(disk)
     (record,) = md_state.read_arrays(machine.host)
-    assert [member["enclosure_slot"] for member in record["members"]] == slots
+    assert [member.enclosure_slot for member in record.members] == slots
 
 
 def test_the_locate_led_is_on_for_that_long(machine, slept):

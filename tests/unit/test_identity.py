@@ -4,6 +4,7 @@ whose writes a path shows or not.
 
 import errno
 
+import made
 import pytest
 
 from xsraid.disks import identity
@@ -50,13 +51,13 @@ def record(name, serial="S", wwn=None, **more):
         "paths": ["/dev/" + name],
     }
     found.update(more)
-    return found
+    return made.disk(found)
 
 
 def paths_of(mocker, *records):
     mocker.patch.object(sysfs, "attribute", return_value=None)
     identity.fill_in(Host("/nowhere"), list(records))
-    return [[path[len("/dev/") :] for path in each["paths"]] for each in records]
+    return [[path[len("/dev/") :] for path in each.paths] for each in records]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_world_wide_names(text, plain):
 def left(mocker, disks, *names):
     disk = record(names[0], paths=["/dev/" + name for name in names])
     identity.leave_out_others(Host("/nowhere"), disk)
-    return [path[len("/dev/") :] for path in disk["paths"]]
+    return [path[len("/dev/") :] for path in disk.paths]
 
 
 def test_what_is_on_them_tells_disks_apart(mocker):

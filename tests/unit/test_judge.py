@@ -2,6 +2,7 @@
 drawn graphs.
 """
 
+import made
 import pytest
 from graphs import SR_UUIDS, array_uuid, graph
 
@@ -10,7 +11,7 @@ from xsraid.md import conf
 
 MIB = 1 << 20
 SR_GROUP = "VG_XenStorage-" + SR_UUIDS["data"]
-OTHER = {"device": "/dev/md9", "uuid": array_uuid("9"), "health": "missing", "configured": True}
+OTHER = made.array(device="/dev/md9", uuid=array_uuid("9"), health="missing", configured=True)
 FACTS = DiskFacts("sdb", 64 * MIB, 512, False, False, "0", None, [], {})
 
 

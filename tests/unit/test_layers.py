@@ -17,6 +17,7 @@ import xsraid
 LAYERS = (
     "text",
     "errors",
+    "records",
     "host",
     "xapi",
     "md",

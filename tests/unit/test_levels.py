@@ -7,6 +7,7 @@ import pytest
 
 import xsraid
 from xsraid.md import levels
+from xsraid.md.state import Member
 
 NEAR_2, FAR_2, OFFSET_2, NEAR_3, NEAR_2_FAR_2 = 0x102, 0x201, 0x10201, 0x103, 0x202
 
@@ -77,7 +78,7 @@ def test_a_level_that_is_not_known_has_no_redundancy():
     ],
 )
 def test_a_journal_that_is_gone(policy, states, lacks):
-    assert levels.lacks_journal(policy, [{"state": state} for state in states]) is lacks
+    assert levels.lacks_journal(policy, [Member(state=state) for state in states]) is lacks
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ the array, as the real one does, and hangs.
 
 import os
 
+import made
 import pytest
 
 from xsraid import units
@@ -12,13 +13,13 @@ from xsraid.errors import BadArgument, CommandFailed, Timeout
 from xsraid.host import store
 from xsraid.host.files import Host
 
-ARRAY = {
-    "device": "/dev/md0",
-    "uuid": "01234567:" * 3 + "01234567",
-    "members": [{"device": None, "state": "missing"}],
-}
+ARRAY = made.array(
+    device="/dev/md0",
+    uuid="01234567:" * 3 + "01234567",
+    members=[{"device": None, "state": "missing"}],
+)
 ACTION = "sys/block/md0/md/sync_action"
-NEW = members.New("/dev/sdc", False, [], {"device": "/dev/sdc"})
+NEW = members.New("/dev/sdc", False, [], made.disk(device="/dev/sdc"))
 
 
 class Dom0(object):
@@ -91,7 +92,7 @@ def test_a_journal_is_put_in_while_the_array_is_read_only(dom0, mocker, record, 
     """The kernel refuses to make it so that is so already (md.c, md_set_readonly)."""
     mocker.patch("xsraid.actions.members.wait_until")
     dom0.mdadm("")
-    members._put_in_journal(dom0.host, dict(ARRAY, **record), None, NEW)
+    members._put_in_journal(dom0.host, ARRAY.replace(**record), None, NEW)
     assert dom0.read("asked").splitlines() == asked
 
 
@@ -103,7 +104,9 @@ def test_only_a_journal_is_put_into_an_array_that_is_read_only(
     dom0, mocker, policy, may_lack, is_refused
 ):
     """Without its journal md starts one read-only and lets nobody change that (raid5.c)."""
-    record = dict(ARRAY, level="raid5", health="failed", read_only=True, consistency_policy=policy)
+    record = ARRAY.replace(
+        level="raid5", health="failed", read_only=True, consistency_policy=policy
+    )
     mocker.patch("xsraid.md.state.find_array", return_value=record)
     if is_refused:
         with pytest.raises(BadArgument):
@@ -154,12 +157,12 @@ def test_the_arrays_are_looked_at_every_hour_whether_or_not_an_event_has_come(do
     assert start.call_count == 1
 
 
-def hours_of_the_monitor(dom0, mocker, states, records=({"level": "raid1"},)):
+def hours_of_the_monitor(dom0, mocker, states, level="raid1"):
     """Return the events that the hourly looks make while mdadm's monitor is in these states, None
     for one that cannot be started.
     """
     os.makedirs(dom0.folder + "/var/lib/xsraid")
-    mocker.patch("xsraid.md.state.read_arrays", return_value=list(records))
+    mocker.patch("xsraid.md.state.read_arrays", return_value=[made.array(level=level)])
     told = mocker.patch("xsraid.alerts.spool.add_event")
     store.write(dom0.host, "alerts", {"applied": {}})
     for state in states:
@@ -182,7 +185,7 @@ def test_a_monitor_that_cannot_run_is_told_of_once_and_once_when_it_runs_again(d
 
 
 def test_without_an_array_to_watch_no_monitor_is_missed(dom0, mocker):
-    assert hours_of_the_monitor(dom0, mocker, [None], records=[{"level": "raid0"}]) == []
+    assert hours_of_the_monitor(dom0, mocker, [None], level="raid0") == []
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,6 @@
 """What is decided about a new array before anything is done."""
 
+import made
 import pytest
 
 from xsraid.actions import planning
@@ -10,7 +11,7 @@ from xsraid.host.files import Host
 
 def disks(*sizes):
     return [
-        {"device": "/dev/sd%s" % letter, "size_bytes": size, "stale": [], "refusals": []}
+        made.disk(device="/dev/sd" + letter, size_bytes=size, stale=[], refusals=[])
         for letter, size in zip("abcdef", sizes)
     ]
 
@@ -32,8 +33,8 @@ def test_a_tenth_of_the_disks_may_stay_unused(sizes, unused_bytes):
 def test_what_is_stale_is_named_on_all_disks():
     chosen = disks(100, 100, 100)
     for disk in chosen[1:]:
-        disk["stale"] = [
-            {"type": "ext4", "label": "old", "device": disk["device"] + "1", "offset_bytes": 1080}
+        disk.stale = [
+            {"type": "ext4", "label": "old", "device": disk.device + "1", "offset_bytes": 1080}
         ]
     with pytest.raises(StaleData) as caught:
         claim.refuse_used(chosen, wipe=False)

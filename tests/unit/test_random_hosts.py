@@ -9,6 +9,7 @@ import os
 import random
 import re
 
+import made
 import pytest
 from graphs import array_uuid, graph
 from random_hosts import RandomHost
@@ -140,11 +141,11 @@ def arrays_at_random(rng):
     """
     digits, nodes = rng.sample("0123456789", 4), rng.sample(["md0", "md1", "md126", "md127"], 4)
     records = [
-        {
-            "device": "/dev/" + node,
-            "uuid": array_uuid(digit),
-            "name": rng.choice(["md0", "md1", "data", None]),
-        }
+        made.array(
+            device="/dev/" + node,
+            uuid=array_uuid(digit),
+            name=rng.choice(["md0", "md1", "data", None]),
+        )
         for digit, node in zip(digits[: rng.randint(0, 3)], nodes)
     ]
     lines = [
@@ -159,16 +160,15 @@ def meant(wanted, records, lines):
     taken.
     """
     if ":" in wanted:
-        fitting = [record for record in records if record["uuid"] == wanted]
+        fitting = [record for record in records if record.uuid == wanted]
     elif wanted.startswith("md"):
-        fitting = [record for record in records if record["device"] == "/dev/" + wanted]
+        fitting = [record for record in records if record.device == "/dev/" + wanted]
         given = [uuid for node, uuid in lines if node == "/dev/" + wanted]
         fitting = (
-            fitting
-            or [record for uuid in given for record in records if record["uuid"] == uuid][:1]
+            fitting or [record for uuid in given for record in records if record.uuid == uuid][:1]
         )
     else:
-        fitting = [record for record in records if record["name"] == wanted]
+        fitting = [record for record in records if record.name == wanted]
     return fitting[0] if len(fitting) == 1 else None
 
 
@@ -176,7 +176,7 @@ def names_that_mean_something_else(rng, configuration):
     """configuration: a stand-in for mdadm.conf, as `read_configuration` returns it."""
     records, lines = arrays_at_random(rng)
     configuration.arrays = lambda: lines
-    for wanted in ["md0", "md1", "md5", "data"] + [record["uuid"] for record in records]:
+    for wanted in ["md0", "md1", "md5", "data"] + [record.uuid for record in records]:
         try:
             found = md_state.find_array(Names({}), wanted, records)
         except XsraidError:
@@ -203,11 +203,11 @@ def disks_that_are_taken_for_others(rng, links_of):
     """links_of: a stand-in for udev's links, {kernel name: [link]}, to be filled in."""
     names = ["sda", "sdb", "sdc", "sdd"][: rng.randint(1, 4)]
     found = [
-        {
-            "device": "/dev/" + name,
-            "serial": rng.choice(["S1", "S2", None]),
-            "wwn": rng.choice(["0x5", "0x6", None]),
-        }
+        made.disk(
+            device="/dev/" + name,
+            serial=rng.choice(["S1", "S2", None]),
+            wwn=rng.choice(["0x5", "0x6", None]),
+        )
         for name in names
     ]
     links_of.update((name, ["/dev/disk/by-id/ata-" + rng.choice("12")]) for name in names)
@@ -219,8 +219,7 @@ def disks_that_are_taken_for_others(rng, links_of):
         fitting = [
             disk
             for disk in found
-            if wanted in (disk["serial"], disk["wwn"], disk["device"])
-            or wanted in links_of[disk["device"][5:]]
+            if wanted in (disk.serial, disk.wwn, disk.device) or wanted in links_of[disk.device[5:]]
         ]
         expected = fitting if len(fitting) == 1 else None
         try:
@@ -236,11 +235,9 @@ def disks_that_are_taken_for_others(rng, links_of):
 def links_of(mocker):
     links = {}
     mocker.patch.object(
-        inventory, "_numbers", lambda host, disk: [(host.numbers[disk["device"]], None)]
+        inventory, "_numbers", lambda host, disk: [(host.numbers[disk.device], None)]
     )
-    mocker.patch.object(
-        inventory, "_links", lambda host, disk: links[disk["device"][len("/dev/") :]]
-    )
+    mocker.patch.object(inventory, "_links", lambda host, disk: links[disk.device[len("/dev/") :]])
     return links
 
 

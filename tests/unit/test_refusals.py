@@ -1,5 +1,6 @@
 """Whether a disk may be used, decided from a Graph alone."""
 
+import made
 import pytest
 
 from xsraid.disks.lvm import Group
@@ -33,8 +34,8 @@ NOTHING = Graph(
     groups={},
     copies=set(),
 )
-RUNNING = {"device": "/dev/md0", "uuid": UUID, "health": "optimal", "configured": True}
-LEFT_OVER = {"device": "/dev/md0", "uuid": UUID, "health": "inactive", "configured": False}
+RUNNING = made.array(device="/dev/md0", uuid=UUID, health="optimal", configured=True)
+LEFT_OVER = made.array(device="/dev/md0", uuid=UUID, health="inactive", configured=False)
 MEMBER = Signature("linux_raid_member", 4096, OF_LIBBLKID, "any:md0")
 PV = Signature("LVM2_member", 536, "", "")
 TABLE = Signature("gpt", 512, "", "")
@@ -88,7 +89,7 @@ def test_a_blank_disk_may_be_used():
         (
             ["RAID_MEMBER"],
             FREE,
-            {"contents": {"sdb": [MEMBER]}, "arrays": [dict(RUNNING, health="missing")]},
+            {"contents": {"sdb": [MEMBER]}, "arrays": [RUNNING.replace(health="missing")]},
         ),
         (["DEVICE_MAPPER"], FREE, {"above": {"sdb": ["dm-0"]}, "dm_uuids": {"dm-0": "CRYPT-x"}}),
         (
@@ -180,7 +181,7 @@ def test_every_reason_is_given(reasons, facts, known):
         (
             ["linux_raid_member"],
             FREE,
-            {"contents": {"sdb": [MEMBER]}, "arrays": [dict(RUNNING, uuid="9" * 8 + UUID[8:])]},
+            {"contents": {"sdb": [MEMBER]}, "arrays": [RUNNING.replace(uuid="9" * 8 + UUID[8:])]},
         ),
         (
             ["LVM2_member"],
@@ -292,12 +293,12 @@ WITH_SR = {
         (FREE, {"above": {"sdb": ["md0"]}}, ["it is a member of the array /dev/md0"]),
         (
             FREE,
-            {"above": {"sdb": ["md0"]}, "arrays": [dict(LEFT_OVER, configured=True)]},
+            {"above": {"sdb": ["md0"]}, "arrays": [LEFT_OVER.replace(configured=True)]},
             ["it is a member of the array /dev/md0"],
         ),
         (
             FREE,
-            {"above": {"sdb": ["md0"]}, "arrays": [dict(LEFT_OVER, device="/dev/md1"), RUNNING]},
+            {"above": {"sdb": ["md0"]}, "arrays": [LEFT_OVER.replace(device="/dev/md1"), RUNNING]},
             ["it is a member of the array /dev/md0"],
         ),
         (
@@ -306,8 +307,8 @@ WITH_SR = {
                 "above": {"sdb": ["md0"]},
                 "arrays": [
                     RUNNING,
-                    dict(LEFT_OVER, device="/dev/md-1"),
-                    dict(LEFT_OVER, device="/dev/md1"),
+                    LEFT_OVER.replace(device="/dev/md-1"),
+                    LEFT_OVER.replace(device="/dev/md1"),
                 ],
             },
             ["it is a member of the array /dev/md0"],
@@ -323,17 +324,17 @@ WITH_SR = {
         ),
         (
             FREE,
-            {"above": {"sdb": ["md0"]}, "arrays": [dict(LEFT_OVER, health="degraded")]},
+            {"above": {"sdb": ["md0"]}, "arrays": [LEFT_OVER.replace(health="degraded")]},
             ["it is a member of the array /dev/md0"],
         ),
         (
             FREE,
-            {"above": {"sdb": ["md0"]}, "arrays": [dict(LEFT_OVER, health="missing")]},
+            {"above": {"sdb": ["md0"]}, "arrays": [LEFT_OVER.replace(health="missing")]},
             ["it is a member of the array /dev/md0"],
         ),
         (
             FREE,
-            {"contents": {"sdb": [MEMBER]}, "arrays": [dict(RUNNING, health="missing")]},
+            {"contents": {"sdb": [MEMBER]}, "arrays": [RUNNING.replace(health="missing")]},
             ["it is a member of the array %s, which is in /etc/mdadm.conf or running" % ARRAY],
         ),
         (
@@ -469,7 +470,7 @@ def test_only_an_optical_drive_is_refused_where_removable_disks_are_allowed(scsi
 def test_what_is_neither_a_member_nor_a_physical_volume_is_only_left_over(before):
     known = {
         "contents": {"sdb": [Signature(before, 0, OF_LIBBLKID, "")]},
-        "arrays": [dict(RUNNING, health="missing")],
+        "arrays": [RUNNING.replace(health="missing")],
     }
     assert words(**known) == ([], [before])
     assert decide_array("sdb", NOTHING._replace(**known), {})[0] == []

@@ -6,9 +6,11 @@ import pytest
 
 from xsraid.alerts import messages, rules
 from xsraid.alerts.spool import Event
+from xsraid.md.state import Array, Member
 
 UUID = "01234567:89abcdef:01234567:89abcdef"
 DAY_S = 86400
+EMPTY = Member(slot=1, state="missing", being_replaced=False)
 
 
 def record(health="optimal", left=1, members=("sda", "sdb"), replaced=None, **more):
@@ -16,24 +18,30 @@ def record(health="optimal", left=1, members=("sda", "sdb"), replaced=None, **mo
         {"device": "/dev/" + name, "slot": slot, "serial": "S" + name, "model": "M", "by_id": None}
         for slot, name in enumerate(members)
     ]
-    found = {
-        "uuid": UUID,
-        "device": "/dev/md0",
-        "name": "md0",
-        "level": "raid1",
-        "health": health,
-        "redundancy_left": left,
-        "mismatch_count": 0,
-        "members": [
-            dict(member, state="active", being_replaced=member["device"] == replaced)
-            for member in described
-        ],
-        "described": described,
-        "configured": True,
-        "last_action": "resync",
-    }
-    found.update(more)
-    return found
+    serving = [
+        Member(
+            device="/dev/" + name,
+            slot=slot,
+            serial="S" + name,
+            state="active",
+            being_replaced="/dev/" + name == replaced,
+        )
+        for slot, name in enumerate(members)
+    ]
+    found = Array(
+        uuid=UUID,
+        device="/dev/md0",
+        name="md0",
+        level="raid1",
+        health=health,
+        redundancy_left=left,
+        mismatch_count=0,
+        members=serving,
+        described=described,
+        configured=True,
+        last_action="resync",
+    )
+    return found.replace(**more)
 
 
 def event(name, component=None, at=0):
@@ -48,7 +56,7 @@ class Story(object):
 
     def then(self, at, events=(), *records):
         self.alerts, self.memory, self.folded = rules.decide(
-            list(events), [dict(one) for one in records], self.memory, at, DAY_S
+            list(events), [one.replace() for one in records], self.memory, at, DAY_S
         )
         return [alert["name"] for alert in self.alerts]
 
@@ -395,7 +403,7 @@ def test_a_test_whose_array_has_gone_stands_for_nothing():
 
 def test_an_array_that_is_away_when_its_disk_fails_counts_as_one_without_redundancy():
     """What is then found is no worse."""
-    other = dict(record(), uuid="f" * 32, device="/dev/md1")
+    other = record().replace(uuid="f" * 32, device="/dev/md1")
     story = Story()
     story.then(0, [], record(), other)
     assert story.then(10, [event("Fail", "/dev/sda", 10)], other) == ["XSRAID_DISK_FAILED"]
@@ -404,7 +412,7 @@ def test_an_array_that_is_away_when_its_disk_fails_counts_as_one_without_redunda
 def test_events_of_other_arrays_are_not_told_of_one():
     """Whichever uuid comes first."""
     for letter in "0f":
-        other = dict(record(), uuid=letter * 8 + UUID[8:], device="/dev/md1")
+        other = record().replace(uuid=letter * 8 + UUID[8:], device="/dev/md1")
         story = Story()
         story.then(0, [], record(), other)
         asides = [
@@ -416,7 +424,7 @@ def test_events_of_other_arrays_are_not_told_of_one():
             10, [event("Fail", "/dev/sdb", 10)] + asides, record("degraded", 0), other
         ) == ["XSRAID_DISK_FAILED"]
         assert story.alerts[0]["events"] == ["Fail", "DegradedArray"]
-        assert story.folded == [(other["uuid"], "RebuildStarted")]
+        assert story.folded == [(other.uuid, "RebuildStarted")]
 
 
 def test_an_event_that_tells_nothing_is_not_folded():
@@ -432,8 +440,8 @@ def test_two_members_that_are_replaced_at_once():
     names = ("sda", "sdb", "sdc", "sdd")
     for first, second in (("/dev/sda", "/dev/sdb"), ("/dev/sdb", "/dev/sda")):
         faulty = record("optimal", 1, names)
-        for member in faulty["members"]:
-            member["state"] = "faulty" if member["device"] in (first, second) else "active"
+        for member in faulty.members:
+            member.state = "faulty" if member.device in (first, second) else "active"
         story = whole()
         story.then(10, [event("Replacing", first), event("Replacing", second)], faulty)
         assert sorted(story.memory[UUID]["replaced"]) == ["/dev/sda", "/dev/sdb"]
@@ -449,7 +457,7 @@ def test_two_members_that_are_replaced_at_once():
 def test_only_what_is_being_replaced_or_was_and_is_faulty_stays_marked():
     for state, stays in (("active", False), ("faulty", True), ("spare", False), ("aged", False)):
         now = record("optimal", 1)
-        now["members"][1]["state"] = state
+        now.members[1].state = state
         story = whole()
         story.then(10, [event("Replacing", "/dev/sdb"), event("Replacing", "/dev/sdb")], now)
         assert story.memory[UUID]["replaced"] == (["/dev/sdb"] if stays else []), state
@@ -457,7 +465,7 @@ def test_only_what_is_being_replaced_or_was_and_is_faulty_stays_marked():
 
 def test_no_other_event_marks_a_member_as_being_replaced():
     now = record("optimal", 1)
-    now["members"][1]["state"] = "faulty"
+    now.members[1].state = "faulty"
     for name in ("MoveSpare", "NewArray", "SpareActive", "Unheard"):
         story = whole()
         story.then(10, [event(name, "/dev/sdb")], now)
@@ -476,7 +484,7 @@ def test_a_mirror_that_has_more_redundancy_than_before_while_it_is_rebuilt():
 def test_a_member_that_failed_keeps_the_slot_that_it_had():
     story = whole()
     failed = record("degraded", 0)
-    failed["described"][1]["slot"] = failed["members"][1]["slot"] = None
+    failed.described[1]["slot"] = failed.members[1].slot = None
     story.then(10, [event("Fail", "/dev/sdb", 10)], failed)
     assert [(one["device"], one["slot"]) for one in story.memory[UUID]["members"]] == [
         ("/dev/sda", 0),
@@ -496,11 +504,8 @@ def test_members_that_are_gone_and_were_not_told_of_are_forgotten():
     def seen_without_sdb(slot_is_empty, events):
         story = whole()
         now = record("degraded", 0, ("sda",))
-        now["members"] += (
-            [{"device": None, "slot": 1, "state": "missing", "being_replaced": False}]
-            if slot_is_empty
-            else []
-        )
+        if slot_is_empty:
+            now.members.append(EMPTY)
         story.then(10, events, now)
         return [one["device"] for one in story.memory[UUID]["members"]]
 
@@ -609,9 +614,7 @@ def test_a_flapping_disk_is_bounded_and_what_was_held_back_is_counted():
 def test_what_is_known_of_a_disk_outlives_it():
     story = whole()
     gone = record("degraded", 0, members=("sda",))
-    gone["members"] = gone["members"] + [
-        {"device": None, "slot": 1, "state": "missing", "being_replaced": False}
-    ]
+    gone.members.append(EMPTY)
     story.then(10, [event("Fail", "/dev/sdb", 10)], gone)
     assert [member["serial"] for member in story.memory[UUID]["members"]] == ["Ssda", "Ssdb"]
 
@@ -759,9 +762,9 @@ def test_a_disk_that_failed_while_nobody_watched_is_named(health, is_known):
     """
     story = whole() if is_known else Story()
     now = record(health, 0, ("sda", "sdb", "sdc"))
-    now["members"][1]["state"] = "faulty"
+    now.members[1].state = "faulty"
     if not is_known:
-        now["health"] = "degraded"
+        now.health = "degraded"
     assert story.then(10, [event("DegradedArray", None, 10)], now) == []
     assert story.then(30, [], now) == ["XSRAID_DISK_FAILED"]
     assert story.alerts[0]["component"] == "/dev/sdb"
@@ -773,7 +776,7 @@ def test_a_disk_that_failed_while_nobody_watched_is_named(health, is_known):
 def test_a_disk_that_is_faulty_on_purpose_is_not_told_of_as_failed():
     story = whole()
     now = record("degraded", 0)
-    now["members"][1]["state"] = "faulty"
+    now.members[1].state = "faulty"
     story.then(5, [event("Replacing", "/dev/sdb", 5)], record(replaced="/dev/sdb"))
     assert story.then(30, [], now) == []
     assert story.then(50, [], now) == ["XSRAID_ARRAY_DEGRADED"]
@@ -913,23 +916,17 @@ def without(slot, health="degraded", there=("/dev/sda", "/dev/sdc"), left=0, **m
     the host has.
     """
     found = record(health, left, there=list(there), **more)
-    gone = {
-        "device": None,
-        "serial": None,
-        "slot": slot,
-        "state": "missing",
-        "being_replaced": False,
-    }
-    found["members"] = [member for member in found["members"] if member["slot"] != slot] + [gone]
-    found["described"] = [
-        dict(member, state="active") for member in found["described"] if member["slot"] != slot
+    gone = Member(slot=slot, state="missing", being_replaced=False)
+    found.members = [member for member in found.members if member.slot != slot] + [gone]
+    found.described = [
+        dict(member, state="active") for member in found.described if member["slot"] != slot
     ]
     return found
 
 
 def seen_whole():
     story, before = Story(), record(there=["/dev/sda", "/dev/sdb", "/dev/sdc"])
-    before["described"] = [dict(member, state="active") for member in before["described"]]
+    before.described = [dict(member, state="active") for member in before.described]
     assert story.then(0, [], before) == []
     return story
 
@@ -966,14 +963,14 @@ def test_a_member_that_a_boot_lacks_is_not_told_of_by_a_name_that_another_disk_h
 def test_a_member_that_a_boot_lacks_is_named_by_what_was_known_of_it_though_another_member_has_its_node():  # noqa: E501
     story, disks = Story(), ["/dev/sda", "/dev/sdb", "/dev/sdc"]
     before = record(left=2, members=("sda", "sdb", "sdc"), there=disks)
-    before["described"] = [
+    before.described = [
         dict(member, state="active", by_id="/dev/disk/by-id/" + member["serial"])
-        for member in before["described"]
+        for member in before.described
     ]
     assert story.then(0, [], before) == []
     booted = without(1, left=1, members=("sda", "sdb", "sdc"), there=disks[:2])
-    booted["described"][1] = dict(booted["described"][1], device="/dev/sdb")
-    booted["members"][1] = dict(booted["members"][1], device="/dev/sdb")
+    booted.described[1] = dict(booted.described[1], device="/dev/sdb")
+    booted.members[1].device = "/dev/sdb"
     assert story.then(100, [event("DegradedArray")], booted) == []
     assert story.then(111, [], booted) == ["XSRAID_ARRAY_DEGRADED"]
     (absent,) = story.memory[UUID]["absent"]
@@ -995,7 +992,7 @@ def test_a_disk_that_failed_before_a_boot_is_what_the_array_is_without():
     story.then(10, [event("Fail", "/dev/sdb", 10)], without(1, there=("/dev/sda", "/dev/sdb")))
     story.then(20, [], without(1, there=("/dev/sda", "/dev/sdb")))
     assert [member["serial"] for member in story.memory[UUID]["absent"]] == ["Ssdb"]
-    assert story.then(30, [], dict(record(health="missing"), members=[], described=[])) in (
+    assert story.then(30, [], record(health="missing").replace(members=[], described=[])) in (
         [],
         ["XSRAID_ARRAY_MISSING"],
     )
@@ -1035,7 +1032,7 @@ def test_what_is_known_of_a_disk_is_not_replaced_by_nothing():
     """md lists a pulled disk until somebody writes to it; then it has no slot any more."""
     story = seen_whole()
     later = record("degraded", 0, there=["/dev/sda"])
-    later["described"][1].update(serial=None, model=None, by_id=None, slot=None, state="faulty")
+    later.described[1].update(serial=None, model=None, by_id=None, slot=None, state="faulty")
     story.then(100, [event("Fail", "/dev/sdb", 100)], later)
     (member,) = [
         member for member in story.memory[UUID]["members"] if member["device"] == "/dev/sdb"
@@ -1046,7 +1043,7 @@ def test_what_is_known_of_a_disk_is_not_replaced_by_nothing():
 def test_what_is_known_of_a_disk_is_replaced_by_what_another_of_its_name_says():
     story = seen_whole()
     later = record()
-    later["described"][1].update(serial="another", model=None)
+    later.described[1].update(serial="another", model=None)
     story.then(100, [], later)
     (member,) = [
         member for member in story.memory[UUID]["members"] if member["device"] == "/dev/sdb"
@@ -1090,10 +1087,11 @@ def test_that_the_monitor_does_not_run_is_told_without_an_array():
 
 def with_spare(there=("/dev/sda", "/dev/sdb", "/dev/sdc"), spare="sdc", **more):
     found = record(there=list(there), members=("sda", "sdb") + ((spare,) if spare else ()), **more)
-    for kind in ("members", "described"):
-        for member in found[kind]:
-            member["state"] = "spare" if member["device"] == "/dev/sdc" else "active"
-            member["slot"] = None if member["device"] == "/dev/sdc" else member["slot"]
+    for member, described in zip(found.members, found.described):
+        if member.device == "/dev/sdc":
+            member.state, member.slot = "spare", None
+            described["slot"] = None
+        described["state"] = member.state
     return found
 
 

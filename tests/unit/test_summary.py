@@ -1,5 +1,6 @@
 """An array's health in one sentence."""
 
+import made
 import pytest
 
 from xsraid import text
@@ -11,14 +12,14 @@ def record(health, left=1, sync=None, policy="bitmap", level="raid1", **states):
         {"device": "/dev/" + name if state != "missing" else None, "slot": slot, "state": state}
         for slot, (name, state) in enumerate(sorted(states.items()))
     ]
-    return {
-        "health": health,
-        "level": level,
-        "redundancy_left": left,
-        "sync": sync,
-        "consistency_policy": policy,
-        "members": members,
-    }
+    return made.array(
+        health=health,
+        level=level,
+        redundancy_left=left,
+        sync=sync,
+        consistency_policy=policy,
+        members=members,
+    )
 
 
 def under_way(action, ratio=0.5, remaining_s=4800):

@@ -5,6 +5,7 @@ EBUSY for a moment, then that there is none.
 import errno
 import shutil
 
+import made
 import pytest
 from test_identify import Machine
 
@@ -31,7 +32,7 @@ def machine(tmpdir, mocker):
 def shown(machine):
     """The arrays as (health, [(device, state) of the members])."""
     return [
-        (record["health"], [(one["device"], one["state"]) for one in record["members"]])
+        (record.health, [(one.device, one.state) for one in record.members])
         for record in md_state.read_arrays(machine.host)
     ]
 
@@ -131,11 +132,11 @@ def test_a_small_disk_is_refused_while_a_member_goes(machine, mocker, gone):
         machine.files("sys/block/md0/md/dev-" + member, offset=2048)
     record, disk = (
         md_state.find_array(machine.host, "md0"),
-        {"device": "/dev/sdc", "size_bytes": 1000 * 1024 + 2048 * 512},
+        made.disk(device="/dev/sdc", size_bytes=1000 * 1024 + 2048 * 512),
     )
     system_faults.Reads(
         mocker, lambda path, count: errno.EBUSY if "/dev-%s/" % gone in path else None
     )
     members._refuse_small(machine.host, record, disk)
     with pytest.raises(DiskInUse):
-        members._refuse_small(machine.host, record, dict(disk, size_bytes=disk["size_bytes"] - 1))
+        members._refuse_small(machine.host, record, disk.replace(size_bytes=disk.size_bytes - 1))

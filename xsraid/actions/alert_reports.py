@@ -33,9 +33,9 @@ def test_alert(host, session, array, timeout_s):
     if current["mail_to"] is None or current["smtp_host"] is None:
         raise NotConfigured("Mail alerts are not configured", "Call configure_alerts first.")
     devices = [
-        record["device"]
+        record.device
         for record in md_state.list_arrays(host, session, array)["arrays"]
-        if record["health"] != "missing"
+        if record.health != "missing"
     ]
     if not devices:
         raise UnknownArray(

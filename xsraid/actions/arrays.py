@@ -101,15 +101,15 @@ def adopt_array(host, session, array):
     config.load(host)
     with rollback.changing(host, "adopt_array", session):
         record = md_state.find_array(host, array)
-        if record["health"] in md_state.NOT_THERE or record["uuid"] is None:
+        if record.health in md_state.NOT_THERE or record.uuid is None:
             raise UnknownArray(
                 array, "this array is %s, so it cannot be adopted" % md_state.state_in_words(record)
             )
         changes = adopt_line(host, record) + _adopt_sr(host, session, record)
         warnings = _watch(host, record) + (initrd.rebuild(host) if changes else [])
-        if host.real_path(record["by_id"]) != record["device"]:
-            warnings.append("udev made no link %s" % record["by_id"])
-        record = md_state.find_array(host, record["uuid"])
+        if host.real_path(record.by_id) != record.device:
+            warnings.append("udev made no link %s" % record.by_id)
+        record = md_state.find_array(host, record.uuid)
     md_state.name_srs(host, session, [record])
     return collections.OrderedDict(
         [("array", record), ("changes", changes), ("warnings", warnings)]
@@ -135,44 +135,44 @@ def delete_array(host, session, array, confirm):
             if reply is None:
                 raise
             return reply
-        if record["uuid"] is None:
+        if record.uuid is None:
             raise UnknownArray(
                 array, "this array has no uuid by which its superblocks could be told from others"
             )
         md_state.refuse_firmware(record, "is deleted")
-        if confirm != record["name"]:
+        if confirm != record.name:
             raise BadArgument(
-                "confirm", "must be the name of %s: confirm=%s" % (record["device"], record["name"])
+                "confirm", "must be the name of %s: confirm=%s" % (record.device, record.name)
             )
-        members = [member["device"] for member in record["members"] if member["device"]]
-        facts = {"device": record["device"], "name": record["name"]}
+        members = [member.device for member in record.members if member.device]
+        facts = {"device": record.device, "name": record.name}
         store.write(
             host,
             rollback.DELETING,
             {"request": {"devices": members}, "array": facts},
-            record["uuid"],
+            record.uuid,
         )
-        cleared = rollback.finish_deletion(host, session, record["uuid"], is_asked=True)
+        cleared = rollback.finish_deletion(host, session, record.uuid, is_asked=True)
         host.log(
             "deleted %s, which was on %s"
-            % (record["device"], " ".join(cleared) or "no disk that is there"),
+            % (record.device, " ".join(cleared) or "no disk that is there"),
             syslog.LOG_NOTICE,
         )
         kept = [
             device
             for device in members
-            if device not in cleared and rollback.may_carry(host, device, record["uuid"])
+            if device not in cleared and rollback.may_carry(host, device, record.uuid)
         ]
         in_order = [device for device in members if device not in kept]
         in_order += [device for device in cleared if device not in members]
-        rollback.note_deleted(host, record["uuid"], facts, in_order)
+        rollback.note_deleted(host, record.uuid, facts, in_order)
         warnings = (
             _kept_superblocks(record, kept) + _kept_lines(host, record) + initrd.rebuild(host)
         )
         return collections.OrderedDict(
             [
-                ("deleted", record["device"]),
-                ("uuid", record["uuid"]),
+                ("deleted", record.device),
+                ("uuid", record.uuid),
                 ("disks", in_order),
                 ("warnings", warnings),
             ]
@@ -184,7 +184,7 @@ def _kept_lines(host, record):
     lines = [
         line
         for line in md_state.read_configuration(host).array_lines()
-        if line.uuid and same_uuid(line.uuid, record["uuid"])
+        if line.uuid and same_uuid(line.uuid, record.uuid)
     ]
     return [
         "line %d of %s still names it: take it out by hand" % (line.number, line.path)
@@ -196,7 +196,7 @@ def _kept_superblocks(record, kept):
     """Return what to do about members of a deleted array that are away, or whose superblocks could
     not be cleared: kept, nodes.
     """
-    away = len([member for member in record["members"] if member["state"] == "missing"])
+    away = len([member for member in record.members if member.state == "missing"])
     found = [
         "%s could not be cleared: `mdadm --zero-superblock %s` if nobody needs it"
         % (device, device)
@@ -265,18 +265,18 @@ def adopt_line(host, record):
     was changed.
     """
     configuration = md_state.read_configuration(host)
-    if configuration.has_array(record["uuid"]):
+    if configuration.has_array(record.uuid):
         return []
     for node, uuid in configuration.arrays():
-        if uuid and node and host.real_path(node) == record["device"]:
+        if uuid and node and host.real_path(node) == record.device:
             raise BadArgument(
                 "array",
                 "%s has a line that gives %s to another array, %s; remove it if that one is gone "
-                "for good" % (md_state.CONFIGURATION, record["device"], md_uuid(uuid)),
+                "for good" % (md_state.CONFIGURATION, record.device, md_uuid(uuid)),
             )
     line = configuration.set_array(
-        record["device"],
-        record["uuid"],
+        record.device,
+        record.uuid,
         md_state.spare_count(record),
         instead=md_state.lines_naming(host, record),
     )
@@ -294,8 +294,8 @@ def _adopt_sr(host, session, record):
     changes, sr = [], objects.sr_summary(session, found.sr)
     if found.pbd is not None and sr_types.mend(host, session, found):
         changes.append("the storage repository %s is found by %s" % (sr["name_label"], found.path))
-    if session.xenapi.SR.get_other_config(found.sr).get(objects.ARRAY_TAG) != record["uuid"]:
-        objects.set_other_config(session.xenapi.SR, found.sr, objects.ARRAY_TAG, record["uuid"])
+    if session.xenapi.SR.get_other_config(found.sr).get(objects.ARRAY_TAG) != record.uuid:
+        objects.set_other_config(session.xenapi.SR, found.sr, objects.ARRAY_TAG, record.uuid)
         changes.append("the storage repository %s is tagged with the array" % sr["name_label"])
     return changes
 
@@ -306,15 +306,15 @@ def _watch(host, record):
     """
     if md_state.read_configuration(host).first("MAILADDR") is None:
         return ["nobody is alerted when a disk fails: call configure_alerts"]
-    if not is_known(record["level"]):
+    if not is_known(record.level):
         return [
             "%s is %s, a level that is not known: you are told when one of its disks is gone"
-            % (record["device"], record["level"])
+            % (record.device, record.level)
         ]
-    if not is_redundant(record["level"]):
+    if not is_redundant(record.level):
         return [
             "%s has no redundancy: you are told when one of its disks is gone, but nothing is "
-            "left by then" % record["device"]
+            "left by then" % record.device
         ]
     try:
         monitor.ensure_running(host)
@@ -342,7 +342,7 @@ def _made_before(host, request):
 
 def _is_there(host, uuid):
     return any(
-        record["uuid"] and same_uuid(record["uuid"], uuid) and record["health"] != "missing"
+        record.uuid and same_uuid(record.uuid, uuid) and record.health != "missing"
         for record in md_state.read_arrays(host)
     )
 
@@ -372,7 +372,7 @@ def _carry_out(host, plan):
             raise
         host.log(
             "created %s, %s, on %s"
-            % (plan.node, plan.level, " ".join(disk["device"] for disk in plan.chosen))
+            % (plan.node, plan.level, " ".join(disk.device for disk in plan.chosen))
         )
     finally:
         staged.discard()

@@ -131,12 +131,12 @@ class Boot(object):
         done, left = _put_right(host)
         self.did += [sentence for _, sentence in done + left]
         _settle(host)
-        there = [record for record in _there(host) if record["uuid"] not in self.conflicts]
+        there = [record for record in _there(host) if record.uuid not in self.conflicts]
         before = self._before(there)
         said, _ = tried_together(
             host,
-            lambda record: "repairing " + record["device"],
-            lambda record: _repair(host, record, before.get(record["uuid"], [])),
+            lambda record: "repairing " + record.device,
+            lambda record: _repair(host, record, before.get(record.uuid, [])),
             there,
             3 * host.command_limit_s + GRACE_S,
         )
@@ -231,8 +231,8 @@ class Boot(object):
             active = md_state.active_members(record)
             self._read(active)
             read = [self.blocks.get(device) for device in active]
-            before[record["uuid"]] = [
-                block for block in read if block and same_uuid(block.uuid, record["uuid"])
+            before[record.uuid] = [
+                block for block in read if block and same_uuid(block.uuid, record.uuid)
             ]
         return before
 
@@ -248,7 +248,7 @@ class Boot(object):
         items = []
         for record, free in zip(records, examine_free(self.host, records)):
             self.did += free.unread
-            apart, is_split = free.apart(before[record["uuid"]])
+            apart, is_split = free.apart(before[record.uuid])
             items += [(record, apart, is_split)] if apart else []
         said, _ = tried_together(
             self.host,
@@ -262,14 +262,14 @@ class Boot(object):
         self.did += said
         for record, apart, is_split in items:
             if is_split or not self._runs_from(record, [block.device for block in apart]):
-                self.conflicts[record["uuid"]] = conflict(
-                    self.host, record["uuid"], before[record["uuid"]], apart
+                self.conflicts[record.uuid] = conflict(
+                    self.host, record.uuid, before[record.uuid], apart
                 )
 
     def _runs_from(self, record, devices):
-        now = next((one for one in _there(self.host) if one["uuid"] == record["uuid"]), None)
+        now = next((one for one in _there(self.host) if one["uuid"] == record.uuid), None)
         return now is not None and any(
-            member["device"] in devices and member["state"] == "active" for member in now["members"]
+            member.device in devices and member.state == "active" for member in now.members
         )
 
 
@@ -353,11 +353,11 @@ class Free(object):
         self.blocks = [
             block
             for _, block in sorted(blocks.items())
-            if block and same_uuid(block.uuid, record["uuid"])
+            if block and same_uuid(block.uuid, record.uuid)
         ]
         self.unread = [
             "%s was not added to %s: whether it is fresher is not known (%s)"
-            % (device, record["device"], why)
+            % (device, record.device, why)
             for device, why in sorted(unread.items())
         ]
 
@@ -388,7 +388,7 @@ def _free(host, record, known):
     started: an array with a bitmap takes in even a fresher one, and marks nothing on it until then.
     It is a spare until md has given it a slot.
     """
-    members = {member["device"]: member["state"] for member in record["members"]}
+    members = {member.device: member.state for member in record.members}
     own = {_member_uuid(host, device) for device, state in members.items() if state == "active"} - {
         None
     }
@@ -401,7 +401,7 @@ def _free(host, record, known):
     return sorted(
         device
         for device, uuid in known.items()
-        if uuid == bare_uuid(record["uuid"])
+        if uuid == bare_uuid(record.uuid)
         and device not in members
         and _member_uuid(host, device) not in own
     )
@@ -422,7 +422,7 @@ def is_untouched(host, record):
     """Return whether an array runs, but nobody has written to it since it was started: nor has md
     to its members.
     """
-    return sysfs.attribute(host, sysfs.name_of(record["device"]), "md/array_state") == "read-auto"
+    return sysfs.attribute(host, sysfs.name_of(record.device), "md/array_state") == "read-auto"
 
 
 def take_in(host, record, before):
@@ -432,21 +432,21 @@ def take_in(host, record, before):
     udev does not take in what comes after the start. Staler ones have failed or been away: those
     are for a person to judge.
     """
-    if not any(member["state"] == "missing" for member in record["members"]):
+    if not any(member.state == "missing" for member in record.members):
         return []
     (found,) = examine_free(host, [record])
-    known = [member["device"] for member in record["members"]]
+    known = [member.device for member in record.members]
     taken = []
     for block in found.blocks:
         if block.device not in known and superblocks.compare(before, block) == superblocks.SAME:
             _re_add(host, record, block.device)
-            taken.append("%s took in %s" % (record["device"], block.device))
+            taken.append("%s took in %s" % (record.device, block.device))
     return taken + found.unread
 
 
 def _re_add(host, record, device):
     try:
-        mdadm.re_add(host, record["device"], device)
+        mdadm.re_add(host, record.device, device)
     except XsraidError:
         resync.thaw(host, record)
         raise
@@ -457,7 +457,7 @@ def _there(host):
     return [
         record
         for record in md_state.read_arrays(host)
-        if record["configured"] and record["uuid"] and record["health"] not in md_state.NOT_THERE
+        if record.configured and record.uuid and record.health not in md_state.NOT_THERE
     ]
 
 
@@ -468,7 +468,7 @@ def lacking(host):
 
 def lacks(record):
     """Return whether a slot of an array has no member in sync."""
-    return any(member["state"] in ("missing", "rebuilding") for member in record["members"])
+    return any(member.state in ("missing", "rebuilding") for member in record.members)
 
 
 def _name(uuid, node):
@@ -481,9 +481,9 @@ def _not_running(host):
     """
     records, configuration = md_state.read_arrays(host), md_state.read_configuration(host)
     running = [
-        bare_uuid(record["uuid"])
+        bare_uuid(record.uuid)
         for record in records
-        if record["uuid"] and record["health"] not in ("missing", "inactive")
+        if record.uuid and record.health not in ("missing", "inactive")
     ]
     known = md_state.running_lines(host)
     waiting = []
@@ -507,12 +507,9 @@ def _inactive(host, uuid):
     """
     return next(
         (
-            record["device"]
+            record.device
             for record in md_state.read_arrays(host)
-            if uuid
-            and record["uuid"]
-            and record["health"] == "inactive"
-            and same_uuid(record["uuid"], uuid)
+            if uuid and record.uuid and record.health == "inactive" and same_uuid(record.uuid, uuid)
         ),
         None,
     )
@@ -563,21 +560,21 @@ def _start_fresher(host, record, devices, is_split):
     if users:
         return [
             "%s runs without %s, which is not older, and goes on: it is in use by %s"
-            % (record["device"], ", ".join(devices), ", ".join(users))
+            % (record.device, ", ".join(devices), ", ".join(users))
         ]
-    mdadm.stop(host, record["device"])
+    mdadm.stop(host, record.device)
     if is_split:
         return [
             "%s was stopped: it and %s have been written to without each other"
-            % (record["device"], ", ".join(devices))
+            % (record.device, ", ".join(devices))
         ]
     node = {
         md_uuid(uuid): node for node, uuid in md_state.read_configuration(host).arrays() if uuid
-    }.get(record["uuid"])
-    said = mdadm.assemble(host, node, record["uuid"], ["--run"], devices)
+    }.get(record.uuid)
+    said = mdadm.assemble(host, node, record.uuid, ["--run"], devices)
     return [
         "%s was started anew from %s, which is fresher than what ran: %s"
-        % (record["device"], ", ".join(devices), " ".join(said.split()))
+        % (record.device, ", ".join(devices), " ".join(said.split()))
     ]
 
 
@@ -594,18 +591,16 @@ def _put_right(host):
         if uuid and node
     }
     records = [
-        record
-        for record in md_state.read_arrays(host)
-        if record["health"] not in md_state.NOT_THERE
+        record for record in md_state.read_arrays(host) if record.health not in md_state.NOT_THERE
     ]
     wrong = [
         record
         for record in records
-        if record["uuid"] in nodes and _kernel_node(host, nodes[record["uuid"]]) != record["device"]
+        if record.uuid in nodes and _kernel_node(host, nodes[record.uuid]) != record.device
     ]
-    right = {record["device"]: record["uuid"] for record in records if record not in wrong}
+    right = {record.device: record.uuid for record in records if record not in wrong}
     done, left, stopped = [], [], []
-    items = [(record, right.get(_kernel_node(host, nodes[record["uuid"]]))) for record in wrong]
+    items = [(record, right.get(_kernel_node(host, nodes[record.uuid]))) for record in wrong]
     for (record, _), outcome in zip(
         items,
         workers.each(
@@ -619,8 +614,8 @@ def _put_right(host):
         if why:
             left.append(
                 (
-                    record["uuid"],
-                    "%s should be %s, but %s" % (record["device"], nodes[record["uuid"]], why),
+                    record.uuid,
+                    "%s should be %s, but %s" % (record.device, nodes[record.uuid], why),
                 )
             )
         else:
@@ -629,10 +624,10 @@ def _put_right(host):
         host,
         lambda record: mdadm.assemble(
             host,
-            nodes[record["uuid"]],
-            record["uuid"],
+            nodes[record.uuid],
+            record.uuid,
             ["--run"],
-            [member["device"] for member in record["members"] if member["device"]],
+            [member.device for member in record.members if member.device],
         ),
         stopped,
         host.command_limit_s + GRACE_S,
@@ -640,11 +635,11 @@ def _put_right(host):
     for record, outcome in zip(stopped, outcomes):
         done.append(
             (
-                record["uuid"],
+                record.uuid,
                 "%s was brought to its node %s%s"
                 % (
-                    record["device"],
-                    nodes[record["uuid"]],
+                    record.device,
+                    nodes[record.uuid],
                     ", failed: " + outcome.error if outcome.error else "",
                 ),
             )
@@ -661,7 +656,7 @@ def _stop_unused(host, record, taken):
         return (
             "it is in use by %s" % ", ".join(users) if users else "that is the node of %s" % taken
         )
-    mdadm.stop(host, record["device"])
+    mdadm.stop(host, record.device)
     return None
 
 
@@ -677,14 +672,14 @@ def _users(host, record):
     """Return what uses an array, after deactivating the volume group on it if nothing of that is
     open.
     """
-    mounts, swaps, others = stack.users_of(host, record["device"])
+    mounts, swaps, others = stack.users_of(host, record.device)
     if others and not mounts and not swaps:
         group = lvm.volume_groups(host).get(
-            sysfs.attribute(host, sysfs.name_of(record["device"]), "dev")
+            sysfs.attribute(host, sysfs.name_of(record.device), "dev")
         )
         if group and group.name:
             tried("deactivating " + group.name, lvm.deactivate, host, group.name)
-            mounts, swaps, others = stack.users_of(host, record["device"])
+            mounts, swaps, others = stack.users_of(host, record.device)
     return mounts + swaps + others
 
 
@@ -696,6 +691,6 @@ def _repair(host, record, before):
     are missing: until that a disk that comes back could be taken for one that is up to date.
     """
     did = take_in(host, record, before) if lacks(record) else []
-    if (lacks(record) or record["sync"]) and is_untouched(host, record):
-        mdadm.make_writable(host, record["device"])
+    if (lacks(record) or record.sync) and is_untouched(host, record):
+        mdadm.make_writable(host, record.device)
     return did

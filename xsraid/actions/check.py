@@ -40,27 +40,27 @@ def check_array(host, session, array, action):
     limits = config.load(host)
     with rollback.changing(host, "check_array", session):
         record = md_state.find_array(host, array)
-        if record["health"] in md_state.NOT_THERE:
+        if record.health in md_state.NOT_THERE:
             raise UnknownArray(
                 array, "this array is %s, it cannot be checked" % md_state.state_in_words(record)
             )
-        if not is_redundant(record["level"]):
+        if not is_redundant(record.level):
             why = (
                 "whose members hold nothing twice that could be compared"
-                if is_known(record["level"])
+                if is_known(record.level)
                 else "a level that is not known"
             )
-            raise BadArgument("array", "%s is %s, %s" % (record["device"], record["level"], why))
+            raise BadArgument("array", "%s is %s, %s" % (record.device, record.level, why))
         members.refuse_read_only(record)
         resync.wake(host, record)
-        under_way = record["sync"]["action"] if record["sync"] else None
+        under_way = record.sync.action if record.sync else None
         if under_way not in (None, "check"):
-            raise ArrayInUse(record["device"], "its own %s" % under_way, "Let that end first.")
-        if record["health"] == "degraded" and action == "start":
+            raise ArrayInUse(record.device, "its own %s" % under_way, "Let that end first.")
+        if record.health == "degraded" and action == "start":
             raise BadArgument(
                 "array",
                 "%s is degraded: what is missing cannot be compared, repair it first"
-                % record["device"],
+                % record.device,
             )
         if action == "start" and under_way is None:
             resync.thaw(host, record)
@@ -70,7 +70,7 @@ def check_array(host, session, array, action):
             _act(host, record, "check")
         elif action == "stop" and under_way == "check":
             _stop(host, record)
-    record = md_state.list_arrays(host, session, record["uuid"])["arrays"][0]
+    record = md_state.list_arrays(host, session, record.uuid)["arrays"][0]
     return collections.OrderedDict([("array", record), ("schedule", _schedule(host, limits))])
 
 
@@ -78,7 +78,7 @@ def _stop(host, record):
     """Stop a check. One that was due is then due still, and it goes on in the next quiet hours."""
     _act(host, record, "idle")
     care = store.read(host, md_state.CARE) or {}
-    known = care.get("arrays", {}).get(record["uuid"], {})
+    known = care.get("arrays", {}).get(record.uuid, {})
     if known.get("is_running"):
         known.update(is_running=False, at=_resumes_at(host, record))
         store.write(host, md_state.CARE, care)
@@ -110,7 +110,7 @@ def free_speed(host, records):
     """
     known = (store.read(host, md_state.CARE) or {}).get("arrays", {})
     for record in records:
-        if known.get(record["uuid"], {}).get("is_running") and not _is_checking(record):
+        if known.get(record.uuid, {}).get("is_running") and not _is_checking(record):
             _set_speeds(host, record, ("system", "system"))
 
 
@@ -121,7 +121,7 @@ def _look_at_disks(host):
     for disk, (record, member) in sorted(_disks(host).items()):
         key = sysfs.disk_key(host, sysfs.node(disk))
         # 0.2 remembered disks by their serial numbers.
-        before = known.get("disks", {}).get(key) or known.get("disks", {}).get(member["serial"], {})
+        before = known.get("disks", {}).get(key) or known.get("disks", {}).get(member.serial, {})
         seen = smart.examine(host, sysfs.node(disk))
         if seen is None:
             remembered.update({key: before} if before else {})
@@ -129,14 +129,14 @@ def _look_at_disks(host):
         sentences, memory = smart.findings(before.get("told", {}), seen, now)
         if sentences:
             host.log(
-                "%s of %s is weak: %s" % (member["device"], record["device"], "; ".join(sentences)),
+                "%s of %s is weak: %s" % (member.device, record.device, "; ".join(sentences)),
                 syslog.LOG_WARNING,
             )
             spool.add_event(
                 host,
                 rules.WEAK,
-                record["device"],
-                "%s %s" % (member["device"], "; ".join(sentences)),
+                record.device,
+                "%s %s" % (member.device, "; ".join(sentences)),
                 now,
             )
         remembered[key] = {"seen": seen, "time": now, "told": memory}
@@ -153,11 +153,11 @@ def _disks(host):
     """
     found = {}
     for record in sorted(
-        md_state.read_arrays(host), key=lambda record: record["health"] == md_state.CONTAINER
+        md_state.read_arrays(host), key=lambda record: record.health == md_state.CONTAINER
     ):
-        for member in record["members"]:
-            if member["device"]:
-                found.setdefault(_disk_of(host, member["device"]), (record, member))
+        for member in record.members:
+            if member.device:
+                found.setdefault(_disk_of(host, member.device), (record, member))
     return found
 
 
@@ -180,8 +180,8 @@ def _look_at_checks(host, limits):
     """
     with rollback.changing(host, "the monthly check", is_brief=True):
         known, now = store.read(host, md_state.CARE) or {}, time.time()
-        there = [record for record in md_state.read_arrays(host) if record["uuid"]]
-        records = [record for record in there if record["health"] not in md_state.NOT_THERE]
+        there = [record for record in md_state.read_arrays(host) if record.uuid]
+        records = [record for record in there if record.health not in md_state.NOT_THERE]
         left_to = other_checker(host)
         if left_to != known.get("left_to") and left_to:
             host.log(
@@ -193,13 +193,11 @@ def _look_at_checks(host, limits):
             and is_within(limits.check_hours, time.localtime(now).tm_hour)
         )
         before = known.get("arrays", {})
-        arrays = {
-            record["uuid"]: before[record["uuid"]] for record in there if record["uuid"] in before
-        }
+        arrays = {record.uuid: before[record.uuid] for record in there if record.uuid in before}
         arrays.update(
             (
-                record["uuid"],
-                _brought_up(host, record, before.get(record["uuid"], {}), now, is_time),
+                record.uuid,
+                _brought_up(host, record, before.get(record.uuid, {}), now, is_time),
             )
             for record in records
         )
@@ -227,8 +225,8 @@ def _brought_up(host, record, known, now, is_time):
         known["at"] = _resumes_at(host, record) or known["at"]
     else:
         known["at"] = _resumes_at(host, record)
-        last_action = sysfs.attribute(host, sysfs.name_of(record["device"]), "md/last_sync_action")
-        if not known["at"] and record["health"] == "optimal" and last_action in (None, "check"):
+        last_action = sysfs.attribute(host, sysfs.name_of(record.device), "md/last_sync_action")
+        if not known["at"] and record.health == "optimal" and last_action in (None, "check"):
             known["since"] = known["done"] = now
     _set_speeds(host, record, ("system", "system"))
     known["is_running"] = False
@@ -239,15 +237,15 @@ def _begin(host, records, arrays, now, limits):
     """Begin the checks that are due: the longest unchecked array first, none that shares a disk
     with one on which anything runs.
     """
-    busy = {disk for record in records if record["sync"] for disk in _disks_of(host, record)}
-    for record in sorted(records, key=lambda record: arrays[record["uuid"]]["since"]):
-        known, disks = arrays[record["uuid"]], _disks_of(host, record)
+    busy = {disk for record in records if record.sync for disk in _disks_of(host, record)}
+    for record in sorted(records, key=lambda record: arrays[record.uuid]["since"]):
+        known, disks = arrays[record.uuid], _disks_of(host, record)
         is_due = known["at"] or now - known["since"] >= limits.check_every_days * DAY_S
         if (
             not is_due
-            or not is_redundant(record["level"])
-            or record["health"] != "optimal"
-            or record["sync"]
+            or not is_redundant(record.level)
+            or record.health != "optimal"
+            or record.sync
             or busy.intersection(disks)
         ):
             continue
@@ -257,8 +255,7 @@ def _begin(host, records, arrays, now, limits):
         _set_speeds(host, record, (limits.check_min_kib_s, limits.check_max_kib_s))
         _act(host, record, "check")
         host.log(
-            "checking %s%s"
-            % (record["device"], ", from where it was paused" if known["at"] else ""),
+            "checking %s%s" % (record.device, ", from where it was paused" if known["at"] else ""),
             syslog.LOG_NOTICE,
         )
         known["is_running"] = True
@@ -266,7 +263,7 @@ def _begin(host, records, arrays, now, limits):
 
 
 def _disks_of(host, record):
-    return [_disk_of(host, member["device"]) for member in record["members"] if member["device"]]
+    return [_disk_of(host, member.device) for member in record.members if member.device]
 
 
 def other_checker(host):
@@ -308,14 +305,14 @@ def _schedule(host, limits):
 
 
 def _is_checking(record):
-    return bool(record["sync"]) and record["sync"]["action"] == "check"
+    return bool(record.sync) and record.sync.action == "check"
 
 
 def _position(host, record):
     """Return how many sectors of each member have been compared."""
-    done = (
-        sysfs.attribute(host, sysfs.name_of(record["device"]), "md/sync_completed") or ""
-    ).split(" / ")[0]
+    done = (sysfs.attribute(host, sysfs.name_of(record.device), "md/sync_completed") or "").split(
+        " / "
+    )[0]
     return int(done) if done.isdigit() else 0
 
 
@@ -323,7 +320,7 @@ def _resumes_at(host, record):
     """Return the sector at which the kernel would go on with a check that was cut short, 0 for the
     beginning.
     """
-    return sysfs.number(host, sysfs.name_of(record["device"]), "md/sync_min") or 0
+    return sysfs.number(host, sysfs.name_of(record.device), "md/sync_min") or 0
 
 
 def _set_speeds(host, record, speeds):
@@ -338,14 +335,14 @@ def _act(host, record, action):
     """Have the kernel begin (check) or end (idle) it, and wait until it shows; a check of a small
     array may be over before it is seen.
     """
-    mdadm.act(host, record["device"], action)
+    mdadm.act(host, record.device, action)
     deadline = clock.monotonic_s() + SETTLE_S
     while (
-        bool(md_state.find_array(host, record["uuid"])["sync"]) != (action == "check")
+        bool(md_state.find_array(host, record.uuid).sync) != (action == "check")
         and clock.monotonic_s() < deadline
     ):
         time.sleep(LOOK_S)
 
 
 def _write(host, record, path, text):
-    host.write_attribute("/sys/block/%s/%s" % (sysfs.name_of(record["device"]), path), text)
+    host.write_attribute("/sys/block/%s/%s" % (sysfs.name_of(record.device), path), text)

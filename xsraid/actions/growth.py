@@ -52,14 +52,14 @@ def grow_array(host, session, array, devices, wipe, allow_removable):
     config.load(host)
     with rollback.changing(host, "grow_array", session):
         record = md_state.find_array(host, array)
-        if record["health"] in md_state.NOT_THERE or record["uuid"] is None:
+        if record.health in md_state.NOT_THERE or record.uuid is None:
             raise UnknownArray(
                 array, "this array is %s, it cannot grow" % md_state.state_in_words(record)
             )
         if devices:
             _refuse(host, record)
             _grow(host, session, record, devices, (wipe, allow_removable))
-        record = md_state.list_arrays(host, session, record["uuid"])["arrays"][0]
+        record = md_state.list_arrays(host, session, record.uuid)["arrays"][0]
         _note_room(host, session, record)
         seen = _offer(host, session, record, session.xenapi.SR.scan)
         return collections.OrderedDict(
@@ -75,7 +75,7 @@ def follow(host, session, records):
     """Offer SRs the room of arrays that have been reshaped since. records: of `state.read_arrays`.
     Raises CommandFailed, and what XAPI raises.
     """
-    by_uuid = {bare_uuid(record["uuid"]): record for record in records if record["uuid"]}
+    by_uuid = {bare_uuid(record.uuid): record for record in records if record.uuid}
     for uuid in store.uuids(host, GROWING):
         if uuid not in by_uuid:
             store.remove(host, GROWING, uuid)
@@ -87,9 +87,7 @@ def is_open(host, records):
     """Return whether an SR is still to be offered new room that is there already. records: of
     `state.read_arrays`.
     """
-    grown = [
-        bare_uuid(record["uuid"]) for record in records if record["uuid"] and not record["sync"]
-    ]
+    grown = [bare_uuid(record.uuid) for record in records if record.uuid and not record.sync]
     return any(
         uuid in grown and store.read(host, GROWING, uuid).get("tries", 0) < TRIES_MAX
         for uuid in store.uuids(host, GROWING)
@@ -116,35 +114,33 @@ def _refuse(host, record):
     """Raise for an array that cannot be reshaped, or not now."""
     md_state.refuse_firmware(record, "grows")
     members.refuse_read_only(record)
-    if record["level"] not in GROWABLE:
+    if record.level not in GROWABLE:
         raise BadArgument(
             "array",
             "%s is %s, which does not grow; it takes one of %s"
-            % (record["device"], record["level"], ", ".join(GROWABLE)),
+            % (record.device, record.level, ", ".join(GROWABLE)),
         )
     members.refuse_under_way(host, record)
-    if record.get("frozen"):
+    if record.frozen:
         raise BadArgument(
             "array",
             "%s is frozen: `echo idle > /sys/block/%s/md/sync_action`, then repeat the call"
-            % (record["device"], sysfs.name_of(record["device"])),
+            % (record.device, sysfs.name_of(record.device)),
         )
-    if record["health"] != "optimal":
-        raise BadArgument(
-            "array", "%s is %s: repair it first" % (record["device"], record["health"])
-        )
-    if record["consistency_policy"] in ("ppl", "journal"):
+    if record.health != "optimal":
+        raise BadArgument("array", "%s is %s: repair it first" % (record.device, record.health))
+    if record.consistency_policy in ("ppl", "journal"):
         raise Unsupported(
             "Growing %s, whose write hole is closed by %s"
-            % (record["device"], record["consistency_policy"]),
+            % (record.device, record.consistency_policy),
             "an array without it: the kernel reshapes no other",
         )
     if (
-        record["level"] == "raid10"
-        and (sysfs.number(host, sysfs.name_of(record["device"]), "md/layout") or 0) >> 8 != 1
+        record.level == "raid10"
+        and (sysfs.number(host, sysfs.name_of(record.device), "md/layout") or 0) >> 8 != 1
     ):
         raise Unsupported(
-            "Growing %s, whose copies are far or offset" % record["device"],
+            "Growing %s, whose copies are far or offset" % record.device,
             "the layout near: mdadm reshapes no other",
         )
 
@@ -157,11 +153,11 @@ def _grow(host, session, record, names, allowed):
         member = members.find(host, record, name, "devices")
         if member is None:
             wanted.append(name)
-        elif member["state"] != "spare":
+        elif member.state != "spare":
             raise BadArgument(
-                "devices", "%s is a member of %s already" % (member["device"], record["device"])
+                "devices", "%s is a member of %s already" % (member.device, record.device)
             )
-    count = sysfs.number(host, sysfs.name_of(record["device"]), "md/raid_disks")
+    count = sysfs.number(host, sysfs.name_of(record.device), "md/raid_disks")
     new_count = count + len(names)
     _refuse_tight(host, record, count, new_count)
     new = members.choose(host, session, record, wanted, "devices", *allowed)
@@ -169,7 +165,7 @@ def _grow(host, session, record, names, allowed):
     try:
         for disk in new:
             members.put_in(host, record, disk)
-        mdadm.grow(host, record["device"], new_count)
+        mdadm.grow(host, record.device, new_count)
     except (CommandFailed, Timeout):
         resync.thaw(host, record)
         for disk in new:
@@ -179,23 +175,21 @@ def _grow(host, session, record, names, allowed):
     members.wait_until(
         host,
         record,
-        lambda now: (
-            len([member for member in now["members"] if member["slot"] is not None]) >= new_count
-        ),
+        lambda now: len([member for member in now.members if member.slot is not None]) >= new_count,
     )
     members.count_spares(host, record)
     host.log(
-        "%s grows from %d to %d members" % (record["device"], count, new_count), syslog.LOG_NOTICE
+        "%s grows from %d to %d members" % (record.device, count, new_count), syslog.LOG_NOTICE
     )
-    if record["sr"] and levels.rule(record["level"]).chunked:
+    if record.sr and levels.rule(record.level).chunked:
         size_bytes = int(
-            session.xenapi.SR.get_physical_size(session.xenapi.SR.get_by_uuid(record["sr"]["uuid"]))
+            session.xenapi.SR.get_physical_size(session.xenapi.SR.get_by_uuid(record.sr.uuid))
         )
         store.write(
             host,
             GROWING,
-            {"sr": record["sr"]["uuid"], "size_bytes": size_bytes, "tries": 0},
-            record["uuid"],
+            {"sr": record.sr.uuid, "size_bytes": size_bytes, "tries": 0},
+            record.uuid,
         )
 
 
@@ -204,7 +198,7 @@ def _clear_again(host, device, record):
     report.
     """
     try:
-        rollback.clear(host, device, record["uuid"])
+        rollback.clear(host, device, record.uuid)
     except (CommandFailed, Timeout) as error:
         host.log("%s keeps its superblock: %s" % (device, error), syslog.LOG_WARNING)
 
@@ -212,16 +206,16 @@ def _clear_again(host, device, record):
 def _refuse_tight(host, record, count, new_count):
     """Refuse a reshape for which a member has too little room before its data."""
     needed = room_sectors(
-        record["level"], (record["chunk_bytes"] or 0) // sysfs.SECTOR_BYTES, count, new_count
+        record.level, (record.chunk_bytes or 0) // sysfs.SECTOR_BYTES, count, new_count
     )
-    for member in record["members"] if needed else []:
-        free = mdadm.free_sectors_before(host, member["device"])
+    for member in record.members if needed else []:
+        free = mdadm.free_sectors_before(host, member.device)
         if free is None or free < needed:
             raise Unsupported(
-                "Growing %s from %d to %d members" % (record["device"], count, new_count),
+                "Growing %s from %d to %d members" % (record.device, count, new_count),
                 "%d free sectors before the data of each member, so that a power cut does no harm; "
                 "%s has %s"
-                % (needed, member["device"], "none that mdadm tells of" if free is None else free),
+                % (needed, member.device, "none that mdadm tells of" if free is None else free),
             )
 
 
@@ -230,8 +224,8 @@ def _unpin(host, record):
     or which.
     """
     configuration = md_state.read_configuration(host)
-    if configuration.pins_members(record["uuid"]):
-        configuration.set_array(record["device"], record["uuid"], md_state.spare_count(record))
+    if configuration.pins_members(record.uuid):
+        configuration.set_array(record.device, record.uuid, md_state.spare_count(record))
         host.replace(md_state.CONFIGURATION, configuration.text())
 
 
@@ -239,18 +233,18 @@ def _note_room(host, session, record):
     """Have the SR on an array be offered the room of one that was made bigger by hand (mdadm --grow
     --size=max): what it has not taken of it yet.
     """
-    if record["sr"] is None or store.read(host, GROWING, record["uuid"]) is not None:
+    if record.sr is None or store.read(host, GROWING, record.uuid) is not None:
         return
-    sr = session.xenapi.SR.get_record(session.xenapi.SR.get_by_uuid(record["sr"]["uuid"]))
+    sr = session.xenapi.SR.get_record(session.xenapi.SR.get_by_uuid(record.sr.uuid))
     size_bytes, own_bytes = int(sr["physical_size"]), ROOM_MIN_BYTES
     if sr["type"] != "lvm":
-        own_bytes += record["size_bytes"] // FILE_SYSTEM_PART
-    if 0 < size_bytes < record["size_bytes"] - own_bytes:
+        own_bytes += record.size_bytes // FILE_SYSTEM_PART
+    if 0 < size_bytes < record.size_bytes - own_bytes:
         store.write(
             host,
             GROWING,
-            {"sr": record["sr"]["uuid"], "size_bytes": size_bytes, "tries": 0},
-            record["uuid"],
+            {"sr": record.sr.uuid, "size_bytes": size_bytes, "tries": 0},
+            record.uuid,
         )
 
 
@@ -261,28 +255,28 @@ def _offer(host, session, record, scan):
     The storage manager's scan looks for a larger device and resizes the physical volume (LVHDSR's
     _expand_size), from 100 MiB on.
     """
-    note = store.read(host, GROWING, record["uuid"])
+    note = store.read(host, GROWING, record.uuid)
     if note is None:
         return None
-    if record["sync"]:
+    if record.sync:
         return False
     try:
         sr = session.xenapi.SR.get_by_uuid(note["sr"])
     except XenAPI.Failure as error:
         if error.details[0] != "UUID_INVALID":
             raise
-        store.remove(host, GROWING, record["uuid"])  # the SR is gone
+        store.remove(host, GROWING, record.uuid)  # the SR is gone
         return None
     if not _has_taken(session, sr, note):
-        store.write(host, GROWING, dict(note, tries=note["tries"] + 1), record["uuid"])
+        store.write(host, GROWING, dict(note, tries=note["tries"] + 1), record.uuid)
         scan(sr)
     if not _has_taken(session, sr, note):
         return False
     host.log(
-        "the storage repository %s has the new room of %s" % (note["sr"], record["device"]),
+        "the storage repository %s has the new room of %s" % (note["sr"], record.device),
         syslog.LOG_NOTICE,
     )
-    store.remove(host, GROWING, record["uuid"])
+    store.remove(host, GROWING, record.uuid)
     return True
 
 
@@ -291,7 +285,7 @@ def _has_taken(session, sr, note):
 
 
 def _next(host, session, record, seen):
-    if record["sync"]:
+    if record.sync:
         return "list_arrays shows how far it is." + (
             " Then the storage repository is offered the new room." if seen is False else ""
         )
@@ -299,11 +293,11 @@ def _next(host, session, record, seen):
         return "The storage repository has the new room."
     if seen is None:
         return "Nothing needs to be done: no storage repository waits for room."
-    uuid = record["sr"]["uuid"] if record["sr"] else store.read(host, GROWING, record["uuid"])["sr"]
+    uuid = record.sr.uuid if record.sr else store.read(host, GROWING, record.uuid)["sr"]
     kind = session.xenapi.SR.get_type(session.xenapi.SR.get_by_uuid(uuid))
     first = "`export LVM_SYSTEM_DIR=%s`, " % lvm.MASTER if host.names(lvm.MASTER) else ""
     steps = first + BY_HAND.get(kind, BY_HAND["lvm"]) % {
-        "device": record["by_id"],
+        "device": record.by_id,
         "volume": "/dev/XSLocalEXT-%s/%s" % (uuid, uuid),
     }
     return (

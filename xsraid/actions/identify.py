@@ -48,7 +48,7 @@ def identify_disk(host, session, disk, seconds):
     """
     put_out(host)
     (record,) = inventory.resolve(host, inventory.inventory(host), [disk], "disk", inventory.DISK)
-    name = sysfs.name_of(record["device"])
+    name = sysfs.name_of(record.device)
     slot = enclosures.slots(host).get(name)
     array = _array_of(host, name)
     started = clock.monotonic_s()
@@ -61,9 +61,9 @@ def identify_disk(host, session, disk, seconds):
         _flicker(host, record, seconds)
     return collections.OrderedDict(
         [
-            ("device", record["device"]),
-            ("serial", record["serial"]),
-            ("by_id", record["by_id"]),
+            ("device", record.device),
+            ("serial", record.serial),
+            ("by_id", record.by_id),
             ("enclosure_slot", slot.name if slot else None),
             ("array", array),
             ("way", way),
@@ -104,7 +104,7 @@ def _lights(host, record, slot):
     if was is not None:
         found.append({"way": LOCATE_LED, "light": slot.path + "/locate", "was": was})
     if find_tool(host, "ledctl"):
-        found.append({"way": LEDCTL, "light": record["by_id"] or record["device"], "was": None})
+        found.append({"way": LEDCTL, "light": record.by_id or record.device, "was": None})
     return found
 
 
@@ -206,7 +206,7 @@ def _read_for_a_beat(host, record):
     Return the last failure if no read was answered.
     """
     end, has_answered, failures = clock.monotonic_s() + BEAT_S, False, []
-    places = max(1, record["size_bytes"] // READ_BYTES)
+    places = max(1, record.size_bytes // READ_BYTES)
     while len(failures) < TRIES and (clock.monotonic_s() < end or not has_answered):
         place = "skip=%d" % random.randrange(places)
         try:
@@ -214,7 +214,7 @@ def _read_for_a_beat(host, record):
                 host,
                 [
                     "dd",
-                    "if=" + record["device"],
+                    "if=" + record.device,
                     "of=/dev/null",
                     "iflag=direct",
                     "bs=%d" % READ_BYTES,
@@ -236,14 +236,14 @@ def _dark(record, failure):
     """Return the error that tells how to find a disk that answers no read. failure: CommandFailed
     or Timeout.
     """
-    advice = " ".join([DARK % record["device"]] + _label(record))
+    advice = " ".join([DARK % record.device] + _label(record))
     if isinstance(failure, Timeout):
         return Timeout(failure.what, READ_LIMIT_S, advice)
     return CommandFailed(failure.command, failure.status, failure.last_words, advice)
 
 
 def _label(record):
-    return ["The label of the right disk says %s." % record["serial"]] if record["serial"] else []
+    return ["The label of the right disk says %s." % record.serial] if record.serial else []
 
 
 def _what_next(way, record, array):

@@ -46,25 +46,25 @@ def fail_disk(host, session, array, disk, confirm):
     with rollback.changing(host, "fail_disk", session):
         record = _redundant(host, array)
         member = _member(host, record, disk)
-        wanted = member["serial"] or member["device"]
+        wanted = member.serial or member.device
         if confirm != wanted:
             raise BadArgument(
                 "confirm",
-                "must be the serial number of %s: confirm=%s" % (member["device"], wanted),
+                "must be the serial number of %s: confirm=%s" % (member.device, wanted),
             )
-        if member["state"] == "journal":
+        if member.state == "journal":
             raise WouldLoseData(
-                record["device"],
-                "can write nothing without its journal %s" % member["device"],
+                record.device,
+                "can write nothing without its journal %s" % member.device,
                 "Nothing was changed; %s." % REPLACE_ADVICE,
             )
-        if member["state"] == "active":
+        if member.state == "active":
             _refuse_without_redundancy(host, record, member)
-        if member["state"] != "faulty":
-            mdadm.set_faulty(host, record["device"], member["device"])
-            wait_until(host, record, lambda now: _state(now, member["device"]) in ("faulty", None))
+        if member.state != "faulty":
+            mdadm.set_faulty(host, record.device, member.device)
+            wait_until(host, record, lambda now: _state(now, member.device) in ("faulty", None))
             host.log(
-                "made %s of %s faulty, as asked" % (member["device"], record["device"]),
+                "made %s of %s faulty, as asked" % (member.device, record.device),
                 syslog.LOG_NOTICE,
             )
         return _reply(
@@ -72,7 +72,7 @@ def fail_disk(host, session, array, disk, confirm):
             session,
             record,
             "remove_disk takes %s out of the array; add_disk then puts it, or another disk, in."
-            % member["device"],
+            % member.device,
         )
 
 
@@ -89,20 +89,18 @@ def remove_disk(host, session, array, disk, wipe_old):
         record = _redundant(host, array)
         md_state.refuse_firmware(record, "gives up disks")
         member = _member(host, record, disk)
-        if member["state"] not in ("faulty", "spare"):
+        if member.state not in ("faulty", "spare"):
             _refuse_without_redundancy(host, record, member)
             raise BadArgument(
                 "disk",
                 "%s is in use by the array (%s): %s, or fail_disk makes it faulty"
-                % (member["device"], member["state"], REPLACE_ADVICE),
+                % (member.device, member.state, REPLACE_ADVICE),
             )
-        _take_out(host, record, member["device"])
+        _take_out(host, record, member.device)
         count_spares(host, record)
-        if wipe_old and host.device_number(member["device"]) is not None:
-            rollback.clear(host, member["device"], record["uuid"])
-        return _reply(
-            host, session, record, _what_is_missing(record, "%s is out." % member["device"])
-        )
+        if wipe_old and host.device_number(member.device) is not None:
+            rollback.clear(host, member.device, record.uuid)
+        return _reply(host, session, record, _what_is_missing(record, "%s is out." % member.device))
 
 
 def add_disk(host, session, array, disk, wipe, allow_removable):
@@ -120,7 +118,7 @@ def add_disk(host, session, array, disk, wipe, allow_removable):
         record = _redundant(host, array, may_lack_journal=True)
         md_state.refuse_firmware(record, TAKES_DISKS)
         (new,) = choose(host, session, record, [disk], "disk", wipe, allow_removable)
-        if lacks_journal(record["consistency_policy"], record["members"]):
+        if lacks_journal(record.consistency_policy, record.members):
             _put_in_journal(host, record, None, new)
             return _reply(
                 host,
@@ -130,7 +128,7 @@ def add_disk(host, session, array, disk, wipe, allow_removable):
             )
         put_in(host, record, new)
         # Else it is a spare for a moment only.
-        if record["health"] not in ("degraded", "rebuilding", "failed"):
+        if record.health not in ("degraded", "rebuilding", "failed"):
             count_spares(host, record)
         return _reply(
             host,
@@ -155,22 +153,21 @@ def replace_disk(host, session, array, disk, new_disk, wipe, allow_removable):
         record = _redundant(host, array)
         md_state.refuse_firmware(record, TAKES_DISKS)
         old = _member(host, record, disk)
-        if old["state"] not in ("active", "faulty", "journal"):
+        if old.state not in ("active", "faulty", "journal"):
             raise BadArgument(
                 "disk",
-                "%s is no member that could be replaced now, it is %s"
-                % (old["device"], old["state"]),
+                "%s is no member that could be replaced now, it is %s" % (old.device, old.state),
             )
-        if old["being_replaced"]:
+        if old.being_replaced:
             raise BadArgument(
                 "disk",
-                "%s is being replaced already: list_arrays shows how far it is" % old["device"],
+                "%s is being replaced already: list_arrays shows how far it is" % old.device,
             )
         if "journal" in (
             sysfs.attribute(
                 host,
-                sysfs.name_of(record["device"]),
-                "md/dev-%s/state" % sysfs.name_of(old["device"]),
+                sysfs.name_of(record.device),
+                "md/dev-%s/state" % sysfs.name_of(old.device),
             )
             or ""
         ):
@@ -180,18 +177,16 @@ def replace_disk(host, session, array, disk, new_disk, wipe, allow_removable):
                 host,
                 session,
                 record,
-                "%s is the journal now, %s is out." % (new.device, old["device"]),
+                "%s is the journal now, %s is out." % (new.device, old.device),
             )
-        if old["state"] == "active" and any(
-            member["state"] == "missing" for member in record["members"]
-        ):
+        if old.state == "active" and any(member.state == "missing" for member in record.members):
             raise BadArgument(
                 "disk",
                 "%s lacks a member, in whose place a new disk would go: add_disk puts one in first"
-                % record["device"],
+                % record.device,
             )
-        if old["state"] == "active":
-            is_check = record["sync"] is not None and record["sync"]["action"] == "check"
+        if old.state == "active":
+            is_check = record.sync is not None and record.sync.action == "check"
             refuse_under_way(
                 host,
                 record,
@@ -206,23 +201,23 @@ def replace_disk(host, session, array, disk, new_disk, wipe, allow_removable):
             else choose(host, session, record, [new_disk], "new_disk", wipe, allow_removable)[0]
         )
         new_device = spare or new.device
-        if old["state"] == "faulty":
-            _take_out(host, record, old["device"])
+        if old.state == "faulty":
+            _take_out(host, record, old.device)
         if new:
             put_in(host, record, new)
-        if old["state"] == "faulty":
+        if old.state == "faulty":
             return _reply(
                 host,
                 session,
                 record,
-                "%s is out and may be pulled; %s is being rebuilt." % (old["device"], new_device),
+                "%s is out and may be pulled; %s is being rebuilt." % (old.device, new_device),
             )
         try:
             resync.wake(host, record)
             resync.thaw(host, record)
-            mdadm.replace(host, record["device"], old["device"], new_device)
+            mdadm.replace(host, record.device, old.device, new_device)
         except (CommandFailed, Timeout):
-            _keep_in_place(host, record, old["device"])
+            _keep_in_place(host, record, old.device)
             resync.thaw(host, record)
             if new:
                 take_out_again(host, record, new_device)
@@ -234,7 +229,7 @@ def replace_disk(host, session, array, disk, new_disk, wipe, allow_removable):
             record,
             "%s serves until %s is filled, list_arrays shows how far it is; then: remove_disk "
             "array=%s disk=%s "
-            "wipe_old=true" % (old["device"], new_device, record["name"], _lasting_name(host, old)),
+            "wipe_old=true" % (old.device, new_device, record.name, _lasting_name(host, old)),
         )
 
 
@@ -245,18 +240,18 @@ New = collections.namedtuple("New", "device is_returning wipes disk")
 
 def _refuse_without_redundancy(host, record, member):
     """Raise WouldLoseData where an array cannot do without one more member for certain."""
-    if record["redundancy_left"] > 0:
+    if record.redundancy_left > 0:
         return
     if md_state.is_parity_being_made(host, record):
         raise WouldLoseData(
-            record["device"],
+            record.device,
             "cannot do without %s until its resync ends, as its parity may be wrong"
-            % member["device"],
+            % member.device,
             "Nothing was changed; list_arrays shows how far it is.",
         )
     raise WouldLoseData(
-        record["device"],
-        "has no redundancy left to do without %s" % member["device"],
+        record.device,
+        "has no redundancy left to do without %s" % member.device,
         "Nothing was changed; %s." % REPLACE_ADVICE,
     )
 
@@ -268,20 +263,18 @@ def _redundant(host, name, may_lack_journal=False):
     has another, is none to refuse.
     """
     record = md_state.find_array(host, name)
-    if record["health"] in ("missing", "inactive", md_state.CONTAINER):
+    if record.health in ("missing", "inactive", md_state.CONTAINER):
         raise UnknownArray(
             name,
             "this array is %s, its members cannot be changed" % md_state.state_in_words(record),
         )
-    if not (may_lack_journal and lacks_journal(record["consistency_policy"], record["members"])):
+    if not (may_lack_journal and lacks_journal(record.consistency_policy, record.members)):
         refuse_read_only(record)
-    if not is_redundant(record["level"]):
-        why = (
-            "which has no redundancy" if is_known(record["level"]) else "a level that is not known"
-        )
+    if not is_redundant(record.level):
+        why = "which has no redundancy" if is_known(record.level) else "a level that is not known"
         raise BadArgument(
             "array",
-            "%s is %s, %s: its members stay as they are" % (record["device"], record["level"], why),
+            "%s is %s, %s: its members stay as they are" % (record.device, record.level, why),
         )
     return record
 
@@ -290,11 +283,11 @@ def refuse_read_only(record):
     """Raise BadArgument for an array that is read-only: nothing about it can be changed, and
     nothing checked.
     """
-    if record.get("read_only"):
+    if record.read_only:
         raise BadArgument(
             "array",
             "%s is read-only: `mdadm --readwrite %s`, then repeat the call"
-            % (record["device"], record["device"]),
+            % (record.device, record.device),
         )
 
 
@@ -302,9 +295,9 @@ def refuse_under_way(host, record, advice="Let that end first."):
     """Raise ArrayInUse for an array on which a resync, recovery, check or reshape is under way;
     what waits for its first write goes on.
     """
-    if record["sync"]:
+    if record.sync:
         resync.wake(host, record)  # what is pending would never end
-        raise ArrayInUse(record["device"], "its own %s" % record["sync"]["action"], advice)
+        raise ArrayInUse(record.device, "its own %s" % record.sync.action, advice)
 
 
 def _keep_in_place(host, record, device):
@@ -313,7 +306,7 @@ def _keep_in_place(host, record, device):
     """
     resync.try_to_write(
         host,
-        sysfs.name_of(record["device"]),
+        sysfs.name_of(record.device),
         "md/dev-%s/state" % sysfs.name_of(device),
         "-want_replacement",
         "a replacement of %s is still looked for" % device,
@@ -323,10 +316,10 @@ def _keep_in_place(host, record, device):
 def take_out_again(host, record, device):
     """Take a disk out again after a failure, which is the one to report."""
     try:
-        mdadm.remove(host, record["device"], device)
+        mdadm.remove(host, record.device, device)
     except Timeout as error:
         host.log(
-            "%s was not taken out of %s again: %s" % (device, record["device"], error),
+            "%s was not taken out of %s again: %s" % (device, record.device, error),
             syslog.LOG_WARNING,
         )
     resync.thaw(host, record)
@@ -344,21 +337,22 @@ def find(host, record, name, argument="disk"):
     # One that is gone, too, is known to the array, its serial number and link to those who sent the
     # alerts.
     except UnknownDisk:
-        seen = (spool.memory(host).get(record["uuid"]) or {}).get("members", [])
-        called = [
-            member["device"] for member in seen if name in (member["serial"], member["by_id"])
-        ] + [name, "/dev/" + name]
+        seen = (spool.memory(host).get(record.uuid) or {}).get("members", [])
+        called = [member.device for member in seen if name in (member.serial, member.by_id)] + [
+            name,
+            "/dev/" + name,
+        ]
         fitting = [
             member
-            for member in record["members"]
-            if member["device"] in called or member["device"] and member["serial"] == name
+            for member in record.members
+            if member.device in called or member.device and member.serial == name
         ]
         inventory.refuse_several(name, fitting, argument)
         return fitting[0] if fitting else None
-    here = [disk["device"]] + [
-        sysfs.node(part) for part in sysfs.partitions(host, sysfs.name_of(disk["device"]))
+    here = [disk.device] + [
+        sysfs.node(part) for part in sysfs.partitions(host, sysfs.name_of(disk.device))
     ]
-    fitting = [member for member in record["members"] if member["device"] in here]
+    fitting = [member for member in record.members if member.device in here]
     inventory.refuse_several(name, fitting, argument)
     return fitting[0] if fitting else None
 
@@ -367,12 +361,8 @@ def _lasting_name(host, member):
     """Return what to call a member in a command: its serial number, which holds after a reboot,
     where it is no other disk's as well.
     """
-    serials = [disk["serial"] for disk in inventory.inventory(host)]
-    return (
-        member["serial"]
-        if member["serial"] and serials.count(member["serial"]) < 2
-        else member["device"]
-    )
+    serials = [disk.serial for disk in inventory.inventory(host)]
+    return member.serial if member.serial and serials.count(member.serial) < 2 else member.device
 
 
 def choose(host, session, record, names, argument, wipe, allow_removable=False):
@@ -381,10 +371,8 @@ def choose(host, session, record, names, argument, wipe, allow_removable=False):
 
     Raises DiskInUse, StaleData, UnknownDisk, BadArgument.
     """
-    whole = [disk["device"] for disk in inventory.inventory(host)]
-    has_partitions = any(
-        member["device"] not in whole for member in record["members"] if member["device"]
-    )
+    whole = [disk.device for disk in inventory.inventory(host)]
+    has_partitions = any(member.device not in whole for member in record.members if member.device)
     chosen = inventory.resolve(
         host,
         inventory.inventory(host),
@@ -393,17 +381,17 @@ def choose(host, session, record, names, argument, wipe, allow_removable=False):
         inventory.PARTITION if has_partitions else None,
     )
     for disk in chosen:
-        if disk["device"] in [member["device"] for member in record["members"]]:
+        if disk.device in [member.device for member in record.members]:
             raise DiskInUse(
-                disk["device"], "RAID_MEMBER", "it is a member of %s already" % record["device"]
+                disk.device, "RAID_MEMBER", "it is a member of %s already" % record.device
             )
         _refuse_small(host, record, disk)
-    returning = [disk["device"] for disk in chosen if _is_returning(host, record, disk)]
+    returning = [disk.device for disk in chosen if _is_returning(host, record, disk)]
     snapshot.judge(host, session, chosen, allow_removable=allow_removable)
     for disk in chosen:
-        if disk["device"] in returning:
-            disk["refusals"] = [
-                refusal for refusal in disk["refusals"] if refusal["reason"] != "RAID_MEMBER"
+        if disk.device in returning:
+            disk.refusals = [
+                refusal for refusal in disk.refusals if refusal["reason"] != "RAID_MEMBER"
             ]
     claim.refuse_used(chosen, wipe)
     apart = _apart(host, record, returning)
@@ -415,9 +403,9 @@ def choose(host, session, record, names, argument, wipe, allow_removable=False):
     }
     return [
         New(
-            disk["device"],
-            disk["device"] in returning and disk["device"] not in clearing,
-            snapshot.wipe_commands(host, [disk]) + clearing.get(disk["device"], []),
+            disk.device,
+            disk.device in returning and disk.device not in clearing,
+            snapshot.wipe_commands(host, [disk]) + clearing.get(disk.device, []),
             disk,
         )
         for disk in chosen
@@ -428,11 +416,11 @@ def _member(host, record, name):
     """Return the member record that a caller means. Raises UnknownDisk."""
     member = find(host, record, name)
     if member is None:
-        there = ", ".join(member["device"] for member in record["members"] if member["device"])
+        there = ", ".join(member.device for member in record.members if member.device)
         raise UnknownDisk(
             name,
             "it is no member of %s, which has %s; in the place of one that is gone already "
-            "add_disk puts another" % (record["device"], there),
+            "add_disk puts another" % (record.device, there),
         )
     return member
 
@@ -440,20 +428,20 @@ def _member(host, record, name):
 def _spare(host, record, name):
     """Return the node of the array's spare that a caller means, None for what is none."""
     member = find(host, record, name, "new_disk")
-    return member["device"] if member and member["state"] == "spare" else None
+    return member.device if member and member.state == "spare" else None
 
 
 def _is_returning(host, record, disk):
     """Return whether a disk has the superblock of this array, of which it is no member now."""
     name, whole = (
-        sysfs.name_of(disk["device"]),
-        sysfs.name_of(disk.get("whole_disk", disk["device"])),
+        sysfs.name_of(disk.device),
+        sysfs.name_of(disk.whole_disk or disk.device),
     )
-    properties = sysfs.udev_properties(host, host.device_number(disk["device"]))
+    properties = sysfs.udev_properties(host, host.device_number(disk.device))
     return (
         not sysfs.holders(host, whole, name if whole != name else None)
         and properties.get("ID_FS_TYPE") == md_state.MEMBER_TYPE
-        and same_uuid(properties.get("ID_FS_UUID", ""), record["uuid"])
+        and same_uuid(properties.get("ID_FS_UUID", ""), record.uuid)
     )
 
 
@@ -467,7 +455,7 @@ def _apart(host, record, returning):
         return []
     read = [_examined(host, device) for device in md_state.active_members(record)]
     ours = [block for block in read if block]
-    before = (store.read(host, "boot") or {}).get("before", {}).get(record["uuid"], [])
+    before = (store.read(host, "boot") or {}).get("before", {}).get(record.uuid, [])
     apart = []
     for device in returning:
         block = _examined(host, device)
@@ -476,7 +464,7 @@ def _apart(host, record, returning):
                 device,
                 "UNREADABLE",
                 "it is a former member of %s, and whether it is fresher than what runs "
-                "cannot be read" % record["device"],
+                "cannot be read" % record.device,
             )
         word = superblocks.compare_since(
             ours, list(map(superblocks.unpacked, before)), block, sysfs.boot_time(host)
@@ -487,7 +475,7 @@ def _apart(host, record, returning):
                 (
                     device,
                     "a part of %s that is %s: it may hold what the members that run now lack (it "
-                    "counts %d events, they %d)" % (record["device"], word, block.events, count),
+                    "counts %d events, they %d)" % (record.device, word, block.events, count),
                 )
             )
     return apart
@@ -505,7 +493,7 @@ def _refuse_small(host, record, disk):
     """Refuse a disk that has no room for what each member holds: data of md/component_size KiB,
     after the least offset of the members.
     """
-    name = sysfs.name_of(record["device"])
+    name = sysfs.name_of(record.device)
     entries = [entry for entry in host.names("/sys/block/%s/md" % name) if entry.startswith("dev-")]
     offsets = [sysfs.number(host, name, "md/%s/offset" % entry) for entry in entries]
     # None: that member is just being removed.
@@ -513,12 +501,12 @@ def _refuse_small(host, record, disk):
     needed_bytes = (
         sysfs.number(host, name, "md/component_size") or 0
     ) * 1024 + least * sysfs.SECTOR_BYTES
-    if disk["size_bytes"] < needed_bytes:
+    if disk.size_bytes < needed_bytes:
         raise DiskInUse(
-            disk["device"],
+            disk.device,
             "TOO_SMALL",
             "it has %d bytes, %d too few for %s"
-            % (disk["size_bytes"], needed_bytes - disk["size_bytes"], record["device"]),
+            % (disk.size_bytes, needed_bytes - disk.size_bytes, record.device),
         )
 
 
@@ -527,7 +515,7 @@ def _note_replacing(host, record, old):
     one may be before the arrays are looked at.
     """
     try:
-        spool.add_event(host, rules.REPLACING, record["device"], old["device"], time.time())
+        spool.add_event(host, rules.REPLACING, record.device, old.device, time.time())
     except CommandFailed as error:
         host.log(str(error), syslog.LOG_WARNING)  # it goes on all the same
 
@@ -542,7 +530,7 @@ def put_in(host, record, new):
         resync.wake(host, record)
         # Mdadm leaves it frozen where it was before, and nothing would be rebuilt.
         resync.thaw(host, record)
-        mdadm.add(host, record["device"], new.device)
+        mdadm.add(host, record.device, new.device)
     except (CommandFailed, Timeout):
         resync.thaw(host, record)
         raise
@@ -551,7 +539,7 @@ def put_in(host, record, new):
         "put %s into %s%s"
         % (
             new.device,
-            record["device"],
+            record.device,
             ", of which it was a member before" if new.is_returning else "",
         ),
         syslog.LOG_NOTICE,
@@ -565,28 +553,28 @@ def _put_in_journal(host, record, old, new):
     open. It is writable again with the new journal.
     """
     try:
-        if not record.get("read_only"):
+        if not record.read_only:
             resync.make_read_only(host, record)
     except CommandFailed as error:
         raise ArrayInUse(
-            record["device"],
+            record.device,
             "whatever has it open (%s)" % error.last_words,
             "Its journal is replaced while nobody uses it: unplug its storage repository (`xe "
             "pbd-unplug`), then repeat the call.",
         )
     try:
         if old is not None:
-            mdadm.set_faulty(host, record["device"], old["device"], may_fail=True)
-            _take_out(host, record, old["device"])
+            mdadm.set_faulty(host, record.device, old.device, may_fail=True)
+            _take_out(host, record, old.device)
         claim.claim(host, [new.disk])
         claim.wipe(host, new.wipes, [new.disk])
-        mdadm.add_journal(host, record["device"], new.device)
+        mdadm.add_journal(host, record.device, new.device)
     except Exception:
         resync.make_writable(host, record)
         raise
     resync.thaw(host, record)
     wait_until(host, record, lambda now: _state(now, new.device) == "journal")
-    host.log("made %s the journal of %s" % (new.device, record["device"]), syslog.LOG_NOTICE)
+    host.log("made %s the journal of %s" % (new.device, record.device), syslog.LOG_NOTICE)
 
 
 def _take_out(host, record, device):
@@ -596,23 +584,23 @@ def _take_out(host, record, device):
     deadline = clock.monotonic_s() + SETTLE_S
     word = device if host.device_number(device) is not None else None
     while True:
-        failure = mdadm.remove(host, record["device"], word)
-        if _state(md_state.find_array(host, record["uuid"]), device) is None:
+        failure = mdadm.remove(host, record.device, word)
+        if _state(md_state.find_array(host, record.uuid), device) is None:
             break
         if clock.monotonic_s() > deadline:
             raise failure
         time.sleep(LOOK_S)
-    host.log("took %s out of %s" % (device, record["device"]), syslog.LOG_NOTICE)
+    host.log("took %s out of %s" % (device, record.device), syslog.LOG_NOTICE)
 
 
 def count_spares(host, record):
     """Have an array's ARRAY line ask for the spares that it has now: mdadm's monitor tells of one
     that is missing.
     """
-    record = md_state.find_array(host, record["uuid"])
+    record = md_state.find_array(host, record.uuid)
     try:
         configuration = md_state.read_configuration(host)
-        if configuration.set_spares(record["uuid"], md_state.spare_count(record)):
+        if configuration.set_spares(record.uuid, md_state.spare_count(record)):
             host.replace(md_state.CONFIGURATION, configuration.text())
     except (CommandFailed, EnvironmentError) as error:
         host.log("%s: %s" % (md_state.CONFIGURATION, error), syslog.LOG_WARNING)
@@ -621,27 +609,23 @@ def count_spares(host, record):
 def wait_until(host, record, is_so):
     """Wait for what mdadm has asked the kernel for to show in sysfs."""
     deadline = clock.monotonic_s() + SETTLE_S
-    while not is_so(md_state.find_array(host, record["uuid"])):
+    while not is_so(md_state.find_array(host, record.uuid)):
         if clock.monotonic_s() > deadline:
-            raise Timeout(
-                "Waiting for %s to change" % record["device"], SETTLE_S, "See /proc/mdstat."
-            )
+            raise Timeout("Waiting for %s to change" % record.device, SETTLE_S, "See /proc/mdstat.")
         time.sleep(LOOK_S)
 
 
 def _state(record, device):
     """Return the state of a member, None when it is none any more."""
-    return next(
-        (member["state"] for member in record["members"] if member["device"] == device), None
-    )
+    return next((member.state for member in record.members if member.device == device), None)
 
 
 def _what_is_missing(record, sentence):
-    is_whole = record["health"] not in ("degraded", "failed")
+    is_whole = record.health not in ("degraded", "failed")
     return sentence + ("" if is_whole else " The array lacks a member: add_disk puts one in.")
 
 
 def _reply(host, session, record, sentence):
-    record = md_state.find_array(host, record["uuid"])
+    record = md_state.find_array(host, record.uuid)
     md_state.name_srs(host, session, [record])
     return collections.OrderedDict([("array", record), ("next", sentence)])

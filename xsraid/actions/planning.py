@@ -89,7 +89,7 @@ def choose(host, devices, spares, journal=None):
     ):
         for disk in extra:
             if disk in others:
-                raise BadArgument(argument, "%s is among the other disks, too" % disk["device"])
+                raise BadArgument(argument, "%s is among the other disks, too" % disk.device)
     return chosen
 
 
@@ -134,11 +134,11 @@ def request_of(chosen, options):
 
 
 def _lasting_names(disks):
-    return [disk["by_id"] or disk["device"] for disk in disks]
+    return [disk.by_id or disk.device for disk in disks]
 
 
 def _nodes(disks):
-    return [disk["device"] for disk in disks]
+    return [disk.device for disk in disks]
 
 
 def plan_array(host, session, chosen, options):
@@ -162,10 +162,10 @@ def plan_array(host, session, chosen, options):
         options.chunk,
         options.bitmap,
         options.consistency_policy,
-        journals[0]["device"] if journals else None,
+        journals[0].device if journals else None,
     )
     size_bytes = capacity_bytes(
-        options.level, min(disk["size_bytes"] for disk in members + extra), len(members)
+        options.level, min(disk.size_bytes for disk in members + extra), len(members)
     )
     return Plan(
         node,
@@ -204,9 +204,7 @@ def planned_record(plan):
             (
                 "members",
                 [
-                    collections.OrderedDict(
-                        [("device", disk["device"]), ("serial", disk["serial"])]
-                    )
+                    collections.OrderedDict([("device", disk.device), ("serial", disk.serial)])
                     for disk in plan.chosen
                 ],
             ),
@@ -218,18 +216,18 @@ def _unused_bytes(chosen, allow_mixed_sizes):
     """Return how many bytes of the larger disks an array cannot use. Raises BadArgument when that
     is too much.
     """
-    sizes = [disk["size_bytes"] for disk in chosen]
+    sizes = [disk.size_bytes for disk in chosen]
     unused_bytes = sum(sizes) - min(sizes) * len(sizes)
     if unused_bytes * 100 > sum(sizes) * UNUSED_MAX_PERCENT and not allow_mixed_sizes:
-        smallest = min(chosen, key=lambda disk: disk["size_bytes"])
+        smallest = min(chosen, key=lambda disk: disk.size_bytes)
         raise BadArgument(
             "devices",
             "the disks differ in size: beside %s with %d bytes, %d bytes of the others (%d %% of "
             "all) would stay unused; "
             "choose others, or accept that with allow_mixed_sizes=true"
             % (
-                smallest["device"],
-                smallest["size_bytes"],
+                smallest.device,
+                smallest.size_bytes,
                 unused_bytes,
                 unused_bytes * 100 // sum(sizes),
             ),
@@ -251,7 +249,7 @@ def _node_and_name(host, configuration, name):
     for node, _ in configuration.arrays():
         number = number_of(node)
         taken.add("md" + number if number else node)
-    if name is not None and any(record["name"] == name for record in md_state.read_arrays(host)):
+    if name is not None and any(record.name == name for record in md_state.read_arrays(host)):
         raise BadArgument("name", "there is an array named %s already" % name)
     if name is not None and number_of("/dev/" + name):
         if name in taken:

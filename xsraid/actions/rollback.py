@@ -83,7 +83,7 @@ def _settle_creation(host, session, uuid, facts):
         store.write(host, "creating", dict(facts, is_made=True), uuid)
         return
     record = _running(host, uuid)
-    if record is not None and record["health"] not in md_state.NOT_THERE:
+    if record is not None and record.health not in md_state.NOT_THERE:
         judged = snapshot.judge_array(host, session, record)
         is_idle = not judged.uses and not judged.stale
     else:
@@ -92,7 +92,7 @@ def _settle_creation(host, session, uuid, facts):
         take_back(host, uuid)
         return
     line = configuration.set_array(
-        record["device"] if record else facts.get("node") or "/dev/md/" + bare_uuid(uuid)[:8], uuid
+        record.device if record else facts.get("node") or "/dev/md/" + bare_uuid(uuid)[:8], uuid
     )
     host.log(
         "an array that a killed call was making is in use, holds data or cannot be looked at: it "
@@ -116,7 +116,7 @@ def finish_deletion(host, session, uuid, is_asked=False):
     """
     facts = store.read(host, DELETING, uuid) or {}
     record = _running(host, uuid)
-    runs = record is not None and record["health"] not in md_state.NOT_THERE
+    runs = record is not None and record.health not in md_state.NOT_THERE
     try:
         if (
             not runs
@@ -177,9 +177,7 @@ def _stop(host, record, uuid, kind):
     the count is known before. Raises CommandFailed, Timeout; the array then is as it was.
     """
     was_writable = (
-        record is not None
-        and record["health"] not in md_state.NOT_THERE
-        and not record.get("read_only")
+        record is not None and record.health not in md_state.NOT_THERE and not record.read_only
     )
     facts = store.read(host, kind, uuid) or {}
     if was_writable:
@@ -189,7 +187,7 @@ def _stop(host, record, uuid, kind):
     try:
         store.write(host, kind, dict(facts, events=_events(host, uuid)), uuid)
         if record is not None:
-            mdadm.stop(host, record["device"])
+            mdadm.stop(host, record.device)
     except BaseException:
         if was_writable:
             resync.make_writable(host, record)
@@ -234,12 +232,12 @@ def take_back(host, uuid, kind="creating"):
     readable, cleared, is_one_unreadable = set(), [], False
     for disk in inventory.inventory(host):
         # An array that was adopted may have them as members.
-        for partition in sysfs.partitions(host, sysfs.name_of(disk["device"])):
+        for partition in sysfs.partitions(host, sysfs.name_of(disk.device)):
             cleared += _clear_stopped(host, sysfs.node(partition), uuid, facts["events"])[1]
-        examined, here = _clear_stopped(host, disk["device"], uuid, facts["events"])
+        examined, here = _clear_stopped(host, disk.device, uuid, facts["events"])
         cleared += here
         if examined.was_read:
-            readable.update([disk["by_id"], disk["device"]])
+            readable.update([disk.by_id, disk.device])
         else:
             is_one_unreadable = True  # udev may have forgotten by now which one it is
     request = facts.get("request", {})
@@ -301,8 +299,8 @@ def _running(host, uuid):
     """
     run(host, ["udevadm", "settle", "--timeout=%d" % SETTLE_S], SETTLE_S + 5, accept=None)
     for record in md_state.read_arrays(host):
-        if record["health"] != "missing" and mdadm.has_uuid(
-            mdadm.detail_export(host, record["device"]), uuid
+        if record.health != "missing" and mdadm.has_uuid(
+            mdadm.detail_export(host, record.device), uuid
         ):
             return record
     return None

@@ -42,7 +42,7 @@ def create_sr(
         )
     with rollback.changing(host, "create_sr", session):
         record = md_state.find_array(host, array)
-        if record["health"] in md_state.NOT_THERE or record["by_id"] is None:
+        if record.health in md_state.NOT_THERE or record.by_id is None:
             raise UnknownArray(
                 array,
                 "this array is %s, it carries no storage repository"
@@ -50,28 +50,28 @@ def create_sr(
             )
         wish = Wish(
             type,
-            name_label or "Local %s %s" % (record["level"].upper(), record["name"]),
+            name_label or "Local %s %s" % (record.level.upper(), record.name),
             name_description or "",
             reattach,
             wipe,
         )
         here = objects.this_host(host, session)
         found = _finish_or_undo(host, session, record)
-        device = record["by_id"]
+        device = record.by_id
         if found is not None and found.pbd is not None:
             sr, created, device = _complete(host, session, record, found, wish), False, found.path
         else:
             _refuse_sectors(host, record, allow_4k)
             sr, created = _make(host, session, here, record, wish), not reattach
-        objects.set_other_config(session.xenapi.SR, sr, objects.ARRAY_TAG, record["uuid"])
-        store.remove(host, "registering", record["uuid"])
+        objects.set_other_config(session.xenapi.SR, sr, objects.ARRAY_TAG, record.uuid)
+        store.remove(host, "registering", record.uuid)
         if default_sr:
             session.xenapi.pool.set_default_SR(session.xenapi.pool.get_all()[0], sr)
         host.log(
             "SR %s on %s, %s"
             % (
                 session.xenapi.SR.get_uuid(sr),
-                record["device"],
+                record.device,
                 "created" if created else "was there",
             )
         )
@@ -81,12 +81,12 @@ def create_sr(
 
 
 def _refuse_sectors(host, record, allow_4k):
-    sector_bytes = sysfs.number(host, sysfs.name_of(record["device"]), "queue/logical_block_size")
+    sector_bytes = sysfs.number(host, sysfs.name_of(record.device), "queue/logical_block_size")
     if sector_bytes not in (None, refusals.SECTOR_BYTES) and not allow_4k:
         raise Unsupported(
             "A storage repository on %s, whose logical sectors have %d bytes: its disks for VMs "
             "could not be made "
-            "(SR_BACKEND_FAILURE_78)" % (record["device"], sector_bytes),
+            "(SR_BACKEND_FAILURE_78)" % (record.device, sector_bytes),
             "members with sectors of 512 bytes, or allow_4k=true",
         )
 
@@ -95,7 +95,7 @@ def _finish_or_undo(host, session, record):
     """Return the srs.Found of an array, None when there is none; what a call that was killed left
     half made of an SR is taken away first.
     """
-    note = store.read(host, "registering", record["uuid"])
+    note = store.read(host, "registering", record.uuid)
     found = sr_types.Finder(host, session).find(record)
     if note is None:
         return found
@@ -176,14 +176,14 @@ def _clean(host, session, record, groups_before, volumes):
         )
         lvm.remove(host, group)
     if group or [item["type"] for item in judged.stale] == [lvm.LABEL]:
-        lvm.remove_label(host, record["device"])
+        lvm.remove_label(host, record.device)
 
 
 def _group(host, record, judged):
     """Return the name of the volume group whose physical volume an array is, "" for none."""
     idle = [item["label"] for item in judged.stale if item["type"] == lvm.LABEL]
     group = (
-        lvm.volume_groups(host).get(sysfs.attribute(host, sysfs.name_of(record["device"]), "dev"))
+        lvm.volume_groups(host).get(sysfs.attribute(host, sysfs.name_of(record.device), "dev"))
         if judged.uses
         else None
     )
@@ -197,7 +197,7 @@ def _complete(host, session, record, found, wish):
     there = session.xenapi.SR.get_type(found.sr)
     if wish.type not in (None, there):
         raise BadArgument(
-            "type", "%s carries a storage repository of type %s already" % (record["device"], there)
+            "type", "%s carries a storage repository of type %s already" % (record.device, there)
         )
     if not found.pbd["currently_attached"]:
         sr_types.mend(host, session, found)
@@ -218,13 +218,13 @@ def _make(host, session, here, record, wish):
         _refuse_to_lose(record, judged, group)
     claim.refuse_uses(record, others)
     if group:
-        host.log("giving up as asked: volume group %s on %s" % (group, record["device"]))
+        host.log("giving up as asked: volume group %s on %s" % (group, record.device))
         lvm.deactivate(host, group)
-    store.write(host, "registering", {"groups": [group] if group else []}, record["uuid"])
+    store.write(host, "registering", {"groups": [group] if group else []}, record.uuid)
     try:
         return session.xenapi.SR.create(
             here,
-            {"device": record["by_id"]},
+            {"device": record.by_id},
             "0",
             wish.label,
             wish.description,
@@ -235,7 +235,7 @@ def _make(host, session, here, record, wish):
         )
     except XenAPI.Failure:
         _clean(host, session, record, [group] if group else [], None)
-        store.remove(host, "registering", record["uuid"])
+        store.remove(host, "registering", record.uuid)
         raise
 
 
@@ -244,7 +244,7 @@ def _old_sr(host, record, judged, group, wish):
     or on one of its partitions is by its name.
     """
     for name, path in (
-        [(group, record["by_id"])]
+        [(group, record.by_id)]
         if sr_types.uuid_of_group(group)
         else sr_types.groups_on(host, record)
     ):
@@ -260,13 +260,13 @@ def _old_sr(host, record, judged, group, wish):
             raise BadArgument(
                 "type",
                 "the storage repository on %s is of type %s; leave the argument out"
-                % (record["device"], kind),
+                % (record.device, kind),
             )
         return kind, uuid, path
     raise BadArgument(
         "reattach",
         "%s carries no storage repository, but %s"
-        % (record["device"], _in_words(judged, group) or "nothing at all"),
+        % (record.device, _in_words(judged, group) or "nothing at all"),
     )
 
 
@@ -275,7 +275,7 @@ def _refuse_known(record, use, wish):
     if wish.wipe:
         claim.refuse_uses(record, [use])
     raise WouldLoseData(
-        record["device"],
+        record.device,
         "carries %s, which XAPI knows" % use.what,
         "reattach=true brings it back with its data.",
     )
@@ -300,7 +300,7 @@ def _refuse_to_lose(record, judged, group):
             "wipe=true gives it up." % old_uuid
         )
     raise WouldLoseData(
-        record["device"],
+        record.device,
         "carries %s, which SR.create would overwrite without asking" % _in_words(judged, group),
         advice,
     )

@@ -192,20 +192,20 @@ def _collect(host, limits):
     records = md_state.read_arrays(host)
     there_now = inventory.inventory(host)
     by_node = {node: disk for disk in there_now for node in _nodes_of(host, disk)}
-    there, serials = sorted(by_node), collections.Counter(disk["serial"] for disk in there_now)
+    there, serials = sorted(by_node), collections.Counter(disk.serial for disk in there_now)
     for record in records:
-        record["described"] = [
-            _described(by_node, serials, member) for member in record["members"] if member["device"]
+        record.described = [
+            _described(by_node, serials, member) for member in record.members if member.device
         ]
-        record["nodes"], record["there"] = _names_of(host, record), there
-        record["last_action"] = sysfs.attribute(
-            host, sysfs.name_of(record["device"]), "md/last_sync_action"
+        record.nodes, record.there = _names_of(host, record), there
+        record.last_action = sysfs.attribute(
+            host, sysfs.name_of(record.device), "md/last_sync_action"
         )
     found, memory_now, folded = rules.decide(events, records, memory, now, limits.reminder_s)
     if not events and not found and memory_now == memory:
         return records
     known, verdicts = _adornments(host, records, memory_now, found)
-    by_uuid = {record["uuid"]: record for record in records}
+    by_uuid = {record.uuid: record for record in records}
     made = [
         _made(
             host,
@@ -247,24 +247,24 @@ def _described(by_node, serials, member):
     by_node: {node: record of the disk} of all disks and partitions; serials: how many disks have
     each serial number.
     """
-    disk = by_node.get(member["device"], {})
-    serial = member["serial"] or disk.get("serial")
+    disk = by_node.get(member.device) or inventory.Disk()
+    serial = member.serial or disk.serial
     is_unique = serials[serial] < 2
     return {
-        "device": member["device"],
-        "slot": member["slot"],
-        "state": member["state"],
+        "device": member.device,
+        "slot": member.slot,
+        "state": member.state,
         "serial": serial,
-        "model": disk.get("model"),
-        "by_id": disk.get("by_id"),
-        "path": disk.get("by_id") or (serial if is_unique else None),
+        "model": disk.model,
+        "by_id": disk.by_id,
+        "path": disk.by_id or (serial if is_unique else None),
     }
 
 
 def _nodes_of(host, disk):
     """Return the nodes of a disk and its partitions."""
-    return [disk["device"]] + [
-        sysfs.node(name) for name in sysfs.partitions(host, sysfs.name_of(disk["device"]))
+    return [disk.device] + [
+        sysfs.node(name) for name in sysfs.partitions(host, sysfs.name_of(disk.device))
     ]
 
 
@@ -272,8 +272,8 @@ def _names_of(host, record):
     """Return all names that lead to an array: the monitor may call it by the one that its ARRAY
     line has.
     """
-    number = sysfs.attribute(host, sysfs.name_of(record["device"]), "dev")
-    return [record["device"]] + sysfs.udev_properties(host, number)["links"]
+    number = sysfs.attribute(host, sysfs.name_of(record.device), "dev")
+    return [record.device] + sysfs.udev_properties(host, number)["links"]
 
 
 def _adornments(host, records, memory, found):
@@ -311,11 +311,13 @@ def _names(host, records):
         pool = session.xenapi.pool.get_all()[0]
         md_state.name_srs(host, session, records)
         srs = {
-            record["uuid"]: dict(
-                record["sr"], vm_count=objects.vm_count(session, record["sr"]["uuid"])
-            )
+            record.uuid: {
+                "uuid": record.sr.uuid,
+                "name_label": record.sr.name_label,
+                "vm_count": objects.vm_count(session, record.sr.uuid),
+            }
             for record in records
-            if record["sr"]
+            if record.sr
         }
         return {
             "host": session.xenapi.host.get_name_label(here),

@@ -133,7 +133,7 @@ def body(alert, facts):
         _row("pool", facts["pool"]),
         _row(
             "array",
-            "%s, %s, %s" % (values["array"], record["level"] or "level not known", record["health"])
+            "%s, %s, %s" % (values["array"], record.level or "level not known", record.health)
             if record
             else values["array"],
         ),
@@ -177,7 +177,7 @@ def mdstat_lines(mdstat, device):
 def _values(alert, facts):
     record = facts["record"]
     member = facts["member"] or {}
-    is_held = record is not None and record.get("sync_held") and not record.get("frozen")
+    is_held = record is not None and record.sync_held and not record.frozen
     node = alert["device"].rsplit("/", 1)[-1]
     kept = "sync_max" if is_held else "frozen"
     return {
@@ -190,7 +190,7 @@ def _values(alert, facts):
         "kept": kept,
         "let_go": LET_GO[kept] % node,
         "call": CALL % (facts["host_uuid"] or "<uuid>"),
-        "mismatches": record["mismatch_count"] if record else "some",
+        "mismatches": record.mismatch_count if record else "some",
     }
 
 
@@ -221,10 +221,10 @@ def _redundancy(alert, facts):
     if (
         alert["name"] not in ("XSRAID_DISK_FAILED", "XSRAID_ARRAY_DEGRADED")
         or not record
-        or record["health"] in ("failed", "container")
+        or record.health in ("failed", "container")
     ):
         return []
-    left = record["redundancy_left"]
+    left = record.redundancy_left
     if left == 0:
         return ["No redundancy left: one more failure loses data."]
     return [

@@ -115,12 +115,12 @@ def decide(events, records, memory, now, reminder_s):
         node: uuid for uuid, known in memory.items() for node in known["nodes"] + [known["device"]]
     }
     by_device.update(
-        (node, record["uuid"])
+        (node, record.uuid)
         for record in records
-        if record["uuid"]
-        for node in record.get("nodes", []) + [record["device"]]
+        if record.uuid
+        for node in (record.nodes or []) + [record.device]
     )
-    by_uuid = {record["uuid"]: record for record in records if record["uuid"]}
+    by_uuid = {record.uuid: record for record in records if record.uuid}
     alerts, asides = [], []
     for event in events:
         uuid = by_device.get(event.device)
@@ -131,11 +131,11 @@ def decide(events, records, memory, now, reminder_s):
         elif uuid and event.event in TELLING:
             asides.append((uuid, event.event))
     for uuid, record in sorted(by_uuid.items()):
-        known = memory.setdefault(uuid, _fresh(record["device"]))
+        known = memory.setdefault(uuid, _fresh(record.device))
         known["absent"] = _absent(record, known)
         for member in _pulled(record, known):
             alerts += _emit(
-                _failed(member["device"], record["health"], known, now),
+                _failed(member["device"], record.health, known, now),
                 uuid,
                 record,
                 known,
@@ -153,7 +153,7 @@ def decide(events, records, memory, now, reminder_s):
         )
         for device in faulty:  # such as one that failed while no monitor ran: md itself names it
             alerts += _emit(
-                _failed(device, record["health"], known, now),
+                _failed(device, record.health, known, now),
                 uuid,
                 record,
                 known,
@@ -192,7 +192,7 @@ def needs_looking_after(memory, reminder_s):
 
 
 def _empty_slots(record):
-    return [member["slot"] for member in record["members"] if member["device"] is None]
+    return [member.slot for member in record.members if member.device is None]
 
 
 def _pulled(record, known):
@@ -200,13 +200,13 @@ def _pulled(record, known):
     A boot may give their nodes to others.
     """
     if (
-        record["health"] not in ("degraded", "rebuilding", "failed")
+        record.health not in ("degraded", "rebuilding", "failed")
         or not known["was_whole"]
-        or "there" not in record
+        or record.there is None
     ):
         return []
     gone = _empty_slots(record)
-    serials = [member.get("serial") for member in record.get("described", [])]
+    serials = [member.get("serial") for member in (record.described or [])]
     return [
         member
         for member in known["members"]
@@ -214,18 +214,18 @@ def _pulled(record, known):
         and member["slot"] in gone
         and member["serial"] not in serials
         and member["device"] not in known["failed"]
-        and member["device"] not in record["there"]
+        and member["device"] not in record.there
     ]
 
 
 def _untold_faulty(record, known):
     """Return the nodes of members that are faulty, not on purpose, and that nobody has told of."""
     return [
-        member["device"]
-        for member in record["members"]
-        if member["state"] == "faulty"
-        and member["device"] not in known["failed"]
-        and member["device"] not in known["replaced"]
+        member.device
+        for member in record.members
+        if member.state == "faulty"
+        and member.device not in known["failed"]
+        and member.device not in known["replaced"]
     ]
 
 
@@ -233,12 +233,12 @@ def _absent(record, known):
     """Return the remembered members that served where nothing does now, be the disk gone or only
     left out.
     """
-    if record["health"] in ("missing", "inactive"):
+    if record.health in ("missing", "inactive"):
         return known["absent"]
     gone = _empty_slots(record)
     serving = [
         member.get("serial")
-        for member in record.get("described", [])
+        for member in (record.described or [])
         if member.get("state") == "active"
     ]
     served = [
@@ -252,18 +252,11 @@ def _absent(record, known):
 
 def _is_spare_pulled(record, known):
     """Return whether a spare is gone, node and all, of which nobody has told."""
-    present = [member["device"] for member in record["members"]]
-    return (
-        not known["is_spare_told"]
-        and record["health"] not in ("missing", "inactive")
-        and any(
-            member.get("state") == "spare"
-            and member["device"] not in present
-            and member["device"] not in record.get("there", [member["device"]])
-            and member["device"] not in known["failed"]
-            for member in known["members"]
-        )
-    )
+    if known["is_spare_told"] or record.health in ("missing", "inactive") or record.there is None:
+        return False
+    here = [member.device for member in record.members] + record.there
+    spares = [member["device"] for member in known["members"] if member.get("state") == "spare"]
+    return any(node not in here and node not in known["failed"] for node in spares)
 
 
 def _fresh(device):
@@ -292,7 +285,7 @@ def _name_of(event, record, known, now):
     """Return the name of the alert that an event of mdadm's monitor (mdadm(8)) is worth, None where
     it is folded or no alarm at all.
     """
-    health = record["health"] if record else "missing"
+    health = record.health if record else "missing"
     if event.event in ("Fail", "FailSpare"):
         if event.component in known["replaced"] and health in WHOLE:
             known["replaced"] = [
@@ -307,8 +300,8 @@ def _name_of(event, record, known, now):
         event.event == "RebuildFinished"
         and event.component
         and record
-        and record["mismatch_count"]
-        and record["last_action"] in COMPARING
+        and record.mismatch_count
+        and record.last_action in COMPARING
     ):
         return "XSRAID_MISMATCHES"
     if event.event == "SparesMissing":
@@ -342,7 +335,7 @@ def _change(record, known, now, reminder_s):
     """Return (name of the alert that an array's state is worth by itself or None, whether that is a
     reminder).
     """
-    health, told, since = record["health"], known["told"], known["untold_since"]
+    health, told, since = record.health, known["told"], known["untold_since"]
     known["untold_since"] = None
     if health in WHOLE:
         if told is None:
@@ -358,21 +351,21 @@ def _change(record, known, now, reminder_s):
     is_replacing = (
         health in ("rebuilding", "degraded")
         and known["full"] is not None
-        and record["redundancy_left"] >= known["full"]
+        and record.redundancy_left >= known["full"]
     )
     # Volumes are told of.
     is_strange = health in ("missing", "inactive") and (
-        not record["configured"] or record["level"] == "container"
+        not record.configured or record.level == "container"
     )
     if is_being_built or is_replacing or is_strange or health == "resyncing" and told is None:
         return None, False
     name = NAMES.get(health, "XSRAID_ARRAY_DEGRADED")
     if told is not None:  # redundancy that came back and is lost again is news
-        told["left"] = max(told["left"], record["redundancy_left"])
+        told["left"] = max(told["left"], record.redundancy_left)
     if (
         told is None
         or PRIORITIES[name] < PRIORITIES[told["name"]]
-        or record["redundancy_left"] < told["left"]
+        or record.redundancy_left < told["left"]
     ):
         since = now if since is None or since > now else since
         if now - since >= _patience_s(record):
@@ -389,9 +382,9 @@ def _is_stuck(record, known, now):
     """Return whether it is time to tell that an array has long been kept from its repair, by being
     frozen or by a part that it may not pass: once.
     """
-    is_kept = record.get("frozen") or record.get("sync_held")
+    is_kept = record.frozen or record.sync_held
     # One that is whole and frozen is told of by its health.
-    if not is_kept or record["health"] not in ("degraded", "rebuilding", "resyncing"):
+    if not is_kept or record.health not in ("degraded", "rebuilding", "resyncing"):
         known["frozen_since"], known["is_frozen_told"] = None, False
         return False
     since = known["frozen_since"]
@@ -405,11 +398,11 @@ def _patience_s(record):
     """Return how long an array may be worse than was told before its state alone is told of: the
     monitor may be about to say more.
     """
-    if record["health"] in ("missing", "inactive"):
+    if record.health in ("missing", "inactive"):
         return ABSENT_S
-    if record["health"] == "frozen":
+    if record.health == "frozen":
         return FROZEN_S
-    return UNNAMED_S if is_redundant(record["level"]) else 0  # it does not watch the others
+    return UNNAMED_S if is_redundant(record.level) else 0  # it does not watch the others
 
 
 def _emit(name, uuid, record, known, event, now):
@@ -417,13 +410,13 @@ def _emit(name, uuid, record, known, event, now):
     either way.
     """
     # Where a spare has failed, or one has taken over already.
-    is_whole = record is not None and record["health"] in WHOLE
+    is_whole = record is not None and record.health in WHOLE
     # That an array is degraded stands before that it is frozen.
     is_worse = name != "XSRAID_ARRAY_FROZEN" or known["told"] is None
     if name in STANDING and not is_whole and is_worse:
         known["told"] = {
             "name": name,
-            "left": record["redundancy_left"] if record else 0,
+            "left": record.redundancy_left if record else 0,
             "time": now,
         }
     if not _has_room(known, now) and name not in NEVER_HELD:
@@ -474,26 +467,24 @@ def _joined(before, member):
 def _remember(record, known):
     """Take over what is seen of an array; of members that are gone what was seen of them before."""
     known["device"], known["name"], known["nodes"] = (
-        record["device"],
-        record["name"],
-        record.get("nodes") or known["nodes"],
+        record.device,
+        record.name,
+        record.nodes or known["nodes"],
     )
-    spares = len([member for member in record["members"] if member["state"] == "spare"])
+    spares = len([member for member in record.members if member.state == "spare"])
     known["is_spare_told"] = known["is_spare_told"] and spares <= (known["spares"] or 0)
     known["spares"] = spares
-    known["was_whole"] = known["was_whole"] or record["health"] in WHOLE
-    known["full"] = record["redundancy_left"] if record["health"] in WHOLE else known["full"]
+    known["was_whole"] = known["was_whole"] or record.health in WHOLE
+    known["full"] = record.redundancy_left if record.health in WHOLE else known["full"]
     seen = {member["device"]: member for member in known["members"]}
-    for member in record.get("described", []):
+    for member in record.described or []:
         seen[member["device"]] = _joined(seen.get(member["device"], {}), member)
-    present = [member["device"] for member in record["members"]]
+    present = [member.device for member in record.members]
     # After a reboot another disk may have that name: that one serves.
     known["replaced"] = [
-        member["device"]
-        for member in record["members"]
-        if member["being_replaced"]
-        or member["device"] in known["replaced"]
-        and member["state"] == "faulty"
+        member.device
+        for member in record.members
+        if member.being_replaced or member.device in known["replaced"] and member.state == "faulty"
     ]
     gone = _empty_slots(record)
     known["members"] = [
@@ -501,5 +492,5 @@ def _remember(record, known):
         for device, member in sorted(seen.items())
         if device in present or member["slot"] in gone or device in known["failed"]
     ]
-    if record["health"] in WHOLE:
+    if record.health in WHOLE:
         known["members"] = [member for member in known["members"] if member["device"] in present]

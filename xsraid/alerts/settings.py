@@ -292,7 +292,7 @@ def is_watchable(records):
     """Return whether there is an array that mdadm's monitor watches: one that runs and has
     redundancy.
     """
-    return any(is_redundant(record["level"]) for record in records)
+    return any(is_redundant(record.level) for record in records)
 
 
 def password_of(session, smtp_user, secret):

@@ -30,7 +30,7 @@ def follow(host, session, records):
     """
     known, needed = store.read(host, NOTE) or {}, wanted(host, records)
     if known or needed:
-        by_uuid = {record["uuid"]: record for record in records}
+        by_uuid = {record.uuid: record for record in records}
         now = {uuid: alarm for uuid, alarm in known.items() if needed.get(uuid) == alarm["text"]}
         for uuid in sorted(set(known) - set(now)):
             _destroy(session, known[uuid]["message"])
@@ -54,7 +54,7 @@ def wanted(host, records):
     """Return {uuid: text} of the alarms that there should be, none where they are not asked for."""
     applied = (store.read(host, "alerts") or {}).get("applied") or {}
     memory = spool.memory(host) if applied.get("xo_alarms") else {}
-    by_uuid = {record["uuid"]: record for record in records if record["uuid"]}
+    by_uuid = {record.uuid: record for record in records if record.uuid}
     return {
         uuid: _text(by_uuid[uuid], known)
         for uuid, known in memory.items()
@@ -65,18 +65,14 @@ def wanted(host, records):
 def _text(record, known):
     """Return what an alarm says of an array, without what changes while it is repaired."""
     remembered = {member["slot"]: member["serial"] for member in known["members"]}
-    gone = [
-        member
-        for member in record["members"]
-        if member["state"] in GONE and member["slot"] is not None
-    ]
+    gone = [member for member in record.members if member.state in GONE and member.slot is not None]
     disks = []
     for member in gone:
-        serial = member["serial"] or remembered.get(member["slot"])
-        disks.append("disk serial %s" % serial if serial else "disk of slot %d" % member["slot"])
-    word = "being repaired" if record["health"] in ("rebuilding", "resyncing") else record["health"]
+        serial = member.serial or remembered.get(member.slot)
+        disks.append("disk serial %s" % serial if serial else "disk of slot %d" % member.slot)
+    word = "being repaired" if record.health in ("rebuilding", "resyncing") else record.health
     text = "RAID %s %s%s" % (
-        record["device"].rsplit("/", 1)[-1],
+        record.device.rsplit("/", 1)[-1],
         word,
         " - %s gone" % ", ".join(disks) if disks else "",
     )
@@ -96,7 +92,7 @@ def _make(host, session, record, text):
 
 def _object(host, session, record):
     """Return (class, uuid) of what an alarm is about: the SR on the array, else this host."""
-    sr = objects.sr_of_array(host, session, record["uuid"])
+    sr = objects.sr_of_array(host, session, record.uuid)
     if sr is not None:
         return "SR", session.xenapi.SR.get_uuid(sr)
     return "Host", session.xenapi.host.get_uuid(objects.this_host(host, session))

@@ -22,13 +22,11 @@ def refuse_used(chosen, wipe):
     unless that is given up. wipe: whether it is.
     """
     for disk in chosen:
-        if disk["refusals"]:
+        if disk.refusals:
             raise DiskInUse(
-                disk["device"], disk["refusals"][0]["reason"], refusals.in_words(disk["refusals"])
+                disk.device, disk.refusals[0]["reason"], refusals.in_words(disk.refusals)
             )
-    stale = [
-        (disk["device"], refusals.stale_in_words(disk["stale"])) for disk in chosen if disk["stale"]
-    ]
+    stale = [(disk.device, refusals.stale_in_words(disk.stale)) for disk in chosen if disk.stale]
     if stale and not wipe:
         raise StaleData(stale)
 
@@ -41,11 +39,11 @@ def refuse_array_in_use(host, session, record):
     array that cannot be read only XAPI knows one.
     """
     found = sr_types.Finder(host, session).find(record)
-    if record["health"] in md_state.NOT_THERE:
+    if record.health in md_state.NOT_THERE:
         if found is not None:
             raise ArrayInUse(
-                record["device"],
-                "the storage repository %s" % objects.sr_summary(session, found.sr)["name_label"],
+                record.device,
+                "the storage repository %s" % objects.sr_summary(session, found.sr).name_label,
                 "If nobody needs it and the disks of VMs on it: `xe sr-forget`, then repeat "
                 "the call.",
             )
@@ -55,16 +53,16 @@ def refuse_array_in_use(host, session, record):
     for item in judged.stale:
         if item["type"] == lvm.LABEL and item["label"]:
             raise ArrayInUse(
-                record["device"],
+                record.device,
                 "the volume group %s" % item["label"],
                 "If nobody needs it: `vgremove %s`." % item["label"],
             )
         if item["type"] == md_state.MEMBER_TYPE:
             raise ArrayInUse(
-                record["device"],
+                record.device,
                 "the superblock of another array, %s, whose member it is"
                 % (item["label"] or "which has no name"),
-                "If nobody needs that one: `mdadm --zero-superblock %s`." % record["device"],
+                "If nobody needs that one: `mdadm --zero-superblock %s`." % record.device,
             )
 
 
@@ -73,9 +71,9 @@ def refuse_uses(record, uses):
     for use in uses:
         if use.reason == "UNREADABLE":
             raise WouldLoseData(
-                record["device"], "may carry data that nobody can see: %s" % use.what, use.advice
+                record.device, "may carry data that nobody can see: %s" % use.what, use.advice
             )
-        raise ArrayInUse(record["device"], use.what, use.advice)
+        raise ArrayInUse(record.device, use.what, use.advice)
 
 
 def claim(host, chosen):
@@ -87,7 +85,7 @@ def claim(host, chosen):
     held = {}
     try:
         for disk in chosen:
-            for device in disk["paths"]:
+            for device in disk.paths:
                 held[device] = held[device] if device in held else _hold(host, disk, device)
         for disk in chosen:
             _refuse_two_paths(host, disk)
@@ -102,7 +100,7 @@ def _hold(host, disk, device):
     except EnvironmentError as error:
         if error.errno == errno.EBUSY:
             raise DiskInUse(
-                disk["device"], "HELD", "another program has just opened %s exclusively" % device
+                disk.device, "HELD", "another program has just opened %s exclusively" % device
             )
         raise UnknownDisk(device, "it has gone since it was listed (%s)" % os.strerror(error.errno))
 
@@ -111,19 +109,19 @@ def _refuse_two_paths(host, disk):
     """Refuse a disk to which another path leads as well: at boot mdadm finds its superblock twice
     and starts no such array.
     """
-    others = [path for path in disk["paths"] if path != disk["device"]]
+    others = [path for path in disk.paths if path != disk.device]
     try:
-        same = identity.are_one(host, disk["device"], others) if others else []
+        same = identity.are_one(host, disk.device, others) if others else []
     except EnvironmentError as error:
         raise DiskInUse(
-            disk["device"],
+            disk.device,
             "UNREADABLE",
             "whether it is the same disk as %s cannot be found out (%s)"
             % (", ".join(others), os.strerror(error.errno)),
         )
     if same:
         raise DiskInUse(
-            disk["device"],
+            disk.device,
             "MULTIPATH",
             "it is the same disk as %s: two paths lead to it, and nothing on this host joins "
             "them. mdadm"
@@ -141,7 +139,7 @@ def wipe(host, commands, chosen):
         host.log("wiping as asked: %s" % command_line(argv), syslog.LOG_NOTICE)
         run(host, argv)
     if commands:
-        names = [sysfs.name_of(disk["device"]) for disk in chosen]
+        names = [sysfs.name_of(disk.device) for disk in chosen]
         found, unreadable = signatures.signatures(host, names)
         left = []
         for name in names:

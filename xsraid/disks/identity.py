@@ -68,22 +68,20 @@ def fill_in(host, found):
         groups.setdefault(_identity(host, disk), []).append(disk)
     for identity, disks in groups.items():
         for disk in disks if identity is not None else []:
-            disk["paths"] = [
-                other["device"] for other in disks if other is disk or _fit(disk, other)
-            ]
+            disk.paths = [other.device for other in disks if other is disk or _fit(disk, other)]
 
 
 def _fit(disk, other):
-    serials = {disk["serial"], other["serial"]} - {None}
-    return len(serials) < 2 and disk["size_bytes"] == other["size_bytes"]
+    serials = {disk.serial, other.serial} - {None}
+    return len(serials) < 2 and disk.size_bytes == other.size_bytes
 
 
 def leave_out_others(host, disk):
     """Leave in a disk record's `paths` only those that may be the same disk by what is on them."""
-    disk["paths"] = [
+    disk.paths = [
         path
-        for path in disk["paths"]
-        if path == disk["device"] or _may_be_one(host, disk["device"], path, disk["size_bytes"])
+        for path in disk.paths
+        if path == disk.device or _may_be_one(host, disk.device, path, disk.size_bytes)
     ]
 
 
@@ -91,21 +89,17 @@ def _identity(host, disk):
     """Return what two disks share only if they are one or their makers lie, None for a disk of
     which too little is known.
     """
-    if disk["transport"] in ONE_PORT or (disk["vendor"] or "").strip() == "ATA":
+    if disk.transport in ONE_PORT or (disk.vendor or "").strip() == "ATA":
         return None
-    name = sysfs.name_of(disk["device"])
+    name = sysfs.name_of(disk.device)
     wwn = (
         sysfs.attribute(host, name, "wwid")
         or sysfs.attribute(host, name, "device/wwid")
-        or disk["wwn"]
+        or disk.wwn
     )
     if wwn:
         return plain_wwn(wwn)
-    return (
-        (disk["vendor"], disk["model"], disk["serial"], disk["size_bytes"])
-        if disk["serial"]
-        else None
-    )
+    return (disk.vendor, disk.model, disk.serial, disk.size_bytes) if disk.serial else None
 
 
 def plain_wwn(wwn):

@@ -393,8 +393,8 @@ def _mapped_in_words(name, graph):
 
 
 def _member_of(name, graph):
-    record = next((record for record in graph.arrays if record["device"] == sysfs.node(name)), None)
-    if record and record["health"] == "inactive" and not record["configured"]:
+    record = next((record for record in graph.arrays if record.device == sysfs.node(name)), None)
+    if record and record.health == "inactive" and not record.configured:
         return (
             "it is a member of %s, which is not running and not in /etc/mdadm.conf (if nobody "
             "needs it, `mdadm --stop %s`; its superblocks "
@@ -469,7 +469,7 @@ def _array_use(device, family, signature, graph):
     """
     if any(stack.is_array(member) for member in family[1:]):
         return "RAID_MEMBER", None
-    if any(record["uuid"] and same_uuid(record["uuid"], signature.uuid) for record in graph.arrays):
+    if any(record.uuid and same_uuid(record.uuid, signature.uuid) for record in graph.arrays):
         return (
             "RAID_MEMBER",
             "it is a member of the array %s, which is in /etc/mdadm.conf or running"

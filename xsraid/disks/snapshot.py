@@ -34,15 +34,15 @@ def judge(host, session, disks, allow_4k=False, allow_removable=False):
         host, session, names, {about.name: _other_names(disk) for disk, about in zip(disks, facts)}
     )
     for disk, about in zip(disks, facts):
-        disk["refusals"], disk["stale"] = refusals.decide(about, graph, allow_4k, allow_removable)
-        disk["usable"] = not disk["refusals"]
+        disk.refusals, disk.stale = refusals.decide(about, graph, allow_4k, allow_removable)
+        disk.usable = not disk.refusals
 
 
 def judge_array(host, session, record):
     """Return what uses an array that is there, and what is on it, as Judged. Without a session what
     XAPI knows is left out.
     """
-    name = sysfs.name_of(record["device"])
+    name = sysfs.name_of(record.device)
     names = [name] + sysfs.partitions(host, name)
     graph = _graph(host, session, names, {})
     return Judged(
@@ -59,23 +59,23 @@ def wipe_commands(host, disks):
     commands = []
     for disk in disks:
         found = {}
-        for item in disk["stale"]:
+        for item in disk.stale:
             found.setdefault(item["device"], []).append((item["type"], item["offset_bytes"]))
         for device in sorted(found, key=lambda device: (len(device), device), reverse=True):
             commands += signatures.wipe_commands(
-                device, found[device], is_partition=device != disk["device"]
+                device, found[device], is_partition=device != disk.device
             )
-        if sysfs.partitions(host, sysfs.name_of(disk["device"])):
+        if sysfs.partitions(host, sysfs.name_of(disk.device)):
             # Wipefs tells the kernel, but not each release of it.
-            commands.append(["blockdev", "--rereadpt", disk["device"]])
+            commands.append(["blockdev", "--rereadpt", disk.device])
     return commands
 
 
 def _facts(host, disk):
     """Return the DiskFacts of a disk, or of a partition that has a disk's record."""
     name, whole = (
-        sysfs.name_of(disk["device"]),
-        sysfs.name_of(disk.get("whole_disk", disk["device"])),
+        sysfs.name_of(disk.device),
+        sysfs.name_of(disk.whole_disk or disk.device),
     )
     partitions = sysfs.partitions(host, name)
     scsi_type = sysfs.attribute(host, whole, "device/type")
@@ -84,12 +84,12 @@ def _facts(host, disk):
         held.update(_held(host, path, sysfs.partitions(host, path)))
     return refusals.DiskFacts(
         name=name,
-        size_bytes=disk["size_bytes"],
-        sector_bytes=disk["logical_sector_bytes"],
+        size_bytes=disk.size_bytes,
+        sector_bytes=disk.logical_sector_bytes,
         read_only=sysfs.number(host, whole, "ro") == 1,
         removable=sysfs.number(host, whole, "removable") == 1,
         scsi_type=scsi_type,
-        transport=disk["transport"],
+        transport=disk.transport,
         partitions=partitions,
         held=held,
     )
@@ -97,7 +97,7 @@ def _facts(host, disk):
 
 def _other_names(disk):
     """Return the kernel names of the other paths that a disk may have."""
-    return [sysfs.name_of(path) for path in disk["paths"] if path != disk["device"]]
+    return [sysfs.name_of(path) for path in disk.paths if path != disk.device]
 
 
 def _graph(host, session, names, other_paths):

@@ -83,7 +83,7 @@ def lacks_journal(policy, members):
     """Return whether an array has lost its journal, so that md writes nothing to it. policy: sysfs
     md/consistency_policy; members: their records.
     """
-    return policy == "journal" and not any(member["state"] == "journal" for member in members)
+    return policy == "journal" and not any(member.state == "journal" for member in members)
 
 
 def capacity_bytes(level, member_bytes, member_count):

@@ -22,8 +22,8 @@ def wake(host, record):
     """Have an array that waits for its first write (read-auto) go on with the resync or reshape
     that is pending on it.
     """
-    if sysfs.attribute(host, sysfs.name_of(record["device"]), "md/array_state") == "read-auto":
-        mdadm.make_writable(host, record["device"])
+    if sysfs.attribute(host, sysfs.name_of(record.device), "md/array_state") == "read-auto":
+        mdadm.make_writable(host, record.device)
 
 
 def make_read_only(host, record):
@@ -33,11 +33,11 @@ def make_read_only(host, record):
     A kernel of today refuses that while anything is under way on the array, which is frozen then.
     (6.1 ends it by itself.)
     """
-    name = sysfs.name_of(record["device"])
+    name = sysfs.name_of(record.device)
     deadline = clock.monotonic_s() + SETTLE_S
     while True:
         try:
-            mdadm.make_read_only(host, record["device"])
+            mdadm.make_read_only(host, record.device)
             return
         except CommandFailed:
             if clock.monotonic_s() > deadline:
@@ -45,7 +45,7 @@ def make_read_only(host, record):
                 raise
         if sysfs.attribute(host, name, "md/sync_action") not in (None, "idle", "frozen"):
             try_to_write(
-                host, name, "md/sync_action", "frozen", "%s cannot be frozen" % record["device"]
+                host, name, "md/sync_action", "frozen", "%s cannot be frozen" % record.device
             )
         time.sleep(LOOK_S)
 
@@ -53,9 +53,9 @@ def make_read_only(host, record):
 def make_writable(host, record):
     """Make an array writable again after a failure, which is the one to report."""
     try:
-        mdadm.make_writable(host, record["device"], may_fail=True)
+        mdadm.make_writable(host, record.device, may_fail=True)
     except Timeout as error:
-        host.log("%s stays read-only: %s" % (record["device"], error), syslog.LOG_WARNING)
+        host.log("%s stays read-only: %s" % (record.device, error), syslog.LOG_WARNING)
     thaw(host, record)
 
 
@@ -65,14 +65,14 @@ def thaw(host, record):
 
     It stays frozen while an mdadm that reshapes it is at work: that freezes it between two parts.
     """
-    name = sysfs.name_of(record["device"])
+    name = sysfs.name_of(record.device)
     if sysfs.attribute(host, name, "md/sync_action") == "frozen":
         if _is_reshaped(host, record):
             host.log(
-                "%s stays frozen: an mdadm is reshaping it" % record["device"], syslog.LOG_WARNING
+                "%s stays frozen: an mdadm is reshaping it" % record.device, syslog.LOG_WARNING
             )
             return
-        try_to_write(host, name, "md/sync_action", "idle", "%s stays frozen" % record["device"])
+        try_to_write(host, name, "md/sync_action", "idle", "%s stays frozen" % record.device)
 
 
 def try_to_write(host, name, path, text, otherwise):
@@ -91,7 +91,7 @@ def _is_reshaped(host, record):
     """
     for process in host.names("/proc"):
         words = _of_process(host, process, "cmdline").split("\0") if process.isdigit() else [""]
-        is_grow = mdadm.is_grow(words, lambda word: host.real_path(word) == record["device"])
+        is_grow = mdadm.is_grow(words, lambda word: host.real_path(word) == record.device)
         if is_grow and not _is_killed(host, process):
             return True
     return False

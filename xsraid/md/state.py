@@ -15,6 +15,7 @@ from xsraid.host import enclosures, stack, store, sysfs
 from xsraid.md import conf, summary
 from xsraid.md.levels import has_write_hole, is_known, is_redundant, lacks_journal, redundancy
 from xsraid.md.names import array_name
+from xsraid.records import Record
 from xsraid.text import md_uuid, same_uuid, to_bytes
 from xsraid.xapi import objects, sr_types
 
@@ -38,26 +39,6 @@ MEMBER_TYPE = "linux_raid_member"  # libblkid's word, whose uuid is the array's
 # "time", "told"}}; arrays: {uuid: {"since": when it was first seen or last checked, "done": when it
 # was last checked, "at": how far a check that was paused is, in sectors, "is_running"}}; left_to.
 CARE = "care"
-KEYS = (
-    "device",
-    "by_id",
-    "name",
-    "uuid",
-    "level",
-    "size_bytes",
-    "chunk_bytes",
-    "health",
-    "summary",
-    "redundancy_left",
-    "members",
-    "sync",
-    # Of an array record, in this order.
-    "mismatch_count",
-    "last_check",
-    "consistency_policy",
-    "configured",
-    "sr",
-)
 NODE = r"md(\d+|_d\d+)\Z"  # names that the kernel gives to arrays
 STOPPED = ("clear", "inactive")
 CONTAINER = "container"  # mdadm's level of what holds the volumes of firmware RAID, and its health
@@ -67,6 +48,75 @@ IN_CONTAINER = r"external:[/-]([^/]+)/"
 GONE = (None, "clear")  # array states of a node that has no array
 # Healths of arrays that nothing can be read from.
 NOT_THERE = ("missing", "inactive", "failed", CONTAINER)
+
+
+class Array(Record):
+    """An array, as `list_arrays` shows it.
+
+    device: its node; by_id: the link that lasts, None where its uuid is not known; level: as sysfs
+    names it; health: README lists them; redundancy_left: how many more failures are survived for
+    certain, None where no data are on it; members: [Member]; sync: Sync or None; last_check: when a
+    check ended; configured: whether an ARRAY line knows it; sr: objects.SrSummary or None.
+    container: the node of that which a volume of firmware RAID is in; bad_blocks: nodes of members
+    that have some; read_only, frozen, sync_held, sync_pending: True; used_by: noun phrases.
+    Of alerts: described: [what is known of each member that is there]; nodes: all names of the
+    array; there: nodes of all disks and partitions; last_action: md/last_sync_action.
+    """
+
+    RARE = (
+        "bad_blocks",
+        "container",
+        "frozen",
+        "read_only",
+        "sync_held",
+        "sync_pending",
+        "used_by",
+    )
+    FIELDS = (
+        "device",
+        "by_id",
+        "name",
+        "uuid",
+        "level",
+        "size_bytes",
+        "chunk_bytes",
+        "health",
+        "summary",
+        "redundancy_left",
+        "members",
+        "sync",
+        "mismatch_count",
+        "last_check",
+        "consistency_policy",
+        "configured",
+        "sr",
+    ) + RARE
+    INNER = ("described", "nodes", "there", "last_action")
+
+
+class Member(Record):
+    """A disk in an array, or a slot that lacks one.
+
+    device: its node, None for a missing one; state: active, rebuilding, spare, journal, faulty or
+    missing; errors: read errors that md corrected; smart: {"verdict", counts, "time"} or None.
+    """
+
+    FIELDS = (
+        "device",
+        "serial",
+        "slot",
+        "state",
+        "errors",
+        "being_replaced",
+        "enclosure_slot",
+        "smart",
+    )
+
+
+class Sync(Record):
+    """What is under way on an array. action: md/sync_action; done_ratio: 0 to 1 or None."""
+
+    FIELDS = ("action", "done_ratio", "speed_bytes_s", "remaining_s")
 
 
 def list_arrays(host, session, array):
@@ -82,15 +132,15 @@ def list_arrays(host, session, array):
     name_srs(host, session, records)
     built = stack.read(host) if records else None
     for record in records:
-        users = stack.in_words(built, record["device"]) if record["health"] not in NOT_THERE else []
+        users = stack.in_words(built, record.device) if record.health not in NOT_THERE else []
         if users:
-            record["used_by"] = users
+            record.used_by = users
     return {"arrays": records}
 
 
 def spare_count(record):
     """Return how many spares an array has."""
-    return len([member for member in record["members"] if member["state"] == "spare"])
+    return len([member for member in record.members if member.state == "spare"])
 
 
 def read_configuration(host):
@@ -149,14 +199,14 @@ def read_arrays(host):
         if sysfs.attribute(host, name, "md/array_state") not in GONE:
             records.append(record)
             met.append(line)
-    told = [record["uuid"] for record in records]
+    told = [record.uuid for record in records]
     wanted = [line for line in configuration.wanted_lines() if line not in met]
     for line in wanted:
         if line.uuid is not None and line.uuid not in told:
             records.append(_missing(line))
             told.append(line.uuid)
     records += _stopped(host, [line for line in wanted if line.uuid is None], home, told)
-    return sorted(records, key=lambda record: (len(record["device"]), record["device"]))
+    return sorted(records, key=lambda record: (len(record.device), record.device))
 
 
 def running_lines(host):
@@ -176,7 +226,7 @@ def lines_naming(host, record):
     """
     configuration = read_configuration(host)
     lines, home = configuration.array_lines(), configuration.home(os.uname()[1])
-    name = sysfs.name_of(record["device"])
+    name = sysfs.name_of(record.device)
     facts = _facts(host, name, _properties(host, name), lines)
     return [line for line in lines if line.uuid is None and conf.line_of(facts, [line], home)]
 
@@ -203,13 +253,11 @@ def _facts(host, name, properties, lines):
         entries = host.names("/sys/block/%s/md" % name)
     for entry in entries:
         if entry.startswith("dev-"):
-            member = sysfs.udev_properties(
-                host, sysfs.attribute(host, name, "md/%s/block/dev" % entry)
-            )
-            devices += [sysfs.node(entry[len("dev-") :])] + member["links"]
-            labels.append(
-                member.get("ID_FS_LABEL") if member.get("ID_FS_TYPE") == MEMBER_TYPE else None
-            )
+            number = sysfs.attribute(host, name, "md/%s/block/dev" % entry)
+            known = sysfs.udev_properties(host, number)
+            devices += [sysfs.node(entry[len("dev-") :])] + known["links"]
+            if known.get("ID_FS_TYPE") == MEMBER_TYPE:
+                labels.append(known.get("ID_FS_LABEL"))
     number = re.match(r"md([0-9]+)\Z", name)
     super_minor = int(number.group(1)) if number and version == "0.90" else None
     return conf.ArrayFacts(
@@ -255,7 +303,7 @@ def _node_of(line, uuid=None):
 
 def active_members(record):
     """Return the nodes of the members of an array record that serve."""
-    return [member["device"] for member in record["members"] if member["state"] == "active"]
+    return [member.device for member in record.members if member.state == "active"]
 
 
 def find_array(host, wanted, records=None):
@@ -268,16 +316,16 @@ def find_array(host, wanted, records=None):
     records = read_arrays(host) if records is None else records
     node = wanted if wanted.startswith("/") else "/dev/" + wanted
     real = host.real_path(node)
-    named = [record for record in records if record["name"] == wanted.rsplit("/", 1)[-1]]
+    named = [record for record in records if record.name == wanted.rsplit("/", 1)[-1]]
     for record in records:
-        if record["device"] in (real, node) or record["uuid"] and same_uuid(record["uuid"], wanted):
+        if record.device in (real, node) or record.uuid and same_uuid(record.uuid, wanted):
             return record
     for line_node, uuid in read_configuration(host).arrays():
         for record in records if line_node == node and uuid else []:
-            if record["uuid"] and same_uuid(record["uuid"], uuid):
+            if record.uuid and same_uuid(record.uuid, uuid):
                 return record
     if wanted.startswith("/") or re.match(NODE, wanted):
-        others = ", ".join("%s (uuid %s)" % (record["device"], record["uuid"]) for record in named)
+        others = ", ".join("%s (uuid %s)" % (record.device, record.uuid) for record in named)
         if others:
             raise UnknownArray(
                 wanted,
@@ -290,7 +338,7 @@ def find_array(host, wanted, records=None):
         raise UnknownArray(
             wanted,
             "several arrays have this name: %s; give the node or the uuid"
-            % ", ".join("%s (uuid %s)" % (record["device"], record["uuid"]) for record in named),
+            % ", ".join("%s (uuid %s)" % (record.device, record.uuid) for record in named),
         )
     if not named:
         raise UnknownArray(wanted)
@@ -305,7 +353,7 @@ def name_srs(host, session, records):
     for record in records:
         found = finder.find(record)
         if found:
-            record["sr"] = objects.sr_summary(session, found.sr)
+            record.sr = objects.sr_summary(session, found.sr)
 
 
 def _read_array(host, name, state, properties, uuid, line, slots, care):
@@ -318,77 +366,70 @@ def _read_array(host, name, state, properties, uuid, line, slots, care):
     member_count = sysfs.number(host, name, "md/raid_disks") or 0
     members = _members(host, name, level, member_count, slots)
     for member in members:
-        member["smart"] = _smart(host, care, member)
+        member.smart = _smart(host, care, member)
     sync = _sync(host, name, state)
     policy = sysfs.attribute(host, name, "md/consistency_policy") or None  # from Linux 4.12 on
-    health, left = (
-        ("failed", 0)
-        if lacks_journal(policy, members)
-        else _health(host, name, level, state, members, sync)
-    )
+    if lacks_journal(policy, members):
+        health, left = "failed", 0
+    else:
+        health, left = _health(host, name, level, state, members, sync)
     if left and _may_parity_be_wrong(host, name, level, policy, sync):
         left = 0
-    more = _more(host, name, state, members, sync)
-    level = CONTAINER if health == CONTAINER else level
-    if health in ("optimal", "no_redundancy") and ("read_only" in more or "frozen" in more):
-        health = "read_only" if "read_only" in more else "frozen"
-    return _with_summary(
-        [
-            ("device", sysfs.node(name)),
-            ("by_id", BY_ID + uuid if uuid else None),
-            ("name", array_name(properties.get("MD_NAME") or name)),
-            ("uuid", uuid),
-            ("level", level),
-            ("size_bytes", sysfs.size_bytes(host, name)),
-            ("chunk_bytes", sysfs.number(host, name, "md/chunk_size") or None),
-            ("health", health),
-            ("summary", None),
-            ("redundancy_left", left),
-            ("members", members),
-            ("sync", sync),
-            ("mismatch_count", sysfs.number(host, name, "md/mismatch_cnt")),
-            ("last_check", iso_time(care.get("arrays", {}).get(uuid, {}).get("done"))),
-            ("consistency_policy", policy),
-            ("configured", line is not None),
-            ("sr", None),
-        ]
-        + sorted(more.items())
+    record = Array(
+        device=sysfs.node(name),
+        by_id=_link(uuid),
+        name=array_name(properties.get("MD_NAME") or name),
+        uuid=uuid,
+        level=level,
+        size_bytes=sysfs.size_bytes(host, name),
+        chunk_bytes=sysfs.number(host, name, "md/chunk_size") or None,
+        health=health,
+        redundancy_left=left,
+        members=members,
+        sync=sync,
+        mismatch_count=sysfs.number(host, name, "md/mismatch_cnt"),
+        last_check=iso_time(care.get("arrays", {}).get(uuid, {}).get("done")),
+        consistency_policy=policy,
+        configured=line is not None,
     )
+    if health == CONTAINER:
+        record.level = CONTAINER
+    _add_the_rare(host, name, state, record)
+    if health in ("optimal", "no_redundancy"):
+        if record.read_only:
+            record.health = "read_only"
+        elif record.frozen:
+            record.health = "frozen"
+    record.summary = summary.sentence(record)
+    return record
 
 
-def _more(host, name, state, members, sync):
-    """Return what is told of an array only where it is out of the ordinary.
-
-    read_only, frozen, sync_held, sync_pending: True; bad_blocks: nodes of members; container: the
-    node of that which a volume of firmware RAID is in.
-    """
-    found, within = (
-        {},
-        re.match(IN_CONTAINER, sysfs.attribute(host, name, "md/metadata_version") or ""),
-    )
+def _add_the_rare(host, name, state, record):
+    """Fill in what is told of an array only where it is out of the ordinary."""
+    within = re.match(IN_CONTAINER, sysfs.attribute(host, name, "md/metadata_version") or "")
     if within:
-        found["container"] = sysfs.node(within.group(1))
+        record.container = sysfs.node(within.group(1))
     if state == "readonly":
-        found["read_only"] = True
-    if state == "read-auto" and sync:
-        found["sync_pending"] = True
+        record.read_only = True
+    if state == "read-auto" and record.sync:
+        record.sync_pending = True
     if sysfs.attribute(host, name, "md/sync_action") == "frozen":
-        found["frozen"] = True
-    if (
-        sync
-        and sync["action"] != "reshape"
-        and (sysfs.attribute(host, name, "md/sync_max") or "max") != "max"
-    ):
-        found["sync_held"] = True  # of a reshape mdadm itself moves it on
-    there = [member["device"] for member in members if member["device"]]
+        record.frozen = True
+    limit = sysfs.attribute(host, name, "md/sync_max") or "max"
+    # Of a reshape mdadm itself moves it on.
+    if limit != "max" and record.sync and record.sync.action != "reshape":
+        record.sync_held = True
+    there = [member.device for member in record.members if member.device]
     bad = [
         device
         for device in there
         if sysfs.attribute(host, name, "md/dev-%s/bad_blocks" % sysfs.name_of(device))
     ]
-    if bad:
-        found["bad_blocks"] = bad
-    return found
+    record.bad_blocks = bad or None
+
+
+def _link(uuid):
+    return BY_ID + uuid if uuid else None
 
 
 def is_container(host, name):
@@ -403,7 +444,7 @@ def state_in_words(record):
     """Return what an array record's health is called in a sentence on why something cannot be
     done.
     """
-    return "the container of firmware RAID" if record["health"] == CONTAINER else record["health"]
+    return "the container of firmware RAID" if record.health == CONTAINER else record.health
 
 
 def refuse_firmware(record, what):
@@ -412,19 +453,13 @@ def refuse_firmware(record, what):
 
     what: what is refused, such as `is deleted`.
     """
-    if record["level"] == CONTAINER or record.get("container"):
-        container = record.get("container") or record["device"]
+    if record.level == CONTAINER or record.container:
+        container = record.container or record.device
         raise BadArgument(
             "array",
             "%s is firmware RAID, which %s in the setup of the firmware or with mdadm, in its "
-            "container %s" % (record["device"], what, container),
+            "container %s" % (record.device, what, container),
         )
-
-
-def _with_summary(fields):
-    record = collections.OrderedDict(fields)
-    record["summary"] = summary.sentence(record)
-    return record
 
 
 def _missing(line, uuid=None):
@@ -433,34 +468,21 @@ def _missing(line, uuid=None):
     """
     uuid = line.uuid or uuid
     node = _node_of(line, uuid)
-    unknown = dict.fromkeys(
-        (
-            "level",
-            "size_bytes",
-            "chunk_bytes",
-            "summary",
-            "sync",
-            "mismatch_count",
-            "last_check",
-            "consistency_policy",
-            "sr",
-        )
-    )
-    known = dict(
-        unknown,
+    record = Array(
         device=node,
-        by_id=BY_ID + uuid if uuid else None,
+        by_id=_link(uuid),
         name=node.rsplit("/", 1)[-1],
         uuid=uuid,
         health="missing",
         redundancy_left=0,
         members=[],
         configured=True,
+        container=line.container,
     )
     if line.metadata in EXTERNAL_KINDS and line.container is None:
-        known["level"] = CONTAINER
-    more = [("container", line.container)] if line.container else []
-    return _with_summary([(key, known[key]) for key in KEYS] + more)
+        record.level = CONTAINER
+    record.summary = summary.sentence(record)
+    return record
 
 
 def _uuid(host, name, properties):
@@ -473,14 +495,15 @@ def _uuid(host, name, properties):
     known = properties.get("MD_UUID")
     if not known and (sysfs.attribute(host, name, "md/metadata_version") or "").startswith("1."):
         known = sysfs.attribute(host, name, "md/uuid")
-    for entry in [] if (known or "").strip("0-:") else host.names("/sys/block/%s/md" % name):
-        member = (
-            sysfs.udev_properties(host, sysfs.attribute(host, name, "md/%s/block/dev" % entry))
-            if entry.startswith("dev-")
-            else {}
-        )
-        if member.get("ID_FS_TYPE") == MEMBER_TYPE:
-            known = member.get("ID_FS_UUID")
+    if (known or "").strip("0-:"):
+        return md_uuid(known)
+    known = None
+    for entry in host.names("/sys/block/%s/md" % name):
+        if entry.startswith("dev-"):
+            number = sysfs.attribute(host, name, "md/%s/block/dev" % entry)
+            of_member = sysfs.udev_properties(host, number)
+            if of_member.get("ID_FS_TYPE") == MEMBER_TYPE:
+                known = of_member.get("ID_FS_UUID")
     return md_uuid(known) if (known or "").strip("0-:") else None
 
 
@@ -497,21 +520,20 @@ def _members(host, name, level, member_count, slots):
             None if state is None else _member(host, name, level, entry, state.split(","), slots)
         )
         # None: it has just gone, each that is there has a count.
-        if member is not None and member["errors"] is not None:
+        if member is not None and member.errors is not None:
             members.append(member)
-            replacements += [members[-1]["slot"]] if "replacement" in state.split(",") else []
+            if "replacement" in state.split(","):
+                replacements.append(member.slot)
     # After a reboot md knows the replacement, but marks the one that it replaces no more.
     for member in members:
-        member["being_replaced"] = (
-            member["being_replaced"]
-            or member["state"] == "active"
-            and member["slot"] in replacements
+        member.being_replaced = (
+            member.being_replaced or member.state == "active" and member.slot in replacements
         )
-    filled = [member["slot"] for member in members if member["state"] != "faulty"]
+    filled = [member.slot for member in members if member.state != "faulty"]
     for slot in range(member_count):
         if slot not in filled:
-            members.append(_member_record(None, None, slot, "missing", None))
-    return sorted(members, key=lambda m: (m["slot"] is None, m["slot"] or 0, m["device"] or ""))
+            members.append(Member(slot=slot, state="missing", being_replaced=False))
+    return sorted(members, key=lambda m: (m.slot is None, m.slot or 0, m.device or ""))
 
 
 def _member(host, name, level, entry, flags, slots):
@@ -532,14 +554,14 @@ def _member(host, name, level, entry, flags, slots):
         state = "spare" if slot is None else "rebuilding"
     properties = sysfs.udev_properties(host, number)
     device = entry[len("dev-") :]
-    return _member_record(
-        sysfs.node(device),
-        sysfs.serial(host, device, properties),
-        slot,
-        state,
-        sysfs.number(host, name, "md/%s/errors" % entry),
-        "want_replacement" in flags,
-        _enclosure_slot(host, name, entry, slots),
+    return Member(
+        device=sysfs.node(device),
+        serial=sysfs.serial(host, device, properties),
+        slot=slot,
+        state=state,
+        errors=sysfs.number(host, name, "md/%s/errors" % entry),
+        being_replaced="want_replacement" in flags,
+        enclosure_slot=_enclosure_slot(host, name, entry, slots),
     )
 
 
@@ -551,28 +573,12 @@ def _enclosure_slot(host, name, entry, slots):
     return next((slots[place].name for place in places if place in slots), None)
 
 
-def _member_record(device, serial, slot, state, errors, being_replaced=False, enclosure_slot=None):
-    return collections.OrderedDict(
-        [
-            ("device", device),
-            ("serial", serial),
-            ("slot", slot),
-            ("state", state),
-            ("errors", errors),
-            ("being_replaced", being_replaced),
-            ("enclosure_slot", enclosure_slot),
-        ]
-    )
-
-
 def _smart(host, care, member):
     """Return what a member's disk said of its health when it was last asked, None where that is not
     known.
     """
     disks = care.get("disks", {})
-    known = (
-        disks.get(sysfs.disk_key(host, member["device"])) if disks and member["device"] else None
-    )
+    known = disks.get(sysfs.disk_key(host, member.device)) if disks and member.device else None
     return (
         collections.OrderedDict(list(known["seen"].items()) + [("time", iso_time(known["time"]))])
         if known
@@ -611,14 +617,7 @@ def _sync(host, name, state):
             done_ratio = round(float(done) / total, 4)
         if total and speed:
             remaining_s = (total - done) * sysfs.SECTOR_BYTES // speed
-    return collections.OrderedDict(
-        [
-            ("action", action),
-            ("done_ratio", done_ratio),
-            ("speed_bytes_s", speed),
-            ("remaining_s", remaining_s),
-        ]
-    )
+    return Sync(action=action, done_ratio=done_ratio, speed_bytes_s=speed, remaining_s=remaining_s)
 
 
 def _may_parity_be_wrong(host, name, level, policy, sync):
@@ -629,7 +628,7 @@ def _may_parity_be_wrong(host, name, level, policy, sync):
         return False
     return (
         sync is not None
-        and sync["action"] == "resync"
+        and sync.action == "resync"
         or sysfs.number(host, name, "md/resync_start") is not None
     )
 
@@ -640,10 +639,10 @@ def is_parity_being_made(host, record):
     """
     return _may_parity_be_wrong(
         host,
-        sysfs.name_of(record["device"]),
-        record["level"],
-        record["consistency_policy"],
-        record["sync"],
+        sysfs.name_of(record.device),
+        record.level,
+        record.consistency_policy,
+        record.sync,
     )
 
 
@@ -653,7 +652,7 @@ def _health(host, name, level, state, members, sync):
     """
     if state in STOPPED:
         return (CONTAINER, None) if is_container(host, name) else ("inactive", 0)
-    alive = {member["slot"] for member in members if member["state"] == "active"}
+    alive = {member.slot for member in members if member.state == "active"}
     layout = sysfs.number(host, name, "md/layout") if level == "raid10" else 0
     counts = sysfs.numbers(host, name, "md/raid_disks") or [0]
     dead = [slot for slot in range(max(counts)) if slot not in alive]
@@ -665,8 +664,8 @@ def _health(host, name, level, state, members, sync):
     if left < 0 or state == "broken":
         return "failed", 0
     left = left if is_known(level) else 0  # for certain
-    if sync and (not dead or sync["action"] == "recover"):
-        return SYNC_HEALTH[sync["action"]], left
+    if sync and (not dead or sync.action == "recover"):
+        return SYNC_HEALTH[sync.action], left
     if dead:
         return "degraded", left
     if not is_known(level):

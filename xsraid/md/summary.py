@@ -36,22 +36,20 @@ def sentence(record):
 
     record: of `state`, with health, level, redundancy_left, consistency_policy, members and sync.
     """
-    return _of_health(record) + (
-        BAD % ", ".join(record["bad_blocks"]) if record.get("bad_blocks") else ""
-    )
+    return _of_health(record) + (BAD % ", ".join(record.bad_blocks) if record.bad_blocks else "")
 
 
 def _of_health(record):
-    health = record["health"]
+    health = record.health
     if health in BY_WORD:
         return BY_WORD[health]
     gone = [
-        member["device"] or "that of slot %d" % member["slot"]
-        for member in record["members"]
-        if member["state"] in ("faulty", "missing")
+        member.device or "that of slot %d" % member.slot
+        for member in record.members
+        if member.state in ("faulty", "missing")
     ]
     if health == "failed":
-        is_unwritable = lacks_journal(record["consistency_policy"], record["members"])
+        is_unwritable = lacks_journal(record.consistency_policy, record.members)
         why = (
             "its journal is gone"
             if is_unwritable
@@ -61,22 +59,22 @@ def _of_health(record):
     if health == "unknown":
         return (
             "All its members serve; how many failures an array of the level %s survives is not "
-            "known here." % record["level"]
+            "known here." % record.level
         )
     parts = []
-    if record.get("read_only"):
-        parts.append(READ_ONLY % record["device"])
-    if record.get("frozen"):
-        parts.append(FROZEN % record["device"].rsplit("/", 1)[-1])
+    if record.read_only:
+        parts.append(READ_ONLY % record.device)
+    if record.frozen:
+        parts.append(FROZEN % record.device.rsplit("/", 1)[-1])
     if health == "degraded":
         parts.append("members are gone: %s" % ", ".join(gone) if gone else "it lacks a member")
-    if record["sync"]:
+    if record.sync:
         parts.append(_under_way(record))
-    if record.get("sync_pending"):
-        parts.append(PENDING % record["device"])
-    if record.get("sync_held"):
-        parts.append(HELD % record["device"].rsplit("/", 1)[-1])
-    left = record["redundancy_left"]
+    if record.sync_pending:
+        parts.append(PENDING % record.device)
+    if record.sync_held:
+        parts.append(HELD % record.device.rsplit("/", 1)[-1])
+    left = record.redundancy_left
     count = "%d more failures are" % left
     if left < 1:
         count = "no further failure is"
@@ -87,19 +85,19 @@ def _of_health(record):
 
 
 def _under_way(record):
-    sync = record["sync"]
-    doing = DOING[sync["action"]]
-    if sync["action"] == "recover":
+    sync = record.sync
+    doing = DOING[sync.action]
+    if sync.action == "recover":
         doing %= (
             ", ".join(
-                member["device"]
-                for member in record["members"]
-                if member["state"] == "rebuilding" and member["device"]
+                member.device
+                for member in record.members
+                if member.state == "rebuilding" and member.device
             )
             or "a member"
         )
-    if sync["done_ratio"] is not None:
-        doing += ", %d %% done" % int(sync["done_ratio"] * 100)
-    if sync["remaining_s"] is not None:
-        doing += ", %s left" % duration(sync["remaining_s"])
+    if sync.done_ratio is not None:
+        doing += ", %d %% done" % int(sync.done_ratio * 100)
+    if sync.remaining_s is not None:
+        doing += ", %s left" % duration(sync.remaining_s)
     return doing

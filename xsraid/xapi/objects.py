@@ -4,12 +4,12 @@ through with their own code.
 
 from __future__ import absolute_import
 
-import collections
 import time
 
 import XenAPI
 
 from xsraid.errors import NotConfigured
+from xsraid.records import Record
 from xsraid.text import PYTHON_2
 
 if PYTHON_2:
@@ -79,13 +79,16 @@ def sr_if_known(session, uuid):
         return None
 
 
+class SrSummary(Record):
+    """What a reply says of an SR."""
+
+    FIELDS = ("uuid", "name_label")
+
+
 def sr_summary(session, sr):
-    """Return {"uuid", "name_label"} of an SR."""
-    return collections.OrderedDict(
-        [
-            ("uuid", session.xenapi.SR.get_uuid(sr)),
-            ("name_label", session.xenapi.SR.get_name_label(sr)),
-        ]
+    """Return the SrSummary of an SR."""
+    return SrSummary(
+        uuid=session.xenapi.SR.get_uuid(sr), name_label=session.xenapi.SR.get_name_label(sr)
     )
 
 

@@ -90,14 +90,14 @@ class Finder(object):
         """Return the Found SR that is tagged with an array of which nothing can be read, None where
         there is none.
         """
-        if sysfs.size_bytes(self.host, sysfs.name_of(record["device"])) or not record["uuid"]:
+        if sysfs.size_bytes(self.host, sysfs.name_of(record.device)) or not record.uuid:
             return None
         for pbd in self.pbds:
             if (
                 self.session.xenapi.SR.get_other_config(pbd["SR"]).get(objects.ARRAY_TAG)
-                == record["uuid"]
+                == record.uuid
             ):
-                return Found(pbd["SR"], pbd, record["by_id"])
+                return Found(pbd["SR"], pbd, record.by_id)
         return None
 
 
@@ -105,16 +105,14 @@ def _places(host, record):
     """Return [(node, lasting path)] of an array and its partitions; udev names those after the
     array.
     """
-    name = sysfs.name_of(record["device"])
-    places = [(record["device"], record["by_id"] or record["device"])]
+    name = sysfs.name_of(record.device)
+    places = [(record.device, record.by_id or record.device)]
     for partition in sysfs.partitions(host, name):
         number = re.search(r"(\d+)\Z", partition).group(1)
         places.append(
             (
                 sysfs.node(partition),
-                "%s-part%s" % (record["by_id"], number)
-                if record["by_id"]
-                else sysfs.node(partition),
+                "%s-part%s" % (record.by_id, number) if record.by_id else sysfs.node(partition),
             )
         )
     return places

@@ -30,22 +30,22 @@ def follow(host, session, records):
     CommandFailed, and what XAPI raises.
     """
     known = store.read(host, KIND) or {}
-    by_uuid = {record["uuid"]: record for record in records if record["uuid"]}
+    by_uuid = {record.uuid: record for record in records if record.uuid}
     followed = {}
     for uuid, task in known.items():
         record = by_uuid.get(uuid)
-        if record and record["sync"] and record["sync"]["action"] == task["action"]:
+        if record and record.sync and record.sync.action == task["action"]:
             followed[uuid] = task
         else:
-            _end(session, task["ref"], bool(record) and record["health"] not in NOT_WHOLE)
+            _end(session, task["ref"], bool(record) and record.health not in NOT_WHOLE)
     for uuid, record in sorted(by_uuid.items()):
-        if record["sync"] and not (
+        if record.sync and not (
             uuid in followed and _advance(session, followed[uuid]["ref"], record)
         ):
             followed.pop(uuid, None)
             ref = _begin(host, session, record)
             if ref is not None:
-                followed[uuid] = {"ref": ref, "action": record["sync"]["action"]}
+                followed[uuid] = {"ref": ref, "action": record.sync.action}
     if followed != known:
         store.write(host, KIND, followed)
 
@@ -64,15 +64,15 @@ def _begin(host, session, record):
         if (
             task["status"] == "pending"
             and task["name_label"] == title
-            and task["other_config"].get(objects.ARRAY_TAG) == record["uuid"]
+            and task["other_config"].get(objects.ARRAY_TAG) == record.uuid
         ):
             _advance(session, ref, record)
             return ref
     if not _has_progress(session):
         return None
-    ref = session.xenapi.task.create(title, "%s, %s" % (record["device"], record["level"]))
-    session.xenapi.task.add_to_other_config(ref, objects.ARRAY_TAG, record["uuid"])
-    sr = objects.sr_of_array(host, session, record["uuid"])
+    ref = session.xenapi.task.create(title, "%s, %s" % (record.device, record.level))
+    session.xenapi.task.add_to_other_config(ref, objects.ARRAY_TAG, record.uuid)
+    sr = objects.sr_of_array(host, session, record.uuid)
     if sr is not None:
         session.xenapi.task.add_to_other_config(ref, APPLIES_TO, sr)
     _advance(session, ref, record)
@@ -88,15 +88,13 @@ def _has_progress(session):
 
 
 def _title(record):
-    node = record["device"].rsplit("/", 1)[-1]
+    node = record.device.rsplit("/", 1)[-1]
     new = [
-        member["device"]
-        for member in record["members"]
-        if member["state"] == "rebuilding" and member["device"]
+        member.device for member in record.members if member.state == "rebuilding" and member.device
     ]
     return ", ".join(
-        ["%s %s" % (DOING[record["sync"]["action"]], node)]
-        + (new if record["sync"]["action"] == "recover" else [])
+        ["%s %s" % (DOING[record.sync.action], node)]
+        + (new if record.sync.action == "recover" else [])
     )
 
 
@@ -104,9 +102,7 @@ def _advance(session, ref, record):
     """Set a task's progress; return False where XAPI has forgotten it, as it does with tasks of
     more than a day.
     """
-    return _tried(
-        lambda: session.xenapi.task.set_progress(ref, record["sync"]["done_ratio"] or 0.0)
-    )
+    return _tried(lambda: session.xenapi.task.set_progress(ref, record.sync.done_ratio or 0.0))
 
 
 def _end(session, ref, is_success):
