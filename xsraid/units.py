@@ -91,9 +91,8 @@ def _look_after_the_monitor(host):
         host.log("mdadm's monitor: %s" % error, syslog.LOG_ERR)
         is_down = True
     if is_down != bool(store.read(host, MONITOR_DOWN)):
-        spool.add_event(
-            host, "MonitorDown" if is_down else "MonitorBack", monitor.SERVICE, None, time.time()
-        )
+        event = "MonitorDown" if is_down else "MonitorBack"
+        spool.add_event(host, event, monitor.SERVICE, time.time())
         if is_down:
             store.write(host, MONITOR_DOWN, {"time": int(time.time())})
         else:
@@ -267,9 +266,8 @@ def _tell_of_nodes(host, left):
     """
     for record in md_state.read_arrays(host):
         if record.configured and record.uuid in left:
-            spool.add_event(
-                host, rules.MISPLACED, record.device, left[record.uuid] + ".", time.time()
-            )
+            meaning = left[record.uuid] + "."
+            spool.add_event(host, rules.MISPLACED, record.device, time.time(), meaning=meaning)
 
 
 def _tell_of_conflicts(host, conflicts):
@@ -285,7 +283,7 @@ def _tell_of_conflicts(host, conflicts):
             before = told.get(uuid, {})
             is_told = before.get("boot") == boot_id and 0 <= now - before.get("time", 0) < DAY_S
             if not is_told:
-                spool.add_event(host, rules.DIVERGED, record.device, conflicts[uuid], now)
+                spool.add_event(host, rules.DIVERGED, record.device, now, meaning=conflicts[uuid])
             known[uuid] = before if is_told else {"boot": boot_id, "time": now}
     if known != told:
         store.write(host, DIVERGED, known)

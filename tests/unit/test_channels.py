@@ -233,7 +233,7 @@ def test_states_of_alerts_that_have_gone_are_cleared_away(host):
 
 def test_an_event_that_the_disk_keeps_makes_one_alert(host, mocker):
     """The root has become read-only since the hook wrote it."""
-    spool.add_event(host, "Fail", "/dev/md0", "/dev/sdb", time.time())
+    spool.add_event(host, "Fail", "/dev/md0", time.time(), "/dev/sdb")
     events = spool.events(host)
 
     def is_on_disk(path, *_):

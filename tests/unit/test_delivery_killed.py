@@ -101,7 +101,7 @@ class Place(object):
         store.write(
             self.host, by_webhook.NOTE, {"urls": [URL], "header": None, "token": None, "time": 1}
         )
-        spool.add_event(self.host, "Fail", "/dev/md0", "/dev/sdb", 1e9)
+        spool.add_event(self.host, "Fail", "/dev/md0", 1e9, "/dev/sdb")
         self.play()
 
     def play(self):

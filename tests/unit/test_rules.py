@@ -4,8 +4,9 @@ from __future__ import absolute_import
 
 import pytest
 
-from xsraid.alerts import messages, rules
+from xsraid.alerts import messages, rules, spool
 from xsraid.alerts.spool import Event
+from xsraid.host.files import Host
 from xsraid.md.state import Array, Member
 
 UUID = "01234567:89abcdef:01234567:89abcdef"
@@ -56,7 +57,11 @@ class Story(object):
 
     def then(self, at, events=(), *records):
         self.alerts, self.memory, self.folded = rules.decide(
-            list(events), [one.replace() for one in records], self.memory, at, DAY_S
+            list(map(rules.in_parts, events)),
+            [one.replace() for one in records],
+            self.memory,
+            at,
+            DAY_S,
         )
         return [alert["name"] for alert in self.alerts]
 
@@ -358,8 +363,31 @@ def test_what_our_own_events_say():
         record(mismatch_count=8, last_action="check"),
     )
     assert [(alert["component"], alert["meaning"]) for alert in story.alerts] == [
-        (" mismatches found: 8", None)
+        (None, " mismatches found: 8")
     ]
+
+
+@pytest.mark.parametrize(
+    "name,component,meaning",
+    [
+        ("Misplaced", None, "it should be md1"),
+        ("Diverged", None, "parts ran apart"),
+        ("DiskWeak", "/dev/sdb", "its own verdict is FAILED!"),
+        ("RebuildFinished", None, " mismatches found: 8"),
+        ("MonitorDown", None, None),
+        ("Fail", "/dev/sdb", None),
+    ],
+)
+def test_a_component_is_a_member_or_none(tmpdir, name, component, meaning):
+    """Also of an event that an older release has left in the spool, and of mdadm's own."""
+    now = Event("/x", name, "/dev/md0", component, 0, meaning)
+    assert rules.in_parts(now) == now
+    older = now._replace(component=" ".join(filter(None, [component, meaning])), meaning=None)
+    assert rules.in_parts(older) == now or name == "MonitorDown"
+    host = Host(str(tmpdir))
+    spool.add_event(host, name, "/dev/md0", 5, component, meaning)
+    (event_there,) = spool.events(host)
+    assert event_there[1:] == (name, "/dev/md0", component, 5, meaning)
 
 
 def test_no_mismatches_are_no_alert():

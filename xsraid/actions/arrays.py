@@ -293,10 +293,10 @@ def _adopt_sr(host, session, record):
         return []
     changes, sr = [], objects.sr_summary(session, found.sr)
     if found.pbd is not None and sr_types.mend(host, session, found):
-        changes.append("the storage repository %s is found by %s" % (sr["name_label"], found.path))
+        changes.append("the storage repository %s is found by %s" % (sr.name_label, found.path))
     if session.xenapi.SR.get_other_config(found.sr).get(objects.ARRAY_TAG) != record.uuid:
         objects.set_other_config(session.xenapi.SR, found.sr, objects.ARRAY_TAG, record.uuid)
-        changes.append("the storage repository %s is tagged with the array" % sr["name_label"])
+        changes.append("the storage repository %s is tagged with the array" % sr.name_label)
     return changes
 
 

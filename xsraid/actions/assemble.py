@@ -252,7 +252,7 @@ class Boot(object):
             items += [(record, apart, is_split)] if apart else []
         said, _ = tried_together(
             self.host,
-            lambda item: "starting the fresher part of " + item[0]["device"],
+            lambda item: "starting the fresher part of " + item[0].device,
             lambda item: _start_fresher(
                 self.host, item[0], [block.device for block in item[1]], item[2]
             ),
@@ -267,7 +267,7 @@ class Boot(object):
                 )
 
     def _runs_from(self, record, devices):
-        now = next((one for one in _there(self.host) if one["uuid"] == record.uuid), None)
+        now = next((one for one in _there(self.host) if one.uuid == record.uuid), None)
         return now is not None and any(
             member.device in devices and member.state == "active" for member in now.members
         )

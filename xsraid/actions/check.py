@@ -133,11 +133,7 @@ def _look_at_disks(host):
                 syslog.LOG_WARNING,
             )
             spool.add_event(
-                host,
-                rules.WEAK,
-                record.device,
-                "%s %s" % (member.device, "; ".join(sentences)),
-                now,
+                host, rules.WEAK, record.device, now, member.device, "; ".join(sentences)
             )
         remembered[key] = {"seen": seen, "time": now, "told": memory}
     if remembered != known.get("disks", {}):

@@ -515,7 +515,7 @@ def _note_replacing(host, record, old):
     one may be before the arrays are looked at.
     """
     try:
-        spool.add_event(host, rules.REPLACING, record.device, old.device, time.time())
+        spool.add_event(host, rules.REPLACING, record.device, time.time(), old.device)
     except CommandFailed as error:
         host.log(str(error), syslog.LOG_WARNING)  # it goes on all the same
 

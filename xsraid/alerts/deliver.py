@@ -188,7 +188,8 @@ def _collect(host, limits):
     """Make alerts of new events and of what has changed on the arrays, and have them on disk;
     return the records of the arrays.
     """
-    events, memory, now = spool.events(host), spool.memory(host), time.time()
+    events = [rules.in_parts(event) for event in spool.events(host)]
+    memory, now = spool.memory(host), time.time()
     records = md_state.read_arrays(host)
     there_now = inventory.inventory(host)
     by_node = {node: disk for disk in there_now for node in _nodes_of(host, disk)}

@@ -31,14 +31,14 @@ import collections
 from xsraid.md.levels import is_redundant
 
 # What takes the place of an event that nobody has told.
-Seen = collections.namedtuple("Seen", "event component time")
+Seen = collections.namedtuple("Seen", "event component time meaning")
 
-# Our own event, from the unit that assembles at boot; its component is a sentence.
+REBUILT = "RebuildFinished"
+# Our own event, from the unit that assembles at boot, of the array.
 MISPLACED = "Misplaced"
-# Our own, from the units of a boot: parts of an array ran without each other; its component is
-# sentences.
+# Our own, from the units of a boot: parts of an array ran without each other.
 DIVERGED = "Diverged"
-# Our own, from looking at SMART; its component is the member, and after a blank a sentence.
+# Our own, from looking at SMART, of a member.
 WEAK = "DiskWeak"
 # Our own, of no array.
 MONITOR = {"MonitorDown": "XSRAID_MONITOR_DOWN", "MonitorBack": "XSRAID_MONITOR_BACK"}
@@ -139,7 +139,7 @@ def decide(events, records, memory, now, reminder_s):
                 uuid,
                 record,
                 known,
-                Seen(None, member["device"], now),
+                Seen(None, member["device"], now, None),
                 now,
             )
         if _is_spare_pulled(record, known):
@@ -157,7 +157,7 @@ def decide(events, records, memory, now, reminder_s):
                 uuid,
                 record,
                 known,
-                Seen(None, device, now),
+                Seen(None, device, now, None),
                 now,
             )
         if name and not faulty:
@@ -174,6 +174,18 @@ def decide(events, records, memory, now, reminder_s):
     told = [alert["uuid"] for alert in alerts]
     folded = [(uuid, name) for uuid, name in asides if uuid not in told]
     return alerts, {uuid: known for uuid, known in memory.items() if uuid in by_uuid}, folded
+
+
+def in_parts(event):
+    """Return an Event of `spool` with component and meaning apart: mdadm's monitor tells of
+    mismatches where it has a member else, and up to 0.3.0 events of our own held both in one.
+    """
+    if event.meaning is None and event.event in (REBUILT, MISPLACED, DIVERGED):
+        return event._replace(component=None, meaning=event.component)
+    if event.meaning is None and event.event == WEAK and event.component:
+        component, _, meaning = event.component.partition(" ")
+        return event._replace(component=component, meaning=meaning)
+    return event
 
 
 def needs_looking_after(memory, reminder_s):
@@ -297,8 +309,8 @@ def _name_of(event, record, known, now):
             return None
         return _failed(event.component, health, known, now)
     if (
-        event.event == "RebuildFinished"
-        and event.component
+        event.event == REBUILT
+        and event.meaning
         and record
         and record.mismatch_count
         and record.last_action in COMPARING
@@ -422,17 +434,12 @@ def _emit(name, uuid, record, known, event, now):
     if not _has_room(known, now) and name not in NEVER_HELD:
         known["held"] += 1
         return []
-    component, meaning = event.component if event else None, None
-    if event and event.event in (MISPLACED, DIVERGED):
-        component, meaning = None, component
-    elif event and event.event == WEAK:
-        component, _, meaning = component.partition(" ")
     alert = {
         "name": name,
         "uuid": uuid,
         "device": known["device"],
-        "component": component,
-        "meaning": meaning,
+        "component": event and event.component,
+        "meaning": event and event.meaning,
         "event": event and event.event,
         "time": event and event.time or now,
         "folded": known["held"],

@@ -33,7 +33,10 @@ BATCH, MEMORY = "batch", "memory"
 BAD = ".bad"
 # In memory: names of events that alerts were made of, but that cannot be removed from the disk.
 FORGOTTEN = "forgotten"
-Event = collections.namedtuple("Event", "path event device component time")
+# component: the node of a member, None where it is about none; meaning: sentences, of events of our
+# own that carry some.
+Event = collections.namedtuple("Event", "path event device component time meaning")
+Event.__new__.__defaults__ = (None,)
 # What a channel did with an alert. state: "waiting", "accepted" or "off", None where it was not
 # tried; answer: a mail.Answer; is_outage: the way is out of order for all alerts; is_news: somebody
 # has to do something about it, which other channels may tell.
@@ -79,14 +82,19 @@ def _event(path, text):
         values.get("device", ""),
         values.get("component") or None,
         seconds,
+        values.get("meaning") or None,
     )
 
 
-def add_event(host, event, device, component, now):
-    """Put an event of our own beside those of mdadm's monitor. Raises CommandFailed."""
+def add_event(host, event, device, now, component=None, meaning=None):
+    """Put an event of our own beside those of mdadm's monitor. component, meaning: of Event. Raises
+    CommandFailed.
+    """
     make_folders(host)
-    text = "event=%s\ndevice=%s\ncomponent=%s\ntime=%.3f\n" % (event, device, component, now)
-    host.replace("%s/%s.event" % (FOLDER, new_id(now)), text, 0o600)
+    parts = [("event", event), ("device", device), ("time", "%.3f" % now)]
+    parts += [("component", component), ("meaning", meaning)]
+    lines = ["%s=%s\n" % (key, part.replace("\n", " ")) for key, part in parts if part]
+    host.replace("%s/%s.event" % (FOLDER, new_id(now)), "".join(lines), 0o600)
 
 
 def new_id(now):
