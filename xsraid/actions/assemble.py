@@ -226,14 +226,12 @@ class Boot(object):
         Of those that ran already when they were first seen, as they are now: md writes nothing
         there before the first write to the array.
         """
+        active = {record.uuid: md_state.active_members(record) for record in filter(lacks, records)}
+        self._read(device for devices in active.values() for device in devices)
         before = {}
-        for record in filter(lacks, records):
-            active = md_state.active_members(record)
-            self._read(active)
-            read = [self.blocks.get(device) for device in active]
-            before[record.uuid] = [
-                block for block in read if block and same_uuid(block.uuid, record.uuid)
-            ]
+        for uuid, devices in active.items():
+            blocks = [self.blocks.get(device) for device in devices]
+            before[uuid] = [block for block in blocks if block and same_uuid(block.uuid, uuid)]
         return before
 
     def _look_for_fresher(self):
