@@ -174,8 +174,7 @@ def webhook_header(text):
 def plain_password(text):
     raise ValueError(
         "a password is not taken as an argument, which logs and `ps` show: make a secret with `xe "
-        "secret-create value=...` "
-        "and give its uuid as smtp_password_secret"
+        "secret-create value=...` and give its uuid as smtp_password_secret"
     )
 
 

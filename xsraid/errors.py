@@ -229,6 +229,5 @@ class XapiGone(XsraidError):
             self,
             [last_words],
             "xapi stopped answering: %s. Repeat the call when `xe host-list` works again: it goes "
-            "on where this "
-            "one ended." % last_words,
+            "on where this one ended." % last_words,
         )

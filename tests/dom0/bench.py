@@ -67,8 +67,7 @@ print(time.time())' {WATCHER}"""  # noqa: E501
 # An array that fails again and again would soon alarm no more.
 FORGET = "systemctl stop xsraid-deliver.timer xsraid-deliver.service; rm -f /var/lib/xsraid/spool/*"
 ALL_POSTED = (
-    "journalctl --no-pager -o short-unix -u xapi.service | grep 'dispatch: "
-    "message.create' | cut "
+    "journalctl --no-pager -o short-unix -u xapi.service | grep 'dispatch: message.create' | cut "
     "-d' ' -f1"
 )
 POSTED = ALL_POSTED + " | tail -n 1"
@@ -347,8 +346,7 @@ class Bench:
         )
         by_hand = (
             "grep ^MAIL /etc/mdadm.conf >/run/plain.conf; mdadm --monitor --daemonise "
-            "--pid-file=/run/plain.pid --config=/run/plain.conf "
-            "/dev/md0 </dev/null >/dev/null 2>&1",
+            "--pid-file=/run/plain.pid --config=/run/plain.conf /dev/md0 </dev/null >/dev/null 2>&1",
             "kill $(cat /run/plain.pid)",
         )
         times = [

@@ -317,8 +317,8 @@ class Dom0:
         wish = json.dumps(dict(login, mode=mode))
         self.run(
             "cat >/run/smtp/wish.new && rm -f /run/smtp/now && mv /run/smtp/wish.new "
-            "/run/smtp/wish && systemctl kill -s USR1 smtp.service && "
-            "until [ -e /run/smtp/now ]; do sleep 0.02; done",
+            "/run/smtp/wish && systemctl kill -s USR1 smtp.service && until [ -e /run/smtp/now ]; "
+            "do sleep 0.02; done",
             stdin=wish,
         )
 

@@ -13,10 +13,9 @@ RECORDED = os.path.join(PROJECT, "tests", "recorded_calls.json")
 
 BY_HAND = (
     "modprobe loop; truncate -s 64M /srv/a /srv/b; losetup /dev/loop0 /srv/a; losetup /dev/loop1 "
-    "/srv/b; mdadm -q --create /dev/md127 --run "
-    "--level=1 --raid-devices=2 --assume-clean /dev/loop0 /dev/loop1; udevadm settle; "
-    "xe sr-create content-type=user device-config:device=/dev/md127 name-label='Made by hand' "
-    "shared=false type=lvm"
+    "/srv/b; mdadm -q --create /dev/md127 --run --level=1 --raid-devices=2 --assume-clean "
+    "/dev/loop0 /dev/loop1; udevadm settle; xe sr-create content-type=user "
+    "device-config:device=/dev/md127 name-label='Made by hand' shared=false type=lvm"
 )
 
 

@@ -15,8 +15,7 @@ def state(dom0):
     """What a refused call must leave alone: the disks' content, arrays, and the files."""
     content = dom0.run(
         "sha256sum /dev/sd?; cat /proc/mdstat; head -c -0 /etc/mdadm.conf; ls -A "
-        "/etc/*.xsraid-new; "
-        "find /var/lib/xsraid -name '*ing-*'",
+        "/etc/*.xsraid-new; find /var/lib/xsraid -name '*ing-*'",
         check=False,
     ).out
     return content, dom0.call("list_arrays")
@@ -133,8 +132,7 @@ def test_a_read_only_etc(fresh_dom0):
 def test_a_full_disk_leaves_the_old_configuration_whole(fresh_dom0):
     fresh_dom0.run(
         "mkdir -p /run/small && mount -t tmpfs -o size=64k tmpfs /run/small && echo '# mine' "
-        ">/run/small/mdadm.conf && "
-        "ln -s /run/small/mdadm.conf /etc/mdadm.conf"
+        ">/run/small/mdadm.conf && ln -s /run/small/mdadm.conf /etc/mdadm.conf"
     )
     try:
         before = state(fresh_dom0)

@@ -310,8 +310,8 @@ def test_after_an_upgrade_from_iso_the_package_brings_everything_back(fresh_dom0
     assert (
         fresh_dom0.run(
             "find / -xdev -name '*xsraid*' -not -path '/proc/*' -not -path '/boot/*' -not -path "
-            "'/share/*' -not -path '/bed/*' "
-            "-not -path '/run/*' -not -path '/var/log/*' -not -path '/sys/*'"
+            "'/share/*' -not -path '/bed/*' -not -path '/run/*' -not -path '/var/log/*' -not -path "
+            "'/sys/*'"
         ).out
         == ""
     )

@@ -308,8 +308,8 @@ def test_xapi_is_down_for_a_while(watched):
 def test_the_spools_disk_is_full(watched):
     watched.run(
         "mkdir /run/full && cp -a /var/lib/xsraid/. /run/full && mount -t tmpfs -o "
-        "size=24k,mode=700 tmpfs /var/lib/xsraid && "
-        "cp -a /run/full/. /var/lib/xsraid; cat /dev/zero >/var/lib/xsraid/fill",
+        "size=24k,mode=700 tmpfs /var/lib/xsraid && cp -a /run/full/. /var/lib/xsraid; cat "
+        "/dev/zero >/var/lib/xsraid/fill",
         check=False,
     )
     try:

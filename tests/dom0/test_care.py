@@ -175,8 +175,8 @@ def test_left_to_the_distribution(fresh_dom0):
     look_after(fresh_dom0)
     make_due(fresh_dom0)
     fresh_dom0.run(
-        "echo '0 1 * * Sun root /usr/sbin/raid-check' >/etc/cron.d/raid-check; "
-        "mkdir -p /etc/sysconfig; echo ENABLED=yes >/etc/sysconfig/raid-check"
+        "echo '0 1 * * Sun root /usr/sbin/raid-check' >/etc/cron.d/raid-check; mkdir -p "
+        "/etc/sysconfig; echo ENABLED=yes >/etc/sysconfig/raid-check"
     )
     look_after(fresh_dom0)
     assert running(fresh_dom0) == []

@@ -67,21 +67,20 @@ KINDS = {
     ),
     "stopped_member": (
         "RAID_MEMBER",
-        "mdadm -q --create /dev/md8 --run --level=1 --raid-devices=2 {disk} missing && "
-        "mdadm --detail --brief /dev/md8 >>/etc/mdadm.conf && mdadm -q --stop /dev/md8",
+        "mdadm -q --create /dev/md8 --run --level=1 --raid-devices=2 {disk} missing && mdadm "
+        "--detail --brief /dev/md8 >>/etc/mdadm.conf && mdadm -q --stop /dev/md8",
     ),
     "inactive_member": (
         "RAID_MEMBER",
         "truncate -s 32M /run/other && losetup /dev/loop7 /run/other && mdadm -q --create /dev/md6 "
-        "--run --level=1 "
-        "--assume-clean --raid-devices=2 {disk} /dev/loop7 && mdadm -q --stop /dev/md6 && losetup "
-        "-d /dev/loop7 && "
-        "mdadm -q --incremental {disk} && grep -q '^md6 : inactive' /proc/mdstat",
+        "--run --level=1 --assume-clean --raid-devices=2 {disk} /dev/loop7 && mdadm -q --stop "
+        "/dev/md6 && losetup -d /dev/loop7 && mdadm -q --incremental {disk} && grep -q '^md6 : "
+        "inactive' /proc/mdstat",
     ),
     "container": (
         "RAID_MEMBER",
-        "IMSM_NO_PLATFORM=1 mdadm -q --create /dev/md/imsm -e imsm --run --force "
-        "--raid-devices=1 {disk}",
+        "IMSM_NO_PLATFORM=1 mdadm -q --create /dev/md/imsm -e imsm --run --force --raid-devices=1 "
+        "{disk}",
     ),
     "device_mapper": ("DEVICE_MAPPER", "dmsetup create whole --table '0 1000 linear {disk} 0'"),
     "device_mapper_partition": (
@@ -95,8 +94,7 @@ KINDS = {
     "sr": (
         "SR_DEVICE",
         "xe sr-create content-type=user device-config:device={by_id} name-label=plain shared=false "
-        "type=lvm && "
-        "xe pbd-unplug uuid=$(xe pbd-list device-config:device={by_id} --minimal)",
+        "type=lvm && xe pbd-unplug uuid=$(xe pbd-list device-config:device={by_id} --minimal)",
     ),
     "sr_partition": (
         "SR_DEVICE PARTITIONS",
@@ -185,8 +183,8 @@ def used(dom0):
         )
     removable = dom0.run(
         "modprobe sr_mod && modprobe scsi_debug removable=1 dev_size_mb=24 && cd "
-        "/sys/bus/pseudo/drivers/scsi_debug && "
-        "echo 5 >ptype && echo 1 >add_host && udevadm settle && grep -l 1 /sys/block/sd*/removable"
+        "/sys/bus/pseudo/drivers/scsi_debug && echo 5 >ptype && echo 1 >add_host && udevadm settle "
+        "&& grep -l 1 /sys/block/sd*/removable"
     ).out.split("/")[3]
     for kind, node in (
         ("removable", "/dev/" + removable),

@@ -216,8 +216,7 @@ def test_an_array_of_arrays_that_is_stopped_keeps_its_members(dom0):
     first, second = create(dom0, "a", "b"), create(dom0, "c", "d")
     dom0.run(
         "mdadm -q --create /dev/md2 --run --level=0 --raid-devices=2 /dev/md0 /dev/md1 && udevadm "
-        "settle && "
-        "mdadm --detail --brief /dev/md2 >>/etc/mdadm.conf && mdadm -q --stop /dev/md2"
+        "settle && mdadm --detail --brief /dev/md2 >>/etc/mdadm.conf && mdadm -q --stop /dev/md2"
     )
     for array in (first, second):
         name = array["device"][len("/dev/") :]

@@ -13,8 +13,7 @@ MIB = 1 << 20
 PARTITION = "printf 'label: gpt\\n,40M\\n' | sfdisk -q {disk} && udevadm settle && "
 # An array made, stopped, and named nowhere.
 MD = (
-    "mdadm -q --create /dev/md3 --run --metadata=%s --level=1 --raid-devices=2 {disk}%s "
-    "missing && "
+    "mdadm -q --create /dev/md3 --run --metadata=%s --level=1 --raid-devices=2 {disk}%s missing && "
     "mdadm -q --stop /dev/md3"
 )
 UNKNOWN_SR = uuid.uuid5(uuid.NAMESPACE_DNS, "unknown")
@@ -35,8 +34,7 @@ KINDS = {
     "imsm": (
         "isw_raid_member",
         "IMSM_NO_PLATFORM=1 mdadm -q --create /dev/md/imsm -e imsm --run --force --raid-devices=1 "
-        "{disk} && "
-        "mdadm -q --stop /dev/md/imsm",
+        "{disk} && mdadm -q --stop /dev/md/imsm",
     ),
     "ddf": (
         "ddf_raid_member",
@@ -81,8 +79,7 @@ KINDS = {
     "lvm_missing_half": (
         "LVM2_member",
         "truncate -s 32M /run/half && losetup /dev/loop6 /run/half && vgcreate -q lost {disk} "
-        "/dev/loop6 && "
-        "losetup -d /dev/loop6",
+        "/dev/loop6 && losetup -d /dev/loop6",
     ),
 }
 # Disks that no call may touch; the last is in use.

@@ -51,8 +51,7 @@ def test_an_mdadm_that_was_ended_leaves_nothing_frozen(dom0, word):
     disks = dom0.disks()
     dom0.run(
         "sed -i 's/^timeout_s = 60/timeout_s = 2/' /etc/xsraid.conf && mv /usr/sbin/mdadm "
-        "/usr/sbin/mdadm.real && "
-        "cat > /usr/sbin/mdadm && chmod 755 /usr/sbin/mdadm",
+        "/usr/sbin/mdadm.real && cat > /usr/sbin/mdadm && chmod 755 /usr/sbin/mdadm",
         stdin=STALLING % word,
     )
     try:

@@ -288,8 +288,8 @@ def test_disks_as_they_are(machine, sysfs):
 def test_a_disk_that_cannot_be_looked_at_is_not_usable(machine, sysfs):
     machine.tool(
         "wipefs",
-        "echo 'wipefs: error: /dev/sdc: probing initialization failed: Input/output error' "
-        ">&2; exit 1",
+        "echo 'wipefs: error: /dev/sdc: probing initialization failed: Input/output error' >&2; "
+        "exit 1",
     )
     disk = machine.call("list_disks")["disks"][2]
     assert not disk["usable"]

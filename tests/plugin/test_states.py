@@ -323,6 +323,6 @@ def test_bad_blocks_are_told_of_whatever_the_health_is(machine, sysfs, more):
     record = one(machine)
     assert record["bad_blocks"] == ["/dev/sda"]
     assert record["summary"].endswith(
-        " The kernel knows of bad blocks on members (/dev/sda), which hold no data that could "
-        "be read."
+        " The kernel knows of bad blocks on members (/dev/sda), which hold no data that could be "
+        "read."
     )

@@ -161,8 +161,8 @@ def test_whose_names_need_no_host(text, home):
 def test_an_array_line_in_full():
     found = line(
         "/dev/md/x uuid=%s name=any:x devices=/dev/sda,,/dev/sd* container=/dev/md/imsm member=1 "
-        "super-minor=3 level=raid5 num-devices=4 "
-        "spares=2 spare-group=g metadata=1.2 bitmap=/b auto=yes junk=1" % UUID
+        "super-minor=3 level=raid5 num-devices=4 spares=2 spare-group=g metadata=1.2 bitmap=/b "
+        "auto=yes junk=1" % UUID
     )
     assert found == conf.ArrayLine(
         path="/etc/mdadm.conf",
@@ -333,9 +333,8 @@ def test_counts_are_what_a_word_begins_with(text, count):
 def test_the_first_word_holds_or_the_last():
     found = line(
         "uuid=%s uuid=%s devices=a devices=b super-minor=1 super-minor=2 bitmap=a bitmap=b "
-        "spare-group=a spare-group=b metadata=1.0 metadata=1.1 "
-        "level=1 level=5 num-devices=1 disks=2 auto=no auto=yes member=0 member=1 container=a "
-        "container=b" % (UUID, OTHER)
+        "spare-group=a spare-group=b metadata=1.0 metadata=1.1 level=1 level=5 num-devices=1 "
+        "disks=2 auto=no auto=yes member=0 member=1 container=a container=b" % (UUID, OTHER)
     )
     assert (
         found.uuid,

@@ -109,8 +109,7 @@ def reasons(drawing, facts=FACTS, allow_removable=False, **known):
                 (
                     "RAID_MEMBER",
                     "an array that is built on it: it is a member of the array %s, which is in "
-                    "/etc/mdadm.conf or "
-                    "running" % array_uuid("9"),
+                    "/etc/mdadm.conf or running" % array_uuid("9"),
                 )
             ],
             {"arrays": [OTHER]},

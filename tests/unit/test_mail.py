@@ -558,8 +558,7 @@ ANSWERS = [
     (
         "Microsoft 365",
         "535 5.7.139 Authentication unsuccessful, SmtpClientAuthentication is disabled for the "
-        "Tenant. Visit "
-        "https://aka.ms/smtp_auth_disabled for more information. "
+        "Tenant. Visit https://aka.ms/smtp_auth_disabled for more information. "
         "[FR0P281CA0001.DEUP281.PROD.OUTLOOK.COM]",
         PASSWORD,
         mail.LOGIN,
@@ -648,8 +647,8 @@ ANSWERS = [
     ),
     (
         "Microsoft 365",
-        "550 5.7.233 Your message can't be sent because your tenant exceeded its daily limit "
-        "for sending",
+        "550 5.7.233 Your message can't be sent because your tenant exceeded its daily limit for "
+        "sending",
         "%s",
         mail.LATER,
         "no more mails",
@@ -887,8 +886,7 @@ ANSWERS = [
     ("Sendmail", "550 5.7.1 <admin@example.com>... Relaying denied", RCPT, mail.REFUSED, "relay"),
     (
         "Sendmail",
-        "553 5.1.8 <a@nowhere.example>... Domain of sender address a@nowhere.example does "
-        "not exist",
+        "553 5.1.8 <a@nowhere.example>... Domain of sender address a@nowhere.example does not exist",
         "%s",
         mail.REFUSED,
         "no domain of mail_from",

@@ -318,8 +318,7 @@ WITH_SR = {
             {"above": {"sdb": ["md0"]}, "arrays": [LEFT_OVER]},
             [
                 "it is a member of /dev/md0, which is not running and not in /etc/mdadm.conf (if "
-                "nobody needs it, `mdadm --stop /dev/md0`; its superblocks "
-                "are then stale data)"
+                "nobody needs it, `mdadm --stop /dev/md0`; its superblocks are then stale data)"
             ],
         ),
         (
@@ -376,9 +375,9 @@ WITH_SR = {
             PVS,
             [
                 "/dev/sdb is an LVM physical volume, but LVM does not say of which volume group: "
-                "it may be a copy of another disk's, half of a mirror, "
-                "hidden by a filter, or spoilt. If nobody needs what is on it: `wipefs --all "
-                "--types LVM2_member /dev/sdb`."
+                "it may be a copy of another disk's, half of a mirror, hidden by a filter, or "
+                "spoilt. If nobody needs what is on it: `wipefs --all --types LVM2_member "
+                "/dev/sdb`."
             ],
         ),
         (
@@ -391,10 +390,9 @@ WITH_SR = {
             ),
             [
                 "/dev/sdb is an LVM physical volume, by its own metadata of the group vg, but LVM "
-                "does not say of which volume group: it may be a copy of "
-                "another disk's, half of a mirror, hidden by a filter, or spoilt. If nobody needs "
-                "what is on it: `wipefs --all --types LVM2_member "
-                "/dev/disk/by-id/x`."
+                "does not say of which volume group: it may be a copy of another disk's, half of a "
+                "mirror, hidden by a filter, or spoilt. If nobody needs what is on it: `wipefs "
+                "--all --types LVM2_member /dev/disk/by-id/x`."
             ],
         ),
         (
@@ -425,8 +423,8 @@ WITH_SR = {
             {},
             [
                 "its logical sectors have 4096 bytes, on which storage repositories of type lvm "
-                "and ext make no disks for VMs (SR_BACKEND_FAILURE_78); "
-                "allow_4k=true takes it for other uses"
+                "and ext make no disks for VMs (SR_BACKEND_FAILURE_78); allow_4k=true takes it for "
+                "other uses"
             ],
         ),
         (FREE._replace(scsi_type="6"), {}, []),

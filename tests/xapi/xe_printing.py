@@ -81,8 +81,8 @@ KNOWN_ERRORS = {
     "RBAC_PERMISSION_DENIED": ("RBAC permission denied.", ["permission", "message"]),
     "SR_BACKEND_FAILURE": ("There was an SR backend failure.", ["status", "stdout", "stderr"]),
     "SR_DEVICE_IN_USE": (
-        "The SR operation cannot be performed because a device underlying the SR is in use by "
-        "the host.",
+        "The SR operation cannot be performed because a device underlying the SR is in use by the "
+        "host.",
         [],
     ),
     "SR_HAS_PBD": (

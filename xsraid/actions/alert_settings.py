@@ -115,8 +115,8 @@ def get_alerts(host, session):
     elif running != "running":
         is_needed = settings.is_watchable(md_state.read_arrays(host))
         warnings.append(
-            "mdadm's monitor is not running (`systemctl status %s` tells why): nobody would "
-            "be alerted" % monitor.SERVICE
+            "mdadm's monitor is not running (`systemctl status %s` tells why): nobody would be "
+            "alerted" % monitor.SERVICE
             if is_needed
             else "there is no array to watch yet: mdadm's monitor starts with the first"
         )
@@ -172,7 +172,6 @@ def _mailed_twice(session, current):
         return []
     return [
         "%s gets each alert twice: the pool's own mail-alarm mails messages of priority %s and "
-        "more urgent ones to its mail-destination; "
-        "xapi_messages=false, or another mail-destination, stops that"
-        % (", ".join(both), pools.get(key, usual))
+        "more urgent ones to its mail-destination; xapi_messages=false, or another "
+        "mail-destination, stops that" % (", ".join(both), pools.get(key, usual))
     ]

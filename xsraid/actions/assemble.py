@@ -290,10 +290,9 @@ def conflict(host, uuid, ours, others):
     ]
     return (
         "Parts of it were written to without each other, and none was added to the other: %s. To "
-        "go on with one of them and give up what only "
-        "the other has: unplug its storage repository (`xe pbd-unplug`), `mdadm --stop` it if it "
-        "runs, then %s, plug the storage repository, and "
-        "put the other disks in with add_disk and wipe=true."
+        "go on with one of them and give up what only the other has: unplug its storage repository "
+        "(`xe pbd-unplug`), `mdadm --stop` it if it runs, then %s, plug the storage repository, "
+        "and put the other disks in with add_disk and wipe=true."
         % (", and ".join(told), " or ".join(commands))
     )
 

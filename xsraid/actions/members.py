@@ -228,8 +228,8 @@ def replace_disk(host, session, array, disk, new_disk, wipe, allow_removable):
             session,
             record,
             "%s serves until %s is filled, list_arrays shows how far it is; then: remove_disk "
-            "array=%s disk=%s "
-            "wipe_old=true" % (old.device, new_device, record.name, _lasting_name(host, old)),
+            "array=%s disk=%s wipe_old=true"
+            % (old.device, new_device, record.name, _lasting_name(host, old)),
         )
 
 
@@ -463,8 +463,8 @@ def _apart(host, record, returning):
             raise DiskInUse(
                 device,
                 "UNREADABLE",
-                "it is a former member of %s, and whether it is fresher than what runs "
-                "cannot be read" % record.device,
+                "it is a former member of %s, and whether it is fresher than what runs cannot be "
+                "read" % record.device,
             )
         word = superblocks.compare_since(
             ours, list(map(superblocks.unpacked, before)), block, sysfs.boot_time(host)

@@ -223,8 +223,7 @@ def _unused_bytes(chosen, allow_mixed_sizes):
         raise BadArgument(
             "devices",
             "the disks differ in size: beside %s with %d bytes, %d bytes of the others (%d %% of "
-            "all) would stay unused; "
-            "choose others, or accept that with allow_mixed_sizes=true"
+            "all) would stay unused; choose others, or accept that with allow_mixed_sizes=true"
             % (
                 smallest.device,
                 smallest.size_bytes,

@@ -85,8 +85,7 @@ def _refuse_sectors(host, record, allow_4k):
     if sector_bytes not in (None, refusals.SECTOR_BYTES) and not allow_4k:
         raise Unsupported(
             "A storage repository on %s, whose logical sectors have %d bytes: its disks for VMs "
-            "could not be made "
-            "(SR_BACKEND_FAILURE_78)" % (record.device, sector_bytes),
+            "could not be made (SR_BACKEND_FAILURE_78)" % (record.device, sector_bytes),
             "members with sectors of 512 bytes, or allow_4k=true",
         )
 
@@ -253,8 +252,7 @@ def _old_sr(host, record, judged, group, wish):
             raise BadArgument(
                 "reattach",
                 "the volume group %s is a storage repository of a type that is not known here: `xe "
-                "sr-introduce uuid=%s` "
-                "brings it back by hand" % (name, uuid),
+                "sr-introduce uuid=%s` brings it back by hand" % (name, uuid),
             )
         if wish.type not in (None, kind):
             raise BadArgument(

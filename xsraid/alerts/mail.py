@@ -63,14 +63,13 @@ ANSWERED = (
 )
 FOR_NOW = "The server refuses for now; it is tried again."
 WANTS_LOGIN = (
-    "The server wants a login or TLS first: give smtp_user and "
-    "smtp_password_secret, and "
+    "The server wants a login or TLS first: give smtp_user and smtp_password_secret, and "
     "smtp_security=starttls."
 )
 NO_RELAY = (
     "The server refuses an address or will not relay: check mail_to, let mail_from be an address "
-    "of the server's, "
-    "and give smtp_user and smtp_password_secret where it relays for its users only."
+    "of the server's, and give smtp_user and smtp_password_secret where it relays for its users "
+    "only."
 )
 # What servers answer: (pattern, verdict, advice), the first that fits counts; verdict None: as the
 # first digit says. A pattern sees the words from the code on, and on a second line at what ssmtp
@@ -87,8 +86,8 @@ CAUSES = (
         LOGIN,
         "Microsoft 365 has SMTP AUTH switched off, for the organization or this mailbox: its "
         'administrator can allow "Authenticated SMTP"; '
-        "else give a server that takes a password, or one that relays for this host without "
-        "a login.",
+        "else give a server that takes a password, or one that relays for this host without a "
+        "login.",
     ),
     (
         r"application-specific password|app password|InvalidSecondFactor",

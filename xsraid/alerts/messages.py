@@ -30,8 +30,7 @@ WHAT = {  # the subject's words, and the first sentence of the body
     "XSRAID_ARRAY_FROZEN": (
         "array frozen",
         "All rebuilding and checking on the array %(array)s has been stopped for more than ten "
-        "minutes "
-        "(%(kept)s): a disk that fails now is not replaced by a spare.",
+        "minutes (%(kept)s): a disk that fails now is not replaced by a spare.",
     ),
     "XSRAID_ARRAY_DIVERGED": ("array in two versions", "%(meaning)s"),
     "XSRAID_DISK_WEAK": (

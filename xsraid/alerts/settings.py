@@ -145,8 +145,8 @@ def wanted_settings(session, given):
             kind = arguments.ALERTS[name]
             raise BadArgument(
                 name,
-                "is missing, and the pool's other_config has no %s either; it takes %s, such "
-                "as %s=%s" % (MAIL_ALARM[name], kind.shape, name, kind.example),
+                "is missing, and the pool's other_config has no %s either; it takes %s, such as "
+                "%s=%s" % (MAIL_ALARM[name], kind.shape, name, kind.example),
             )
         given[name] = given[name] or _checked(name, pools[name], MAIL_ALARM[name])
     for name in ("smtp_port", "smtp_security"):

@@ -44,8 +44,8 @@ def refuse_array_in_use(host, session, record):
             raise ArrayInUse(
                 record.device,
                 "the storage repository %s" % objects.sr_summary(session, found.sr).name_label,
-                "If nobody needs it and the disks of VMs on it: `xe sr-forget`, then repeat "
-                "the call.",
+                "If nobody needs it and the disks of VMs on it: `xe sr-forget`, then repeat the "
+                "call.",
             )
         return
     judged = snapshot.judge_array(host, session, record)

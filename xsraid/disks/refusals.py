@@ -64,8 +64,7 @@ REASONS = (
 Graph = collections.namedtuple(
     "Graph",
     "numbers above partitions paths links names mounts swaps dm_uuids dm_names arrays lines "
-    "sr_devices srs "
-    "contents unreadable groups copies",
+    "sr_devices srs contents unreadable groups copies",
 )
 # pbd_uuid: of this host's PBD, None where it has none.
 Sr = collections.namedtuple("Sr", "name pbd_uuid")
@@ -397,8 +396,8 @@ def _member_of(name, graph):
     if record and record.health == "inactive" and not record.configured:
         return (
             "it is a member of %s, which is not running and not in /etc/mdadm.conf (if nobody "
-            "needs it, `mdadm --stop %s`; its superblocks "
-            "are then stale data)" % (sysfs.node(name), sysfs.node(name))
+            "needs it, `mdadm --stop %s`; its superblocks are then stale data)"
+            % (sysfs.node(name), sysfs.node(name))
         )
     return "it is a member of the array %s" % sysfs.node(name)
 
@@ -442,8 +441,7 @@ def _group_use(device, group, graph):
     if sr not in graph.srs and _is_unclear(device, group, graph):
         return "LVM_PV", (
             "%s is an LVM physical volume%s, but LVM does not say of which volume group: it may be "
-            "a copy of another disk's, half of a "
-            "mirror, hidden by a filter, or spoilt. %s"
+            "a copy of another disk's, half of a mirror, hidden by a filter, or spoilt. %s"
             % (
                 sysfs.node(device),
                 ", by its own metadata of the group %s" % group.name if group else "",

@@ -46,8 +46,8 @@ def load(host):
         raise NotConfigured(
             "%s, section [%s]: unknown key %s" % (PATH, section, key),
             "Known are: [mail] smtp_timeout_s, [mdadm] timeout_s, [boot] wait_s, [alerts] "
-            "reminder_hours, "
-            "[check] every_days, hours, speed_min_mib_s, speed_max_mib_s, [log] level.",
+            "reminder_hours, [check] every_days, hours, speed_min_mib_s, speed_max_mib_s, [log] "
+            "level.",
         )
     host.log_level, host.command_limit_s = LOG_LEVELS[settings.log_level], settings.mdadm_timeout_s
     return settings

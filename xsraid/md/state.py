@@ -330,8 +330,7 @@ def find_array(host, wanted, records=None):
             raise UnknownArray(
                 wanted,
                 "no array of this host has this node; an array of this name has another: %s. If it "
-                "is meant, give that "
-                "node or the uuid" % others,
+                "is meant, give that node or the uuid" % others,
             )
         raise UnknownArray(wanted)
     if len(named) > 1:

@@ -151,9 +151,8 @@ def mend(host, session, found):
     if len(paths) > 1 and len(wrong) != 1:
         raise BadArgument(
             "array",
-            "the PBD %s names several devices (%s), and which of them is this array cannot "
-            "be told: "
-            "`xe pbd-destroy` and `xe pbd-create` it by hand"
+            "the PBD %s names several devices (%s), and which of them is this array cannot be "
+            "told: `xe pbd-destroy` and `xe pbd-create` it by hand"
             % (found.pbd["uuid"], ", ".join(paths)),
         )
     named = [found.path]

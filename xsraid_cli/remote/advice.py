@@ -48,8 +48,7 @@ CERTIFICATES = {
     64: OTHER_NAME,
 }
 SAME_FINGERPRINT = (
-    "If `openssl x509 -noout -fingerprint -sha256 -in /etc/xensource/xapi-ssl.pem` "
-    "on that host "
+    "If `openssl x509 -noout -fingerprint -sha256 -in /etc/xensource/xapi-ssl.pem` on that host "
     "says the same: --fingerprint %s"
 )
 # What XAPI says, and what to do.
