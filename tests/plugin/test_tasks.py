@@ -4,9 +4,9 @@ cannot.
 
 import os
 
-import made
 import pytest
 
+import made
 from conftest import HOST_UUID, INVENTORY, UUID, Machine
 from xsraid.host.files import Host
 from xsraid.xapi import tasks

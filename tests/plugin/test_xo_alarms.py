@@ -4,9 +4,9 @@ need.
 
 import re
 
-import made
 import pytest
 
+import made
 from conftest import HOST_UUID, INVENTORY, UUID
 from xsraid.alerts import spool, xo_alarms
 from xsraid.host import store

@@ -1,8 +1,8 @@
 """What SMART says and what of it is told; when arrays are checked, and by whom."""
 
-import made
 import pytest
 
+import made
 from xsraid.actions import check
 from xsraid.disks import smart
 from xsraid.host import config

@@ -6,7 +6,6 @@ import os
 import re
 
 from test_cli_threads import ARRAY, answer
-
 from xsraid_cli.export import metrics
 
 DASHBOARD = os.path.join(

@@ -4,11 +4,11 @@ and what was kept before does no harm.
 
 import time
 
-import made
 import pytest
-from test_rules import DAY_S, event, record, whole
 
+import made
 import system_faults
+from test_rules import DAY_S, event, record, whole
 from xsraid import units
 from xsraid.actions import alert_reports, identify, members
 from xsraid.alerts import by_xapi, channels, mail, spool

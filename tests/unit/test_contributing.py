@@ -5,6 +5,7 @@ import os
 import re
 
 import pytest
+
 import test_layers
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))

@@ -6,9 +6,9 @@ import json
 import os
 import signal
 
-import made
 import pytest
 
+import made
 from xsraid.alerts import by_webhook, channels, deliver, mail, spool
 from xsraid.host import store
 from xsraid.host.files import Host

@@ -1,8 +1,8 @@
 """The health of an array and the redundancy that is left, from what sysfs says."""
 
 import pytest
-from test_identify import Machine
 
+from test_identify import Machine
 from xsraid.md import state as md_state
 
 

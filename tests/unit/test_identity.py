@@ -4,9 +4,9 @@ whose writes a path shows or not.
 
 import errno
 
-import made
 import pytest
 
+import made
 from xsraid.disks import identity
 from xsraid.host import sysfs
 from xsraid.host.files import Host

@@ -2,10 +2,10 @@
 drawn graphs.
 """
 
-import made
 import pytest
-from graphs import SR_UUIDS, array_uuid, graph
 
+import made
+from graphs import SR_UUIDS, array_uuid, graph
 from xsraid.disks.refusals import DiskFacts, decide, decide_array
 from xsraid.md import conf
 

@@ -4,9 +4,9 @@ the array, as the real one does, and hangs.
 
 import os
 
-import made
 import pytest
 
+import made
 from xsraid import units
 from xsraid.actions import assemble, members
 from xsraid.errors import BadArgument, CommandFailed, Timeout

@@ -1,8 +1,8 @@
 """What is decided about a new array before anything is done."""
 
-import made
 import pytest
 
+import made
 from xsraid.actions import planning
 from xsraid.disks import claim
 from xsraid.errors import BadArgument, StaleData, Unsupported

@@ -9,11 +9,11 @@ import os
 import random
 import re
 
-import made
 import pytest
+
+import made
 from graphs import array_uuid, graph
 from random_hosts import RandomHost
-
 from xsraid.disks import inventory, lvm, refusals
 from xsraid.errors import XsraidError
 from xsraid.host import stack

@@ -1,8 +1,8 @@
 """Whether a disk may be used, decided from a Graph alone."""
 
-import made
 import pytest
 
+import made
 from xsraid.disks.lvm import Group
 from xsraid.disks.refusals import DiskFacts, Graph, Sr, decide, decide_array
 from xsraid.disks.signatures import Signature

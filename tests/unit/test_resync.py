@@ -4,9 +4,9 @@ import errno
 import os
 
 import pytest
-from test_members import ACTION, ARRAY, Dom0
 
 import system_faults
+from test_members import ACTION, ARRAY, Dom0
 from xsraid.errors import CommandFailed
 from xsraid.md import resync
 

@@ -1,8 +1,8 @@
 """An array's health in one sentence."""
 
-import made
 import pytest
 
+import made
 from xsraid import text
 from xsraid.md import summary
 

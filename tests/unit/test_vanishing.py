@@ -5,11 +5,11 @@ EBUSY for a moment, then that there is none.
 import errno
 import shutil
 
-import made
 import pytest
-from test_identify import Machine
 
+import made
 import system_faults
+from test_identify import Machine
 from xsraid.actions import members
 from xsraid.errors import DiskInUse
 from xsraid.host import sysfs
