@@ -84,8 +84,8 @@ def make_venv(version, interpreter):
 
 
 def memory():
-    """Return a folder in memory, where the tests' thousands of small files cost less; None where
-    there is none that has room and runs programs.
+    """Return a folder in memory, where the tests' thousands of small files cost less; None if there
+    is none that has room and runs programs.
     """
     folder = "/dev/shm"
     if (

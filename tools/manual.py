@@ -115,14 +115,15 @@ OPTIONS_AFTER = ".TP\n.B %s\n%s"
 def page():
     """Return the text of the manual page."""
     known = commands.table()
+    examples = [".PP\n.B %s" % _roff(command.example()) for command in known]
     return PAGE % {
-        "commands": "\n".join(_command(command) for command in known),
+        "commands": "\n".join(map(_command, known)),
         "options": "\n".join(_options(parser.CONNECTION + parser.OUTPUT)),
         "service": _roff(passwords.KEYRING_SERVICE % "https://master"),
         "keys": ", ".join(inventory.KEYS),
         "inventory": _roff(inventory.PATH.replace("~", "$HOME")),
-        "well": " or ".join("%s" % word for word in health.WELL),
-        "examples": "\n".join(".PP\n.B %s" % _roff(command.example()) for command in known),
+        "well": " or ".join(health.WELL),
+        "examples": "\n".join(examples),
     }
 
 
@@ -133,9 +134,7 @@ def _command(command):
         for argument in command.options
         if argument.default is functions.REQUIRED and argument.name != commands.CONFIRM
     ]
-    synopsis = " ".join(
-        [_typed(argument) for argument in needed] + [_bare(argument) for argument in command.bare]
-    )
+    synopsis = " ".join(list(map(_typed, needed)) + list(map(_bare, command.bare)))
     lines = [
         ".SS %s" % _roff(command.name),
         ".B xsraid %s" % _roff(command.name),

@@ -79,8 +79,8 @@ class DiskInUse(XsraidError):
 
 
 class StaleData(XsraidError):
-    """Something from an earlier life is on disks. Facts: device, what; the first disk's, the
-    sentence names all.
+    """Disks carry existing signatures. Facts: device and what, of the first; the sentence names
+    all.
     """
 
     code = "XSRAID_STALE_DATA"

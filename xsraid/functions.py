@@ -38,7 +38,7 @@ class Argument(object):
         )
 
     def absent(self):
-        """Return what the verb gets where the argument is left out: nothing, where the default is a
+        """Return what the verb gets where the argument is left out: nothing, if the default is a
         word for that or a description.
         """
         if " " in self.default or self.default in NOTHING:
@@ -49,7 +49,7 @@ class Argument(object):
 class Function(object):
     """verb: module and function, called with host, session and the arguments.
 
-    For the command line: command: its words, "" where it has none, None for the name's own; bare:
+    For the command line: command: its words, "" if it has none, None for the name's own; bare:
     the arguments that are given without their names, None for all that must be given; changes:
     whether people are asked first; shown: what its example has beside the arguments that must be
     given.
@@ -67,13 +67,11 @@ NOTHING = ("all", "none", "empty", "mdadm's")  # defaults that are no value of t
 ARRAY = Argument("array", kinds.array, "which array")
 ONE_ARRAY = Argument("array", kinds.array, "which array", "all")
 DISK = Argument("disk", kinds.disk, "which member")
-WIPE = Argument(
-    "wipe", kinds.boolean, "give up what is left on the disk from an earlier life", "false"
-)
+WIPE = Argument("wipe", kinds.boolean, "erase existing signatures on the disk", "false")
 ALLOW_REMOVABLE = Argument(
     "allow_removable",
     kinds.boolean,
-    "take disks that the kernel calls removable, as some controllers say of each",
+    "accept disks that the kernel reports as removable, as some controllers report every disk",
     "false",
 )
 TABLE = (
@@ -81,7 +79,7 @@ TABLE = (
         "list_disks",
         "disks.inventory.list_disks",
         (),
-        "every disk of the host: usable or not, and each reason why not",
+        "lists all disks of the host: whether each can be used, and if not, every reason",
         "disks",
         changes=False,
     ),
@@ -108,35 +106,35 @@ TABLE = (
             Argument(
                 "consistency_policy",
                 kinds.choice("bitmap", "ppl"),
-                "ppl closes RAID5's write hole, for a third of its speed of writing",
+                "ppl closes RAID5's write hole and costs a third of the write speed",
                 "bitmap where the level has redundancy",
             ),
             Argument(
                 "journal",
                 kinds.disk,
-                "a disk, best a fast one that survives a power cut, that closes the write hole of "
-                "RAID5 and RAID6",
+                "a disk that closes the write hole of RAID5 and RAID6, best a fast one that "
+                "survives a power cut",
                 "none",
             ),
             Argument(
                 "wipe",
                 kinds.boolean,
-                "give up what is left on the disks from an earlier life",
+                "erase existing signatures on the disks",
                 "false",
             ),
             Argument(
                 "allow_mixed_sizes",
                 kinds.boolean,
-                "leave more than a tenth of the disks unused",
+                "accept that more than a tenth of the capacity stays unused",
                 "false",
             ),
             Argument(
                 "allow_4k",
                 kinds.boolean,
-                "take disks with sectors of 4 KiB, on which lvm and ext SRs do not work",
+                "accept disks with sectors of 4 KiB, on which lvm and ext SRs do not work",
                 "false",
             ),
-            Argument("dry_run", kinds.boolean, "change nothing, reply the commands", "false"),
+            Argument("dry_run", kinds.boolean, "change nothing, return the commands", "false"),
             ALLOW_REMOVABLE,
         ),
         "makes an array, its node and its line in /etc/mdadm.conf",
@@ -147,15 +145,15 @@ TABLE = (
         "adopt_array",
         "actions.arrays.adopt_array",
         (ARRAY,),
-        "takes over an array made by hand: its line in /etc/mdadm.conf and its SR's path and tag; "
-        "nothing on its disks",
+        "takes over an array made by hand: writes its line in /etc/mdadm.conf and its SR's path "
+        "and tag, and nothing on its disks",
         "adopt",
     ),
     Function(
         "fail_disk",
         "actions.members.fail_disk",
         (ARRAY, DISK, Argument("confirm", kinds.plain_text, "that disk's serial number")),
-        "makes a member faulty: the drill; never the last redundancy",
+        "marks a member as faulty, for a drill; refused where no redundancy is left",
         "fail",
         ("array", "disk"),
     ),
@@ -165,16 +163,16 @@ TABLE = (
         (
             ARRAY,
             DISK,
-            Argument("wipe_old", kinds.boolean, "clear the array's superblock on it, too", "false"),
+            Argument("wipe_old", kinds.boolean, "also clear the array's superblock on it", "false"),
         ),
-        "takes a faulty member or a spare out of an array",
+        "removes a faulty member or a spare from an array",
         "remove",
     ),
     Function(
         "add_disk",
         "actions.members.add_disk",
         (ARRAY, Argument("disk", kinds.disk, "which disk"), WIPE, ALLOW_REMOVABLE),
-        "puts a disk in the place of a missing member, or in as a spare",
+        "adds a disk in place of a missing member, or as a spare",
         "add",
     ),
     Function(
@@ -187,14 +185,14 @@ TABLE = (
             WIPE,
             ALLOW_REMOVABLE,
         ),
-        "puts a new disk in the place of a member, which serves until the new one is filled",
+        "replaces a member by a new disk; it serves until the new disk is filled",
         "replace",
     ),
     Function(
         "check_array",
         "actions.check.check_array",
         (ARRAY, Argument("action", kinds.choice("start", "stop"), "what to do")),
-        "compares what the members hold",
+        "compares the data of the members",
         "check",
         ("action", "array"),
         changes=False,
@@ -206,7 +204,7 @@ TABLE = (
             Argument("disk", kinds.disk, "which disk"),
             Argument("seconds", kinds.whole_number(1, 3600), "how long", "60"),
         ),
-        "makes a disk's light blink, so that you pull the right one",
+        "blinks the light of a disk, so that you pull the right one",
         "identify",
         changes=False,
     ),
@@ -219,13 +217,13 @@ TABLE = (
                 "devices",
                 kinds.disks,
                 "the new members, spares of the array among them",
-                "none: only offers its SR the room that an earlier call has made",
+                "none: only offers its SR the capacity that an earlier call has added",
                 "/dev/sde",
             ),
             WIPE,
             ALLOW_REMOVABLE,
         ),
-        "adds members to an array, and then its room to the storage repository on it",
+        "adds members to an array, and the new capacity to the storage repository on it",
         "grow",
         ("array", "devices"),
         shown=("devices",),
@@ -234,7 +232,7 @@ TABLE = (
         "delete_array",
         "actions.arrays.delete_array",
         (ARRAY, Argument("confirm", kinds.plain_text, "the array's name")),
-        "stops an array for good and frees its disks; refuses while anything is on it",
+        "stops an array for good and frees its disks; refused while anything is on it",
         "delete",
         ("array",),
     ),
@@ -242,7 +240,7 @@ TABLE = (
         "list_arrays",
         "md.state.list_arrays",
         (ONE_ARRAY,),
-        "health, redundancy left, members, progress and SR of the arrays",
+        "shows health, redundancy left, members, progress and SR of each array",
         "status",
         ("array",),
         changes=False,
@@ -257,7 +255,7 @@ TABLE = (
             Argument(
                 "mail_from",
                 kinds.ALERTS["mail_from"],
-                "whom the mail says it is from",
+                "the sender of the mail",
                 "the pool's mail-sender",
             ),
             Argument(
@@ -278,7 +276,7 @@ TABLE = (
             Argument(
                 "smtp_user",
                 kinds.ALERTS["smtp_user"],
-                "login name, where the server wants one",
+                "the login name, if the server needs one",
                 "none",
             ),
             Argument(
@@ -288,24 +286,24 @@ TABLE = (
                 "none",
             ),
             Argument(
-                "xapi_messages", kinds.ALERTS["xapi_messages"], "alert in XenCenter, too", "true"
+                "xapi_messages", kinds.ALERTS["xapi_messages"], "also alert in XenCenter", "true"
             ),
             Argument(
                 "xo_alarms",
                 kinds.ALERTS["xo_alarms"],
-                "show arrays that need somebody as alarms of Xen Orchestra",
+                "show arrays that need attention as alarms of Xen Orchestra",
                 "false",
             ),
             Argument(
                 "webhook_urls",
                 kinds.ALERTS["webhook_urls"],
-                "alert by POST of JSON to these, too; {token} stands for the token",
+                "also alert by a POST of JSON to these URLs; {token} stands for the token",
                 "none",
             ),
             Argument(
                 "webhook_header",
                 kinds.ALERTS["webhook_header"],
-                "a header for them; {token} stands for the token",
+                "an HTTP header for them; {token} stands for the token",
                 "none",
             ),
             Argument(
@@ -317,11 +315,11 @@ TABLE = (
             Argument(
                 "scope",
                 kinds.choice("host", "pool"),
-                "for this host, or for every host of the pool, those to come included",
+                "for this host, or for every host of the pool, later ones included",
                 "host",
             ),
         ),
-        "writes ssmtp.conf, revaliases, MAILADDR and MAILFROM, and lets mdadm's monitor run",
+        "writes ssmtp.conf, revaliases, MAILADDR and MAILFROM, and starts mdadm's monitor",
         "alerts set",
         shown=("mail_to", "mail_from", "smtp_host", "smtp_user"),
     ),
@@ -329,15 +327,15 @@ TABLE = (
         "apply_alerts",
         "actions.alert_settings.apply_alerts",
         (),
-        "applies the alert settings that XAPI keeps for this host or its pool; hosts do so by "
-        "themselves when their xapi starts",
+        "applies the alert settings that XAPI keeps for this host or its pool; each host also does "
+        "so when its xapi starts",
         "alerts apply",
     ),
     Function(
         "get_alerts",
         "actions.alert_settings.get_alerts",
         (),
-        "the settings, without secrets, and whether the monitor runs",
+        "shows the alert settings, without secrets, and whether mdadm's monitor runs",
         "alerts show",
         changes=False,
     ),
@@ -353,7 +351,7 @@ TABLE = (
                 "60",
             ),
         ),
-        "makes mdadm's test event for each array and tells what the mail server answered",
+        "makes mdadm's test event for each array and returns what the mail server answered",
         "alerts test",
         ("array",),
         changes=False,
@@ -362,7 +360,7 @@ TABLE = (
         "alert_history",
         "actions.alert_reports.alert_history",
         (Argument("count", kinds.whole_number(1, 500), "how many alerts, the newest first", "50"),),
-        "what happened, and how each alert was delivered",
+        "lists past alerts and how each was delivered",
         "alerts history",
         changes=False,
     ),
@@ -378,14 +376,14 @@ TABLE = (
             Argument(
                 "reattach",
                 kinds.boolean,
-                "bring back the SR that is on the array, with its data",
+                "attach the SR that is on the array again, with its data",
                 "false",
             ),
-            Argument("wipe", kinds.boolean, "give up what is on the array", "false"),
+            Argument("wipe", kinds.boolean, "erase what is on the array", "false"),
             Argument(
                 "allow_4k",
                 kinds.boolean,
-                "on sectors of 4 KiB, too, where it makes no disks for VMs",
+                "also on sectors of 4 KiB, where it makes no disks for VMs",
                 "false",
             ),
         ),

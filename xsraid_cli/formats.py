@@ -100,7 +100,7 @@ def disk_names(record):
 
 
 def failures(count):
-    """Return how many more failures are survived, in words; count: None where that is not known."""
+    """Return how many more failures are survived, in words; count: None if that is not known."""
     if count is None:
         return "-"
     if count == 1:

@@ -12,7 +12,7 @@ class NobodyReads(Exception):
 
 
 class Problem(Exception):
-    """what: one line, what is wrong; advice: one line, what to do, "" where nothing is to be done;
+    """what: one line, what is wrong; advice: one line, what to do, "" if nothing is to be done;
     status: what the program ends with.
     """
 

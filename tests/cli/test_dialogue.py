@@ -119,7 +119,7 @@ def test_everything_chosen(remote, pool):
             ("two disks at least", "sda sdf\n"),
             ("Level (Enter: raid1): ", "6\n"),
             ("It takes one of raid0, raid1, raid10", "1\n"),
-            ("Give up what is left on sdf", "y\n"),
+            ("Erase existing signatures on sdf", "y\n"),
             ("Name of the array", "bad name\n"),
             ("Name of the array", "fast\n"),
             ("storage repository", "y\n"),

@@ -99,10 +99,8 @@ class Row(NamedTuple):
 
     def cells(self):
         pairs = list(zip(self.whats, self.againsts))
-        ratios, differences = (
-            [one / other for one, other in pairs],
-            [one - other for one, other in pairs],
-        )
+        ratios = [one / other for one, other in pairs]
+        differences = [one - other for one, other in pairs]
         spread = f"{min(ratios):.2f}–{max(ratios):.2f}" if len(pairs) > 1 else ""
         return [
             self.what,
@@ -211,10 +209,8 @@ class Bench:
         nothing, each summed over its steps.
         """
         common = {IMPORT: [[BARE]], DO_NOTHING: [self.call("nothing", NOTHING)]}
-        return {
-            name: [sum(steps) for steps in taken]
-            for name, taken in self.race(turns, contestants | common).items()
-        }
+        raced = self.race(turns, contestants | common)
+        return {name: list(map(sum, taken)) for name, taken in raced.items()}
 
     def version(self):
         name = "`version`"
@@ -346,14 +342,16 @@ class Bench:
         )
         by_hand = (
             "grep ^MAIL /etc/mdadm.conf >/run/plain.conf; mdadm --monitor --daemonise "
-            "--pid-file=/run/plain.pid --config=/run/plain.conf /dev/md0 </dev/null >/dev/null 2>&1",
+            "--pid-file=/run/plain.pid --config=/run/plain.conf /dev/md0 "
+            "</dev/null >/dev/null 2>&1",
             "kill $(cat /run/plain.pid)",
         )
         times = [
             (self.from_fault_ms(*service), self.from_fault_ms(*by_hand))
             for _ in range(1 + ALERT_TURNS)
         ][1:]
-        ours, plain = [one for one, _ in times], [other["mail"] for _, other in times]
+        ours = [one for one, _ in times]
+        plain = [other["mail"] for _, other in times]
         for milestone, limit in (("mail", 2200), ("message", 1000), ("spool", 400)):
             self.rows.append(
                 Row(
@@ -414,17 +412,12 @@ class Bench:
         dom0.run("cp -p /etc/mdadm.conf /run/kept.conf")
         self.make_arrays(numbers)
         dom0.run(f"cat /run/kept.conf >>/etc/mdadm.conf; {start} && sleep {MONITOR_LOOKS_S}")
-        failed = [
-            float(at)
-            for at in dom0.run(
-                "".join(
-                    f"echo $EPOCHREALTIME; mdadm -q --manage /dev/md{number} --set-faulty "
-                    f"/dev/$(ls /sys/block/md{number}/slaves | head -n 1); sleep 1\n"
-                    for number in numbers
-                ),
-                timeout_s=200,
-            ).out.split()
+        each = [
+            f"echo $EPOCHREALTIME; mdadm -q --manage /dev/md{number} --set-faulty "
+            f"/dev/$(ls /sys/block/md{number}/slaves | head -n 1); sleep 1\n"
+            for number in numbers
         ]
+        failed = list(map(float, dom0.run("".join(each), timeout_s=200).out.split()))
         mails = [
             dom0.wait_for_mail(
                 lambda mail, node=f"failed, /dev/md{number} ": node in mail.headers["Subject"]
@@ -454,9 +447,7 @@ class Bench:
         times = self.race(
             HOOK_TURNS, {name: [[HOOK, "RebuildStarted", "/dev/md9"]], "bare": [bare]}
         )
-        hooks, bares = [
-            [sum(taken) for taken in times[contestant]] for contestant in (name, "bare")
-        ]
+        hooks, bares = [list(map(sum, times[contestant])) for contestant in (name, "bare")]
         self.rows.append(Row(name, hooks, "a start of the interpreter", bares, "≤ 1.5"))
         self.dom0.wait_until(
             lambda: (
@@ -567,15 +558,9 @@ class Bench:
 
 def table(rows):
     """Return Markdown; rows: lists of cells."""
-    lines = [
-        COLUMNS,
-        ["---"]
-        + [
-            "---:" if name in ("ms", "ratio", "min–max") or "difference" in name else "---"
-            for name in COLUMNS[1:]
-        ],
-        *rows,
-    ]
+    numbers = ("ms", "ratio", "min–max")
+    rule = ["---:" if name in numbers or "difference" in name else "---" for name in COLUMNS]
+    lines = [COLUMNS, rule, *rows]
     return "".join("| " + " | ".join(cells) + " |\n" for cells in lines)
 
 
@@ -610,11 +595,8 @@ def main():
     if options.stopwatch:
         json.dump(stopwatch(json.load(sys.stdin)), sys.stdout)
         return
-    rows = [
-        row
-        for choice in ([options.python] if options.python else pythons_there())
-        for row in measure(choice)
-    ]
+    choices = [options.python] if options.python else pythons_there()
+    rows = [row for choice in choices for row in measure(choice)]
     text = (
         "Medians over the turns; load average of the machine at the end: "
         f"{os.getloadavg()[1]:.1f}.\n\n" + table(rows)

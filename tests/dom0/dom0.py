@@ -187,9 +187,8 @@ class Dom0:
     def power_on(self, disks=None, late=None):
         """Begin to boot; wait_until_up is the rest of it. In the main thread."""
         late = late or {}
-        self._booted_with = [
-            name for name in (self.disk_names if disks is None else disks) if name not in late
-        ]
+        names = self.disk_names if disks is None else disks
+        self._booted_with = [name for name in names if name not in late]
         settings = {
             "SHARE": self.share,
             "BED": os.path.dirname(HERE),
@@ -364,9 +363,8 @@ class Dom0:
 
     def disks(self):
         """Return the Disks that the guest has now, by name."""
-        return {
-            disk.name: disk for disk in (Disk(*fields) for fields in self.guest.ask("disks", None))
-        }
+        disks = [Disk(*fields) for fields in self.guest.ask("disks", None)]
+        return {disk.name: disk for disk in disks}
 
     def disk(self, name):
         """Return one Disk; raises KeyError while it is pulled."""

@@ -239,9 +239,10 @@ class Soak:
     def look(self, calls=()):
         """Return what guest/soak_look.py shows."""
         shown = json.loads(self.dom0.run(LOOK, stdin=json.dumps(list(calls))).out)
-        self.devices, self.serials, self.by_ids = (
-            {disk: names[at] for disk, names in shown["disks"].items()} for at in range(3)
-        )
+        disks = shown["disks"].items()
+        self.devices = {disk: device for disk, (device, _, _) in disks}
+        self.serials = {disk: serial for disk, (_, serial, _) in disks}
+        self.by_ids = {disk: link for disk, (_, _, link) in disks}
         self.find_password(shown["replies"])
         return shown
 
@@ -677,9 +678,8 @@ def lasting(record):
         if record["sync"]
         else ("mismatch_count",)
     )
-    return {key: value for key, value in record.items() if key not in goes_on}, [
-        (member["serial"], member["device"]) for member in record["members"]
-    ]
+    stays = {key: value for key, value in record.items() if key not in goes_on}
+    return stays, [(member["serial"], member["device"]) for member in record["members"]]
 
 
 def what_the_guest_says(dom0):

@@ -104,7 +104,9 @@ class Array:
             return "failed"
         if self.action in SYNC_HEALTH and (not self.lacking or self.action == "recover"):
             return SYNC_HEALTH[self.action]
-        return "degraded" if self.lacking else "no_redundancy" if self.level == "0" else "optimal"
+        if self.lacking:
+            return "degraded"
+        return "no_redundancy" if self.level == "0" else "optimal"
 
     def see(self, found, names):
         """Take over what the kernel shows of the array. found: of guest/soak_look.py; names:
@@ -261,12 +263,9 @@ class Ledger:
         """Let the alerts of an array that is deleted go without their mails where they have none
         yet. mailed: the Counter of mails' keys.
         """
-        self.causes = [
-            cause._replace(is_mailed=None)
-            if cause.uuid == uuid and not any(mailed[key] for key in cause.keys)
-            else cause
-            for cause in self.causes
-        ]
+        for at, cause in enumerate(self.causes):
+            if cause.uuid == uuid and not any(mailed[key] for key in cause.keys):
+                self.causes[at] = cause._replace(is_mailed=None)
 
     def match(self, told):
         """Return ({cause's number: key that was told for it}, keys told for which there is no
@@ -325,7 +324,8 @@ class Model:
 
     def __init__(self, disks, kept):
         self.arrays, self.ledger = [], Ledger()
-        self.disks = {name: Disk("kept" if name in kept else "free") for name in disks}
+        self.disks = {name: Disk("free") for name in disks}
+        self.disks.update((name, Disk("kept")) for name in disks if name in kept)
         self.is_mailing, self.is_told, self.foreign = True, True, []
 
     def disks_that_are(self, *states):
@@ -386,8 +386,8 @@ class Model:
 
     def expected_lines(self):
         """Return the lines of mdadm.conf that are arrays'."""
-        return sorted(
-            f"ARRAY {array.node} UUID={array.uuid}"
-            + (f" spares={array.spare_count}" if array.spare_count else "")
-            for array in self.arrays
-        )
+        lines = []
+        for array in self.arrays:
+            spares = f" spares={array.spare_count}" if array.spare_count else ""
+            lines.append(f"ARRAY {array.node} UUID={array.uuid}{spares}")
+        return sorted(lines)

@@ -15,7 +15,7 @@ from endurance import ALONE, Volume
 from kinds import answers
 from soak_model import ALARMS_MAX, CERTAIN, MEMBERS_MIN, NONE, POSSIBLE, Array, NotNow, Wrong
 
-# done(reply) tells the model; reply is None where a repeated call said, with one of the codes
+# done(reply) tells the model; reply is None if a repeated call said, with one of the codes
 # `repeats`, that nothing is left to be done.
 Plan = collections.namedtuple("Plan", "function arguments done repeats")
 OPERATIONS, PLANS = {}, {}  # {name: (weight, function of the soak)}
@@ -268,12 +268,12 @@ def replace_disk(soak):
             array.roles[new], array.targets[old] = "filling", new
 
     arguments = {"array": soak.name(array), "disk": soak.named(old), "new_disk": soak.named(new)}
-    return Plan(
-        "replace_disk",
-        dict(arguments, wipe=True) if is_stale else arguments,
-        done,
-        ("XSRAID_UNKNOWN_DISK",) if is_dead else ("XSRAID_BAD_ARGUMENT", "XSRAID_DISK_IN_USE"),
-    )
+    if is_stale:
+        arguments = dict(arguments, wipe=True)
+    refusals = ("XSRAID_BAD_ARGUMENT", "XSRAID_DISK_IN_USE")
+    if is_dead:
+        refusals = ("XSRAID_UNKNOWN_DISK",)
+    return Plan("replace_disk", arguments, done, refusals)
 
 
 @planned(3)
@@ -618,9 +618,8 @@ def alert_history(soak):
     told = soak.told()
     alerts = soak.call("alert_history", count=500)["alerts"]
     known = collections.Counter((alert["name"], alert["array"], alert["disk"]) for alert in alerts)
-    missing = [
-        (name, node) for name, node, _ in told if not any(one[:2] == (name, node) for one in known)
-    ]
+    known_pairs = [tuple(one[:2]) for one in known]
+    missing = [(name, node) for name, node, _ in told if (name, node) not in known_pairs]
     if missing:
         raise Wrong(f"the history lacks {missing}")
 
@@ -806,7 +805,8 @@ def two_calls_at_once(soak):
             for batch in pool.map(lambda one: answers(soak.dom0, [one]), (call, other))
             for reply in batch
         ]
-    good = [reply for reply in replies[: 2 if other is call else 1] if isinstance(reply, dict)]
+    count = 2 if other is call else 1
+    good = [reply for reply in replies[:count] if isinstance(reply, dict)]
     codes = [reply[0] for reply in replies if isinstance(reply, list)]
     if not good or [
         code

@@ -136,7 +136,7 @@ class Round:
         self.held = {
             region: self.checksum(*region) for one in self.things for region in one.regions
         }
-        # "" where LVM sees it twice, by two paths.
+        # "" if LVM sees it twice, by two paths.
         self.groups = {group: self.group(group) for one in self.things for group in one.groups}
 
     def add(self, one):
@@ -147,10 +147,8 @@ class Round:
     def look(self):
         disks = self.dom0.disks()
         self.devices = {name: disk.device for name, disk in disks.items()}
-        self.by_ids, self.serials = (
-            {name: disk.by_id for name, disk in disks.items()},
-            {name: disk.serial for name, disk in disks.items()},
-        )
+        self.by_ids = {name: disk.by_id for name, disk in disks.items()}
+        self.serials = {name: disk.serial for name, disk in disks.items()}
 
     def checksum(self, disk, start, end):
         with open(f"{self.dom0.share}/{disk}.img", "rb") as image:
@@ -158,7 +156,7 @@ class Round:
             return zlib.crc32(image.read() if end is None else image.read(end - start))
 
     def group(self, name):
-        """Return the uuid of a volume group, "" where it is not there."""
+        """Return the uuid of a volume group, "" if it is not there."""
         return self.dom0.run(f"vgs --noheadings -o vg_uuid {name}", check=False).out.strip()
 
     # calls
@@ -228,10 +226,10 @@ class Round:
         taken = [disk for one in self.things for disk in one.disks]
         free = [disk for disk in DISKS if disk not in taken]
         paths = [name for name in self.devices if name.endswith("+path")]
-        wanted = [
-            self.chance.choice(taken + paths if self.chance.random() < 0.45 and taken else free)
-            for _ in range(count)
-        ]
+        wanted = []
+        for _ in range(count):
+            is_forbidden = self.chance.random() < 0.45 and taken
+            wanted.append(self.chance.choice(taken + paths if is_forbidden else free))
         return list(dict.fromkeys(wanted))
 
     def name(self, disk):
@@ -303,12 +301,10 @@ class Round:
         }
         if named:
             raise Wrong(f"the serial number {named} is two disks'")
-        uuids = {
-            uuid
-            for one in self.things
-            for uuid in (one.uuid if isinstance(one.uuid, tuple) else (one.uuid,))
-            if uuid
-        }
+        uuids = set()
+        for one in self.things:
+            uuids.update(one.uuid if isinstance(one.uuid, tuple) else (one.uuid,))
+        uuids.discard(None)
         if call.function == "delete_array" and reply["uuid"] in uuids:
             raise Wrong(f"an array that is in use was deleted: {reply}")
         if (

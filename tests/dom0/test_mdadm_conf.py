@@ -421,7 +421,7 @@ def other_words(rng):
 def expected(configuration, disks):
     """Return what mdadm will say of a Configuration on a host with these disks.
 
-    None where it gives up, else one list for each line, of (device, word of SAID).
+    None if it gives up, else one list for each line, of (device, word of SAID).
     """
     lines = [line for line in configuration.array_lines() if line.known and line.is_read]
     if any(

@@ -43,7 +43,7 @@ def arrays(caller, host):
 
 
 def mail_to(dom0):
-    """Return where a dom0 mails to, as it says itself, and None where nothing is configured or it
+    """Return where a dom0 mails to, as it says itself, and None if nothing is configured or it
     cannot say.
     """
     try:

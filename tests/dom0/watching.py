@@ -95,7 +95,7 @@ def history(dom0):
 
 
 def last_deliveries(dom0, name=None):
-    """Return the deliveries of the last alert, or the last of that name, [mail's, XAPI's], [] where
+    """Return the deliveries of the last alert, or the last of that name, [mail's, XAPI's], [] if
     there is none.
     """
     alerts = [

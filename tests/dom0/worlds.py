@@ -22,7 +22,7 @@ THINGS = {}  # {name: (how many disks, function)}
 
 # disks: the test's names of those that no call may take; regions: [(disk, first byte, end or None)]
 # that stay as they are; groups: volume groups that stay; arrays: nodes, names or uuids that calls
-# may name; uuid: of the array that holds it, a tuple for several, None where there is none.
+# may name; uuid: of the array that holds it, a tuple for several, None if there is none.
 Thing = collections.namedtuple("Thing", "name disks regions groups arrays uuid")
 
 

@@ -886,7 +886,8 @@ ANSWERS = [
     ("Sendmail", "550 5.7.1 <admin@example.com>... Relaying denied", RCPT, mail.REFUSED, "relay"),
     (
         "Sendmail",
-        "553 5.1.8 <a@nowhere.example>... Domain of sender address a@nowhere.example does not exist",
+        "553 5.1.8 <a@nowhere.example>... Domain of sender address a@nowhere.example does not "
+        "exist",
         "%s",
         mail.REFUSED,
         "no domain of mail_from",

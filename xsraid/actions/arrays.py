@@ -44,9 +44,9 @@ def create_array(
 
     level: a key of LEVELS; devices, spares: lists of what `inventory.resolve` takes; chunk: bytes;
     bitmap: internal or none; consistency_policy: ppl, or bitmap for the usual; journal: a disk;
-    wipe: give up what is left on the disks from an earlier life; allow_mixed_sizes: leave more than
-    a tenth of the disks unused; allow_4k: take disks of 4 KiB sectors; allow_removable: take those
-    that the kernel calls removable; dry_run: change nothing, reply the commands and "planned":
+    wipe: erase existing signatures on the disks; allow_mixed_sizes: accept that more than a tenth
+    of the capacity stays unused; allow_4k: take disks of 4 KiB sectors; allow_removable: take those
+    that the kernel calls removable; dry_run: change nothing, return the commands and "planned":
     True. Raises DiskInUse, StaleData, NotEnoughDisks, UnknownDisk, BadArgument, Unsupported, Busy,
     CommandFailed, Timeout; the disks are then as free as they were. A call that was killed after it
     had made the array can be repeated, too.

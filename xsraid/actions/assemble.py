@@ -78,7 +78,7 @@ def tried_together(host, what, act, items, limit_s, at_once=workers.AT_ONCE):
 class Boot(object):
     """One assembly of all arrays, over several looks.
 
-    blocks: {device: Superblock as it was before its array ran, None where it has none}; unread:
+    blocks: {device: Superblock as it was before its array ran, None if it has none}; unread:
     {device: why its superblock cannot be read};
     given_up: the lines, (uuid, node), whose arrays are not tried again; did: sentences; conflicts:
     {uuid: the sentences of `conflict`}.
@@ -405,7 +405,7 @@ def _free(host, record, known):
 
 
 def _member_uuid(host, device):
-    """Return the uuid of a member itself, as udev has it from its superblock, None where it has
+    """Return the uuid of a member itself, as udev has it from its superblock, None if it has
     none: a second path to a member has the same one.
     """
     return (

@@ -263,7 +263,7 @@ def _disks_of(host, record):
 
 
 def other_checker(host):
-    """Return the path of what checks arrays on this host besides us, None where nothing does."""
+    """Return the path of what checks arrays on this host besides us, None if nothing does."""
     line = next(
         (
             line

@@ -43,9 +43,9 @@ def grow_array(host, session, array, devices, wipe, allow_removable):
     "sr_sees_size", "next": what to do next}.
 
     devices: names of disks, spares of this array among them; None only asks the SR once more. wipe:
-    give up what is left on the disks;
+    erase existing signatures on the disks;
     allow_removable: take those that the kernel calls removable.
-    sr_sees_size: None where nothing is on the array that could take room. Raises BadArgument,
+    sr_sees_size: None if nothing is on the array that could take room. Raises BadArgument,
     Unsupported, ArrayInUse while something runs on it, and what `add_disk` raises; the array and
     the disks are then as they were.
     """
@@ -249,8 +249,8 @@ def _note_room(host, session, record):
 
 
 def _offer(host, session, record, scan):
-    """Have the SR on an array take its new room. Return whether it has, None where there is nothing
-    to take.
+    """Have the SR on an array take its new room. Return whether it has, None if there is nothing to
+    take.
 
     The storage manager's scan looks for a larger device and resizes the physical volume (LVHDSR's
     _expand_size), from 100 MiB on.

@@ -84,8 +84,8 @@ def put_out(host):
 
 
 def _array_of(host, name):
-    """Return the node of the array that a disk, or a partition of it, is a member of, None where
-    there is none.
+    """Return the node of the array that a disk, or a partition of it, is a member of, None if there
+    is none.
     """
     above = sysfs.holders(host, name) + [
         holder

@@ -109,9 +109,9 @@ def add_disk(host, session, array, disk, wipe, allow_removable):
 
     A former member that comes back is taken in again, with what has changed meanwhile, where the
     array's bitmap knows it. To an array that has lost its journal it is the new one. To an array
-    whose members are partitions a partition can be added as well. wipe: give up what is left on the
-    disk from an earlier life; allow_removable: take one that the kernel calls removable. Raises
-    DiskInUse, StaleData, UnknownDisk, UnknownArray, BadArgument, Busy, CommandFailed, Timeout.
+    whose members are partitions a partition can be added as well. wipe: erase existing signatures
+    on the disk; allow_removable: take one that the kernel calls removable. Raises DiskInUse,
+    StaleData, UnknownDisk, UnknownArray, BadArgument, Busy, CommandFailed, Timeout.
     """
     config.load(host)
     with rollback.changing(host, "add_disk", session):
@@ -144,8 +144,8 @@ def replace_disk(host, session, array, disk, new_disk, wipe, allow_removable):
     While the old one still answers, the new one is filled from it before it is given up (mdadm's
     --replace), for which md must be at nothing else; where it is faulty, it is taken out and the
     new one rebuilt. A journal is replaced only while nobody uses the array. The new one may be a
-    spare of the array, as the call leaves it that is killed in the middle. wipe: give up what is
-    left on the new disk; allow_removable: take one that the kernel calls removable. Raises what
+    spare of the array, as the call leaves it that is killed in the middle. wipe: erase what is left
+    on the new disk; allow_removable: take one that the kernel calls removable. Raises what
     `add_disk` does, and ArrayInUse.
     """
     config.load(host)
@@ -326,8 +326,8 @@ def take_out_again(host, record, device):
 
 
 def find(host, record, name, argument="disk"):
-    """Return the member record that a caller means, by its own name or its disk's, None where it is
-    no member.
+    """Return the member record that a caller means, by its own name or its disk's, None if it is no
+    member.
 
     Raises BadArgument for a serial number or link that several disks have.
     """
@@ -482,7 +482,7 @@ def _apart(host, record, returning):
 
 
 def _examined(host, device):
-    """Return the Superblock on a device, None where that cannot be read."""
+    """Return the Superblock on a device, None if that cannot be read."""
     try:
         return mdadm.examine(host, device)
     except (CommandFailed, Timeout):

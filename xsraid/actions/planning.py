@@ -17,7 +17,7 @@ from xsraid.md.levels import LEVELS, capacity_bytes
 from xsraid.md.names import number_of
 from xsraid.text import command_line, md_uuid, random_hex
 
-UNUSED_MAX_PERCENT = 10  # of the disks' bytes; more is rather a slip than a wish
+UNUSED_MAX_PERCENT = 10  # of the disks' bytes; more is taken for a mistake
 # What closes the write hole: the versions of mdadm and Linux that it needs. PPL before 4.16 loses
 # what a disk's own write cache holds, and before 4.12 the kernel does not tell of a journal.
 # Distributions have given PPL to an mdadm 4.0 as well.

@@ -31,7 +31,7 @@ def changing(host, who, session=None, is_brief=False):
     """Hold the lock that all changing functions share, with what earlier calls left unfinished
     taken back. Raises Busy, and what taking back raises.
 
-    who: the function, to tell others; session: of XAPI, None where it cannot be asked; is_brief:
+    who: the function, to tell others; session: of XAPI, None if it cannot be asked; is_brief:
     others wait for it. Gives the Lock.
     """
     with host.lock(who, is_brief) as lock:

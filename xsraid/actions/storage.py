@@ -30,8 +30,8 @@ def create_sr(
     """Register an array as storage repository of this host; return {"sr_uuid", "device",
     "created"}, created False for one that was there.
 
-    array: a node, name or uuid; type: lvm or ext, None means lvm or what is there; reattach: bring
-    back the SR that is on the array, with its data; wipe: give up what is on it; allow_4k: on disks
+    array: a node, name or uuid; type: lvm or ext, None means lvm or what is there; reattach: attach
+    the SR that is on the array again, with its data; wipe: erase what is on it; allow_4k: on disks
     of 4 KiB sectors, too. Raises WouldLoseData, UnknownArray, ArrayInUse, Unsupported, BadArgument,
     Busy, and what XAPI and the storage manager raise.
     """

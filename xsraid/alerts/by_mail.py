@@ -146,6 +146,6 @@ def _refused_login(host, settings):
 
 
 def _settings(host):
-    """Return what changes whenever the mail server's settings are written, be it as they were."""
+    """Return what changes whenever the settings of the mail server are written."""
     status = os.stat(host.path(mail.CONFIGURATION))
     return "%d %d" % (status.st_ino, status.st_mtime)

@@ -116,7 +116,7 @@ def follow(host, way, follows):
 
 def _posted_before(host, session, alert, state, kind, uuid):
     """Return the uuid of the message that an earlier try made of an alert without hearing of it,
-    None where it is the first or made none.
+    None if it is the first or made none.
     """
     now = time.time()
     if not state["tries"] and 0 <= now - alert["created"] < FIRST_TRY_S:

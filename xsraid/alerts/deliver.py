@@ -34,7 +34,7 @@ FOLD_LOOK = 20  # of the last alerts
 
 # What else is done whenever the arrays are looked at. look(host, records): what needs no XAPI;
 # follow(host, session, records): what needs it; is_open(host, records): whether it needs another
-# look. Each is None where there is nothing of its kind. records: of `md.state.read_arrays`.
+# look. Each is None if there is nothing of its kind. records: of `md.state.read_arrays`.
 FollowUp = collections.namedtuple("FollowUp", "look follow is_open")
 FollowUp.__new__.__defaults__ = (None, None, None)
 
@@ -305,7 +305,7 @@ def _adornments(host, records, memory, found):
 
 
 def _names(host, records):
-    """Return what XAPI knows of this host and its SRs, None where it does not answer."""
+    """Return what XAPI knows of this host and its SRs, None if it does not answer."""
 
     def ask(session):
         here = objects.this_host(host, session)
@@ -332,9 +332,7 @@ def _names(host, records):
 
 
 def _member_of(alert, known_array):
-    """Return what is remembered of the member that an alert is about, None where it is about
-    none.
-    """
+    """Return what is remembered of the member that an alert is about, None if it is about none."""
     members = known_array["members"] if known_array else []
     return next((member for member in members if member["device"] == alert["component"]), None)
 

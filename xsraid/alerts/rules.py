@@ -16,7 +16,7 @@ A memory of each array, a dict that JSON can hold, says what was seen and told b
     untold_since    when the array was first seen to be worse than was told, None while it is not
     replaced        members that are being replaced while they serve; when that is done, md makes
                     them faulty
-    spares          how many spares there were, None where that was never seen
+    spares          how many spares there were, None if that was never seen
     is_spare_told   whether it was told that one is missing, and none has come since
     frozen_since    when an array whose redundancy is not whole was first seen to be kept from its
                     repair, None while it is not
@@ -231,7 +231,7 @@ def _pulled(record, known):
 
 
 def _untold_faulty(record, known):
-    """Return the nodes of members that are faulty, not on purpose, and that nobody has told of."""
+    """Return the nodes of members that are faulty, not on purpose, and not alerted yet."""
     return [
         member.device
         for member in record.members
@@ -294,8 +294,8 @@ def _fresh(device):
 
 
 def _name_of(event, record, known, now):
-    """Return the name of the alert that an event of mdadm's monitor (mdadm(8)) is worth, None where
-    it is folded or no alarm at all.
+    """Return the name of the alert that an event of mdadm's monitor (mdadm(8)) causes, None if it
+    is folded or no alarm at all.
     """
     health = record.health if record else "missing"
     if event.event in ("Fail", "FailSpare"):
@@ -344,7 +344,7 @@ def _failed(device, health, known, now):
 
 
 def _change(record, known, now, reminder_s):
-    """Return (name of the alert that an array's state is worth by itself or None, whether that is a
+    """Return (name of the alert that an array's state causes by itself or None, whether that is a
     reminder).
     """
     health, told, since = record.health, known["told"], known["untold_since"]
@@ -418,8 +418,8 @@ def _patience_s(record):
 
 
 def _emit(name, uuid, record, known, event, now):
-    """Return [alert], or [] where the array has alarmed too often within the hour; remember it
-    either way.
+    """Return [alert], or [] if the array has alarmed too often within the hour; remember it either
+    way.
     """
     # Where a spare has failed, or one has taken over already.
     is_whole = record is not None and record.health in WHOLE

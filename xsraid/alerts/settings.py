@@ -115,7 +115,7 @@ def _port(server, text):
 
 
 def wants_messages(session, here):
-    """Return whether a host shall alert in XenCenter, too: yes unless configure_alerts said no, and
+    """Return whether a host shall also alert in XenCenter: yes unless configure_alerts said no, and
     where what it said is spoilt.
     """
     try:
@@ -310,8 +310,8 @@ def password_of(session, smtp_user, secret):
 
 
 def token_of(session, wanted):
-    """Return the webhook's token, None where it has none. Raises BadArgument for settings of which
-    one needs another.
+    """Return the webhook's token, None if it has none. Raises BadArgument for settings of which one
+    needs another.
     """
     places = [wanted[name] or "" for name in ("webhook_urls", "webhook_header")]
     if wanted["webhook_urls"] is None and (

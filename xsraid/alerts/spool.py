@@ -33,11 +33,11 @@ BATCH, MEMORY = "batch", "memory"
 BAD = ".bad"
 # In memory: names of events that alerts were made of, but that cannot be removed from the disk.
 FORGOTTEN = "forgotten"
-# component: the node of a member, None where it is about none; meaning: sentences, of events of our
+# component: the node of a member, None if it is about none; meaning: sentences, of events of our
 # own that carry some.
 Event = collections.namedtuple("Event", "path event device component time meaning")
 Event.__new__.__defaults__ = (None,)
-# What a channel did with an alert. state: "waiting", "accepted" or "off", None where it was not
+# What a channel did with an alert. state: "waiting", "accepted" or "off", None if it was not
 # tried; answer: a mail.Answer; is_outage: the way is out of order for all alerts; is_news: somebody
 # has to do something about it, which other channels may tell.
 Sent = collections.namedtuple("Sent", "state answer is_outage is_news")
@@ -265,7 +265,7 @@ def _remove_states(host, identities):
 
 
 def memory(host):
-    """Return the memory that the last `commit` left, {} where there is none."""
+    """Return the memory that the last `commit` left, {} if there is none."""
     return _load(host, MEMORY) or {}
 
 

@@ -66,10 +66,10 @@ Graph = collections.namedtuple(
     "numbers above partitions paths links names mounts swaps dm_uuids dm_names arrays lines "
     "sr_devices srs contents unreadable groups copies",
 )
-# pbd_uuid: of this host's PBD, None where it has none.
+# pbd_uuid: of this host's PBD, None if it has none.
 Sr = collections.namedtuple("Sr", "name pbd_uuid")
 # held: {kernel name: sentence} of the disk, its other paths and their partitions; transport: such
-# as "usb", None where it is not known.
+# as "usb", None if it is not known.
 DiskFacts = collections.namedtuple(
     "DiskFacts",
     "name size_bytes sector_bytes read_only removable scsi_type transport partitions held",
@@ -82,9 +82,8 @@ ArrayUse = collections.namedtuple("ArrayUse", "reason what advice")
 def decide(facts, graph, allow_4k=False, allow_removable=False):
     """Return (refusals, stale) of one disk.
 
-    refusals: all reasons [{"reason", "detail"}] why it may not be used; stale: what is left on it
-    from an earlier life [{"type", "offset_bytes", "device", "label"}], given when there is no
-    refusal.
+    refusals: all reasons [{"reason", "detail"}] why it may not be used; stale: its existing
+    signatures [{"type", "offset_bytes", "device", "label"}], empty if there is a refusal.
     """
     reasons, stale, busy = {}, [], []
     for device in [facts.name] + facts.partitions:
@@ -208,8 +207,8 @@ def _family(device, partitions, graph):
 
 
 def _uses(device, family, graph):
-    """Yield (reason, detail) for what uses a disk or partition at this moment: itself, or
-    something that is built on it.
+    """Yield (reason, detail) for what uses a disk or partition at this moment: itself, or something
+    that is built on it.
     """
     mounted = _mounted(family, graph)
     above = family[1:]
@@ -403,8 +402,8 @@ def _member_of(name, graph):
 
 
 def _content(device, family, graph, found):
-    """Return what is left on a disk or partition from an earlier life; what is there and in use
-    goes into `found` {reason: details}.
+    """Return the existing signatures of a disk or partition; what is in use goes into `found`
+    {reason: details}.
     """
     stale = []
     for signature in graph.contents.get(device, []):
@@ -484,7 +483,7 @@ def _array_use(device, family, signature, graph):
 
 
 def _line_of(device, signature, graph):
-    """Return the ARRAY line that knows the array of a superblock, None where none does.
+    """Return the ARRAY line that knows the array of a superblock, None if none does.
 
     Whatever host the name is of counts, and a superblock without a name (0.90) may be of any minor:
     what cannot be told apart is in use.

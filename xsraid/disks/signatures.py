@@ -19,7 +19,7 @@ from xsraid.host.process import run
 from xsraid.text import lines_of, native, to_bytes
 
 LIMIT_S = 60
-# type: libblkid's word; uuid, label: "" where it has none
+# type: libblkid's word; uuid, label: "" if it has none
 Signature = collections.namedtuple("Signature", "type offset_bytes uuid label")
 PARTITION_TABLES = (
     "dos",

@@ -40,15 +40,15 @@ TOLD_AGAIN_S = 24 * 3600  # a count that grows every hour is told of once a day
 
 
 def verdict(host, device):
-    """Return what `smartctl -H` says of a disk's health, such as PASSED or FAILED!; None where it
-    has no say.
+    """Return what `smartctl -H` says of a disk's health, such as PASSED or FAILED!; None if it
+    gives no verdict.
     """
     return _verdict(_ask(host, ["-H", device], LIMIT_S))
 
 
 def examine(host, device):
-    """Return {"verdict", each of COUNTS} of a disk, None where it has no say or sleeps. What it
-    does not count is None.
+    """Return {"verdict", each of COUNTS} of a disk, None if it gives none of them or sleeps. A
+    count that it does not keep is None.
     """
     said = _ask(host, ["-n", "standby", "-H", "-A", device], EXAMINE_LIMIT_S)
     found = collections.OrderedDict(verdict=_verdict(said))
@@ -92,7 +92,7 @@ def _is_bad(word):
 
 
 def _ask(host, words, limit_s):
-    """Return what smartctl says, nothing where there is none or it takes too long. Its exit status
+    """Return what smartctl says, nothing if there is none or it takes too long. Its exit status
     tells of faults long past, too: no matter.
     """
     if find_tool(host, "smartctl") is None:

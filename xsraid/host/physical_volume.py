@@ -18,8 +18,8 @@ IGNORED_COPY = 1  # flag of a copy of the metadata that is out of date
 
 
 def group_on(host, device):
-    """Return the Group that the metadata on a physical volume names, None where there is no label
-    or it cannot be understood.
+    """Return the Group that the metadata on a physical volume names, None if there is no label or
+    it cannot be understood.
 
     Read from the device alone, with no command: the label is in one of the first four sectors, the
     header after it lists the metadata areas, and the text of each begins with the group's name and

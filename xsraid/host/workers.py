@@ -19,7 +19,7 @@ from xsraid.text import natively, printable
 
 AT_ONCE = 8
 LOOK_S = 0.02
-# value: what it returned, None where it failed; error: why, as a sentence, None where it did not.
+# value: what it returned, None if it failed; error: why, as a sentence, None if it did not.
 Outcome = collections.namedtuple("Outcome", "value error")
 
 

@@ -81,7 +81,7 @@ ConfFile = collections.namedtuple("ConfFile", "path text is_read")
 # An ARRAY line. path, number: where it stands, from line 1 on; words: all but the keyword; node: a
 # bare name as one in /dev/md, IGNORED for <ignore>; uuid: in mdadm's form; name: maybe with `host:`
 # before it; devices: a tuple of patterns; container: a node or a uuid; member, spare_group, bitmap,
-# auto, metadata: text; super_minor, level, device_count: numbers; each of these is None where the
+# auto, metadata: text; super_minor, level, device_count: numbers; each of these is None if the
 # line does not give it in a way that mdadm takes. spare_count: 0 where it is not given. ignored:
 # never to be assembled; known: it has what mdadm finds an array by, without which the line means
 # nothing to it; refused: the words that mdadm does not take; is_read: whether mdadm reads the file.
@@ -158,7 +158,7 @@ class Configuration(object):
         ]
 
     def sender(self):
-        """Return what mails say they are from, None where that is not said. mdadm joins the words
+        """Return what mails say they are from, None if that is not said. mdadm joins the words
         of all MAILFROM entries, here: of a file.
         """
         for file in self._files():

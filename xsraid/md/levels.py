@@ -23,7 +23,7 @@ def _for_certain_none(count, dead, layout):
     return 0
 
 
-# members_min: fewer make no sense or md refuses them; redundant: survives a failure, None where
+# members_min: fewer make no sense or md refuses them; redundant: survives a failure, None if
 # that is not known; chunked: has a chunk size; data_members: how many of n members' worth of data
 # it holds (raid10: in its usual layout of two near copies); survives: how many further failures, of
 # (members it should have, slots without one, layout); parity: how many members' worth of it; grows:

@@ -21,12 +21,12 @@ UPDATED = "%a %b %d %H:%M:%S %Y"  # how mdadm shows a time, as ctime(3) does
 NO_SUPERBLOCK = "No md superblock detected"
 UNUSED = r"Unused Space : before=(\d+) sectors"  # from 3.3 on
 DETACHED = "detached"  # mdadm's word for members whose nodes have gone
-# events: the count; updated: when it was last written, as text; slot: None where it holds no data
+# events: the count; updated: when it was last written, as text; slot: None if it holds no data
 # (a spare, a journal, what is being filled); active: the slots that had a member in sync, None
 # where it does not say.
 Superblock = collections.namedtuple("Superblock", "device uuid events updated slot active")
 # What `--examine --export` and `--detail --export` say. was_read: whether the device could be read;
-# uuid: in mdadm's form, None where there is no superblock; events: the count in it, one too high
+# uuid: in mdadm's form, None if there is no superblock; events: the count in it, one too high
 # for any superblock where it is not told.
 Export = collections.namedtuple("Export", "was_read uuid events")
 
@@ -205,7 +205,7 @@ def examine_limit_s(host):
 
 
 def examine(host, device):
-    """Return the Superblock on a device, None where there is none. Raises CommandFailed where it
+    """Return the Superblock on a device, None if there is none. Raises CommandFailed where it
     cannot be read, Timeout.
     """
     done = run(host, ["mdadm", "--examine", device], examine_limit_s(host), accept=None)
@@ -220,9 +220,7 @@ def examine(host, device):
 
 
 def free_sectors_before(host, device):
-    """Return how many sectors are free before the data of a member, None where mdadm does not
-    tell.
-    """
+    """Return how many sectors are free before the data of a member, None if mdadm does not tell."""
     found = re.search(UNUSED, run(host, ["mdadm", "--examine", device]).out)
     return int(found.group(1)) if found else None
 
@@ -293,8 +291,8 @@ def _export(done, was_read):
 
 
 def parse_superblock(device, text):
-    """Return the Superblock that `mdadm --examine` shows, None where it shows none that has a uuid
-    and a count.
+    """Return the Superblock that `mdadm --examine` shows, None if it shows none that has a uuid and
+    a count.
 
     Versions 1.x have `Device Role` and `Array State`; 0.90 has a table with a line for each member,
     the device's own being called `this`.

@@ -15,6 +15,6 @@ def array_name(name):
 
 
 def number_of(node):
-    """Return the number that a node gives the kernel, as text; None where it gives none."""
+    """Return the number that a node gives the kernel, as text; None if it gives none."""
     numbered = re.match(NUMBERED, node or "")
     return numbered.group(1) if numbered else None

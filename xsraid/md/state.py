@@ -53,9 +53,9 @@ NOT_THERE = ("missing", "inactive", "failed", CONTAINER)
 class Array(Record):
     """An array, as `list_arrays` shows it.
 
-    device: its node; by_id: the link that lasts, None where its uuid is not known; level: as sysfs
+    device: its node; by_id: the link that lasts, None if its uuid is not known; level: as sysfs
     names it; health: README lists them; redundancy_left: how many more failures are survived for
-    certain, None where no data are on it; members: [Member]; sync: Sync or None; last_check: when a
+    certain, None if no data are on it; members: [Member]; sync: Sync or None; last_check: when a
     check ended; configured: whether an ARRAY line knows it; sr: objects.SrSummary or None.
     container: the node of that which a volume of firmware RAID is in; bad_blocks: nodes of members
     that have some; read_only, frozen, sync_held, sync_pending: True; used_by: noun phrases.
@@ -293,7 +293,7 @@ def _stopped(host, lines, home, told):
 
 
 def _node_of(line, uuid=None):
-    """Return the node that an array of a line has or will have, None where mdadm chooses it."""
+    """Return the node that an array of a line has or will have, None if mdadm chooses it."""
     if line.node:
         return line.node
     if uuid:
@@ -573,7 +573,7 @@ def _enclosure_slot(host, name, entry, slots):
 
 
 def _smart(host, care, member):
-    """Return what a member's disk said of its health when it was last asked, None where that is not
+    """Return what a member's disk said of its health when it was last asked, None if that is not
     known.
     """
     disks = care.get("disks", {})

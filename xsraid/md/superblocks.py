@@ -63,7 +63,7 @@ def compare_since(ours, before, other, booted):
 
     What runs counts on, and so passes one that was in use later with another disk in the place of
     what runs now: to that one all seem to be there.
-    before: the Superblocks of the others as they were before they ran, [] where that is not known;
+    before: the Superblocks of the others as they were before they ran, [] if that is not known;
     booted: when this boot began, seconds since 1970.
     """
     word = compare(ours, other)

@@ -57,7 +57,7 @@ def local_pbds(host, session):
 
 
 def sr_of_array(host, session, array_uuid):
-    """Return the reference of the SR of this host that is tagged with an array, None where there is
+    """Return the reference of the SR of this host that is tagged with an array, None if there is
     none.
     """
     for pbd in local_pbds(host, session):
@@ -70,7 +70,7 @@ def sr_of_array(host, session, array_uuid):
 
 
 def sr_if_known(session, uuid):
-    """Return the reference of an SR, None where XAPI knows none of this uuid."""
+    """Return the reference of an SR, None if XAPI knows none of this uuid."""
     try:
         return session.xenapi.SR.get_by_uuid(uuid)
     except XenAPI.Failure as error:

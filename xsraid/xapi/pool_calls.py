@@ -28,8 +28,8 @@ def is_up(session, record):
 
 
 def call(session, hosts, function, limit_s):
-    """Call a function without arguments on all hosts at once; return {ref: "" where it succeeded,
-    else a sentence that says why not}.
+    """Call a function without arguments on all hosts at once; return {ref: "" if it succeeded, else
+    a sentence that says why not}.
 
     hosts: references; limit_s: for all of them, after which one that has not answered counts as
     failed.

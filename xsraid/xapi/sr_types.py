@@ -17,13 +17,13 @@ TYPES = {
     "XSLocalLargeBlock": "largeblock",
 }
 GROUP = r"(.+)-([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})\Z"
-# sr: reference; pbd: this host's PBD record with its reference under `ref`, None where it has none;
+# sr: reference; pbd: this host's PBD record with its reference under `ref`, None if it has none;
 # path: the lasting path of what carries the SR.
 Found = collections.namedtuple("Found", "sr pbd path")
 
 
 def uuid_of_group(name):
-    """Return the uuid of the SR that a volume group is by its name, None where it is none."""
+    """Return the uuid of the SR that a volume group is by its name, None if it is none."""
     match = re.match(GROUP, name)
     return match.group(2) if match else None
 
@@ -53,8 +53,8 @@ class Finder(object):
         self.pbds = objects.local_pbds(host, session)
 
     def find(self, record):
-        """Return the Found SR of an array record, None where XAPI knows none. A name in the PBD
-        that holds for good counts most, a node least.
+        """Return the Found SR of an array record, None if XAPI knows none. A name in the PBD that
+        holds for good counts most, a node least.
         """
         places = _places(self.host, record)
         for _, path in places:
@@ -87,7 +87,7 @@ class Finder(object):
         return objects.sr_if_known(self.session, uuid) if uuid else None
 
     def _tagged(self, record):
-        """Return the Found SR that is tagged with an array of which nothing can be read, None where
+        """Return the Found SR that is tagged with an array of which nothing can be read, None if
         there is none.
         """
         if sysfs.size_bytes(self.host, sysfs.name_of(record.device)) or not record.uuid:

@@ -57,7 +57,7 @@ def is_open(host, _records=None):
 
 def _begin(host, session, record):
     """Return the task of what runs on an array, one that a delivery left that was cut off or a new
-    one; None where XAPI has no progress to set.
+    one; None if XAPI has no progress to set.
     """
     title = _title(record)
     for ref, task in session.xenapi.task.get_all_records().items():
@@ -99,8 +99,8 @@ def _title(record):
 
 
 def _advance(session, ref, record):
-    """Set a task's progress; return False where XAPI has forgotten it, as it does with tasks of
-    more than a day.
+    """Set a task's progress; return False if XAPI has forgotten it, as it does with tasks of more
+    than a day.
     """
     return _tried(lambda: session.xenapi.task.set_progress(ref, record.sync.done_ratio or 0.0))
 

@@ -103,9 +103,7 @@ def _array(call, err):
     given = {"level": _level(chosen, err), "devices": ",".join(disk["device"] for disk in chosen)}
     stale = [formats.node(disk["device"]) for disk in chosen if disk.get("stale")]
     if stale:
-        confirmation.insist(
-            err, "Give up what is left on %s from an earlier life?" % ", ".join(stale)
-        )
+        confirmation.insist(err, "Erase existing signatures on %s?" % ", ".join(stale))
         given["wipe"] = "true"
     name = _checked(err, CREATE, "name", "Name of the array (Enter: mdN, the first free one): ")
     return dict(given, name=name) if name else given
@@ -155,7 +153,7 @@ def _level(chosen, err):
 
 
 def _sr(err):
-    """Return the arguments of create_sr beside the array, None where no storage repository is
+    """Return the arguments of create_sr beside the array, None if no storage repository is
     wanted.
     """
     if (
@@ -169,7 +167,7 @@ def _sr(err):
 
 
 def _mail(call, err):
-    """Return the arguments of configure_alerts, None where alerts are configured or that is
+    """Return the arguments of configure_alerts, None if alerts are configured or that is
     skipped.
     """
     settings, given = call.ask("get_alerts", {})["settings"], {}

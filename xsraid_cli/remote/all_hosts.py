@@ -20,9 +20,9 @@ from xsraid_cli.remote import advice, threads
 LATE, NO_ANSWER, NO_REPLY = "LATE", "NO_ANSWER", "NO_REPLY"
 GRACE_S = 1  # a connection is given up a little later than what waits for it
 
-# pool: its name in the inventory, None for the only one; host: pool.Host, None where the pool
+# pool: its name in the inventory, None for the only one; host: pool.Host, None if the pool
 # itself did not answer; replies: parsed, one for each question; failure: XAPI's code and
-# parameters, or one of the above and a sentence, None where all is well; problem: what to tell of
+# parameters, or one of the above and a sentence, None if all is well; problem: what to tell of
 # it, or None.
 Answer = collections.namedtuple("Answer", "pool host replies failure problem")
 

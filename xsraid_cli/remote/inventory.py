@@ -1,7 +1,6 @@
 """The inventory: which pools there are, an INI file that people write. It never holds a password.
 
-[lab]
-address = https://lab-master.example.com
+[lab] address = https://lab-master.example.com
 user = monitor                        ; root
 ca_file = /etc/ssl/lab.pem            ; the authorities that this machine knows
 fingerprint = AA:BB:...               ; none; several with commas between them
@@ -31,7 +30,7 @@ PASSWORD_ADVICE = (
     "Passwords come from a prompt, --password-fd or the keyring library, never from this file."
 )
 
-# name: of the pool, None where none is needed; address: None for the host this runs on;
+# name: of the pool, None if none is needed; address: None for the host this runs on;
 # fingerprints, hosts: tuples, empty for any and all, hosts (None,) for the only host or this one.
 Entry = collections.namedtuple("Entry", "name address user ca_file fingerprints hosts")
 

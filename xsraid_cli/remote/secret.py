@@ -18,8 +18,8 @@ SETTINGS = "xsraid-alerts"
 
 
 def password_of(argument, given, options):
-    """Return the password behind a secret that this call needs, None where it needs none or brings
-    the secret's uuid.
+    """Return the password behind a secret that this call needs, None if it needs none or brings the
+    secret's uuid.
     """
     descriptor = vars(options).get(parser.password_option(argument)[0][0][2:].replace("-", "_"))
     if descriptor is not None:

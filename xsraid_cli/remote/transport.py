@@ -148,7 +148,7 @@ def _session(address, connect):
 
 
 def fingerprint_at(address):
-    """Return the fingerprint of the certificate that a server shows, None where it shows none.
+    """Return the fingerprint of the certificate that a server shows, None if it shows none.
     Nothing is sent to it.
     """
     trust = certificates.Trust(None, (), True)

@@ -285,8 +285,8 @@ def _is_plain(part):
 
 
 def _view(key, part):
-    """Return what shows a part of a reply, None where it fits one line after its name. Where
-    records are expected, mere names are none.
+    """Return what shows a part of a reply, None if it fits one line after its name. Where records
+    are expected, mere names are none.
     """
     is_name = (
         not isinstance(part, (dict, list))

@@ -17,8 +17,8 @@ UPDATE_THERE = "Update the RPM on that host: yum update xsraid."
 
 
 def compared(version_there, host_name):
-    """Return a sentence on two versions that differ and one that says what to do, both "" where
-    they are the same.
+    """Return a sentence on two versions that differ and one that says what to do, both "" if they
+    are the same.
     """
     if version_there == __version__:
         return "", ""

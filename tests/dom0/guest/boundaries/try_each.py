@@ -207,7 +207,7 @@ def in_words(step):
 
 
 def until_done(call, calls_max):
-    """Call until it succeeds; return (failures, reply), reply None where it never did."""
+    """Call until it succeeds; return (failures, reply), reply None if it never did."""
     failures = []
     while len(failures) < calls_max:
         failure, reply = call()
