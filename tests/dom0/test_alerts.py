@@ -2,6 +2,7 @@
 server, xapi, disk or power.
 """
 
+import contextlib
 import json
 import time
 
@@ -327,25 +328,40 @@ def test_the_spools_disk_is_full(watched):
         )
 
 
-def test_the_root_is_read_only(watched):
-    """/tmp is on it, as a dom0 has it: the event is in /run meanwhile."""
+@contextlib.contextmanager
+def read_only_root(dom0):
+    """/tmp is on it, as a dom0 has it."""
     folders = "/etc /tmp /var/tmp /var/lib/xsraid"
-    watched.run(
+    dom0.run(
         f"for folder in {folders}; do mount --bind $folder $folder && mount -o remount,bind,ro "
         "$folder || exit; done"
     )
     try:
-        assert watched.run("touch /var/lib/xsraid/file", check=False).status != 0
+        assert dom0.run("touch /var/lib/xsraid/file", check=False).status != 0
+        yield
+    finally:
+        dom0.run(f"systemctl stop xsraid-deliver.timer xsraid-deliver.service; umount {folders}")
+
+
+def test_the_root_is_read_only(watched):
+    """The event is in /run meanwhile."""
+    with read_only_root(watched):
         fail(watched)
         assert watched.wait_for_mail().headers["Subject"] == FAILED.format(
             watched.disk("d1").device
         )
         watched.wait_until(lambda: messages(watched) == ["XSRAID_DISK_FAILED"])
-    finally:
-        watched.run(f"systemctl stop xsraid-deliver.timer xsraid-deliver.service; umount {folders}")
     watched.run("systemctl restart xsraid-deliver.timer")
     delivered(watched, "XSRAID_DISK_FAILED")
     assert len(subjects(watched)) == len(messages(watched)) == 1
+
+
+def test_what_only_looks_works_while_the_root_is_read_only(watched):
+    with read_only_root(watched):
+        deliveries = watched.call("test_alert")["deliveries"]
+        disks = watched.call("list_disks")["disks"]
+    assert [delivery["accepted"] for delivery in deliveries] == [True, True]
+    assert "UNREADABLE" not in {refusal["reason"] for disk in disks for refusal in disk["refusals"]}
 
 
 def test_the_clock_is_set_back_and_ahead(watched):

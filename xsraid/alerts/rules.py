@@ -111,62 +111,11 @@ def decide(events, records, memory, now, reminder_s):
     0 for never.
     """
     memory = {uuid: dict(_fresh(known["device"]), **known) for uuid, known in memory.items()}
-    by_device = {
-        node: uuid for uuid, known in memory.items() for node in known["nodes"] + [known["device"]]
-    }
-    by_device.update(
-        (node, record.uuid)
-        for record in records
-        if record.uuid
-        for node in (record.nodes or []) + [record.device]
-    )
     by_uuid = {record.uuid: record for record in records if record.uuid}
-    alerts, asides = [], []
-    for event in events:
-        uuid = by_device.get(event.device)
-        known = memory.setdefault(uuid, _fresh(event.device)) if uuid else _fresh(event.device)
-        name = _name_of(event, by_uuid.get(uuid), known, now)
-        if name:
-            alerts += _emit(name, uuid, by_uuid.get(uuid), known, event, now)
-        elif uuid and event.event in TELLING:
-            asides.append((uuid, event.event))
+    alerts, asides = _of_events(events, by_uuid, memory, now)
     for uuid, record in sorted(by_uuid.items()):
         known = memory.setdefault(uuid, _fresh(record.device))
-        known["absent"] = _absent(record, known)
-        for member in _pulled(record, known):
-            alerts += _emit(
-                _failed(member["device"], record.health, known, now),
-                uuid,
-                record,
-                known,
-                Seen(None, member["device"], now, None),
-                now,
-            )
-        if _is_spare_pulled(record, known):
-            known["is_spare_told"] = True
-            alerts += _emit("XSRAID_SPARE_MISSING", uuid, record, known, None, now)
-        name, is_reminder = _change(record, known, now, reminder_s)
-        faulty = (
-            _untold_faulty(record, known)
-            if name == "XSRAID_ARRAY_DEGRADED" and not is_reminder
-            else []
-        )
-        for device in faulty:  # such as one that failed while no monitor ran: md itself names it
-            alerts += _emit(
-                _failed(device, record.health, known, now),
-                uuid,
-                record,
-                known,
-                Seen(None, device, now, None),
-                now,
-            )
-        if name and not faulty:
-            alerts += [
-                dict(alert, is_reminder=is_reminder)
-                for alert in _emit(name, uuid, record, known, None, now)
-            ]
-        if _is_stuck(record, known, now):
-            alerts += _emit("XSRAID_ARRAY_FROZEN", uuid, record, known, None, now)
+        alerts += _of_state(record, known, now, reminder_s)
         _remember(record, known)
     for alert in alerts:
         alert["events"] = [alert["event"]] if alert["event"] else []
@@ -174,6 +123,59 @@ def decide(events, records, memory, now, reminder_s):
     told = [alert["uuid"] for alert in alerts]
     folded = [(uuid, name) for uuid, name in asides if uuid not in told]
     return alerts, {uuid: known for uuid, known in memory.items() if uuid in by_uuid}, folded
+
+
+def _of_events(events, by_uuid, memory, now):
+    """Return ([alert] that events cause, [(uuid, event) that causes none but belongs to one])."""
+    uuids = {}
+    for uuid, known in memory.items():
+        uuids.update(dict.fromkeys(known["nodes"] + [known["device"]], uuid))
+    for uuid, record in by_uuid.items():
+        uuids.update(dict.fromkeys((record.nodes or []) + [record.device], uuid))
+    alerts, asides = [], []
+    for event in events:
+        uuid, known = uuids.get(event.device), _fresh(event.device)
+        if uuid:
+            known = memory.setdefault(uuid, known)
+        name = _name_of(event, by_uuid.get(uuid), known, now)
+        if name:
+            alerts += _emit(name, uuid, by_uuid.get(uuid), known, event, now)
+        elif uuid and event.event in TELLING:
+            asides.append((uuid, event.event))
+    return alerts, asides
+
+
+def _of_state(record, known, now, reminder_s):
+    """Return [alert] that an array's state causes, whatever events have told."""
+    alerts = []
+
+    def emit(name, event=None):
+        found = _emit(name, record.uuid, record, known, event, now)
+        alerts.extend(found)
+        return found
+
+    def emit_failed(device):
+        name = _failed(device, record.health, known, now)
+        emit(name, Seen(None, device, now, None))
+
+    known["absent"] = _absent(record, known)
+    for member in _pulled(record, known):
+        emit_failed(member["device"])
+    if _is_spare_pulled(record, known):
+        known["is_spare_told"] = True
+        emit("XSRAID_SPARE_MISSING")
+    name, is_reminder = _change(record, known, now, reminder_s)
+    faulty = []
+    if name == "XSRAID_ARRAY_DEGRADED" and not is_reminder:
+        faulty = _untold_faulty(record, known)
+    for device in faulty:  # such as one that failed while no monitor ran: md itself names it
+        emit_failed(device)
+    if name and not faulty:
+        for alert in emit(name):
+            alert["is_reminder"] = is_reminder
+    if _is_stuck(record, known, now):
+        emit("XSRAID_ARRAY_FROZEN")
+    return alerts
 
 
 def in_parts(event):
@@ -347,38 +349,14 @@ def _change(record, known, now, reminder_s):
     """Return (name of the alert that an array's state causes by itself or None, whether that is a
     reminder).
     """
-    health, told, since = record.health, known["told"], known["untold_since"]
+    told, since = known["told"], known["untold_since"]
     known["untold_since"] = None
-    if health in WHOLE:
-        if told is None:
-            return (
-                "XSRAID_REBUILD_FINISHED" if known["held"] and _has_room(known, now) else None
-            ), False
-        # A disk that is taken in again and fails again is news.
-        known["told"], known["failed"] = None, {}
-        return "XSRAID_REBUILD_FINISHED", False
-    is_being_built = (
-        not known["was_whole"] and health in ("rebuilding", "resyncing") and not known["failed"]
-    )
-    is_replacing = (
-        health in ("rebuilding", "degraded")
-        and known["full"] is not None
-        and record.redundancy_left >= known["full"]
-    )
-    # Volumes are told of.
-    is_strange = health in ("missing", "inactive") and (
-        not record.configured or record.level == "container"
-    )
-    if is_being_built or is_replacing or is_strange or health == "resyncing" and told is None:
+    if record.health in WHOLE:
+        return _recovered(known, now), False
+    if _is_expected(record, known):
         return None, False
-    name = NAMES.get(health, "XSRAID_ARRAY_DEGRADED")
-    if told is not None:  # redundancy that came back and is lost again is news
-        told["left"] = max(told["left"], record.redundancy_left)
-    if (
-        told is None
-        or PRIORITIES[name] < PRIORITIES[told["name"]]
-        or record.redundancy_left < told["left"]
-    ):
+    name = NAMES.get(record.health, "XSRAID_ARRAY_DEGRADED")
+    if told is None or _is_worse(name, record, told):
         since = now if since is None or since > now else since
         if now - since >= _patience_s(record):
             return name, False
@@ -388,6 +366,42 @@ def _change(record, known, now, reminder_s):
         return name, False
     is_due = reminder_s and not 0 <= now - told["time"] < reminder_s
     return (name, True) if is_due else (None, False)
+
+
+def _recovered(known, now):
+    """Return the name of the alert that an array causes which is whole, None if nothing was told
+    or held back.
+    """
+    if known["told"] is None:
+        is_owed = known["held"] and _has_room(known, now)
+        return "XSRAID_REBUILD_FINISHED" if is_owed else None
+    # A disk that is taken in again and fails again is news.
+    known["told"], known["failed"] = None, {}
+    return "XSRAID_REBUILD_FINISHED"
+
+
+def _is_expected(record, known):
+    """Return whether an array that is not whole is so on purpose: it is being built for the first
+    time, resynced, one of its disks is being replaced, or it is nobody's.
+    """
+    health = record.health
+    if health == "resyncing" and known["told"] is None:
+        return True
+    if health in ("rebuilding", "resyncing") and not known["was_whole"] and not known["failed"]:
+        return True
+    if health in ("rebuilding", "degraded") and known["full"] is not None:
+        return record.redundancy_left >= known["full"]
+    if health in ("missing", "inactive"):  # of firmware RAID, the volumes are told of
+        return not record.configured or record.level == "container"
+    return False
+
+
+def _is_worse(name, record, told):
+    """Return whether an array's state is worse than the alert that stands. Redundancy that came
+    back meanwhile and is lost again is worse, too.
+    """
+    told["left"] = max(told["left"], record.redundancy_left)
+    return PRIORITIES[name] < PRIORITIES[told["name"]] or record.redundancy_left < told["left"]
 
 
 def _is_stuck(record, known, now):

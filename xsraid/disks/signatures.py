@@ -15,7 +15,7 @@ import tempfile
 
 from xsraid.errors import CommandFailed, Timeout
 from xsraid.host import sysfs
-from xsraid.host.process import run
+from xsraid.host.process import folder_in_memory, run
 from xsraid.text import lines_of, native, to_bytes
 
 LIMIT_S = 60
@@ -104,7 +104,7 @@ def wipe_commands(device, stale, is_partition=False):
 
 
 def _together(host, names):
-    with tempfile.NamedTemporaryFile(suffix=".mark") as mark:
+    with tempfile.NamedTemporaryFile(suffix=".mark", dir=folder_in_memory()) as mark:
         mark.write(MARK)
         mark.flush()
         words = [mark.name]

@@ -28,6 +28,11 @@ OPEN_FILES_MAX = 256
 KILL_GRACE_S = 2
 
 
+def folder_in_memory():
+    """Return the folder for files that last for a moment, None for that of `tempfile`."""
+    return IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
+
+
 def run(host, argv, timeout_s=None, stdin="", accept=(0,), environment=None):
     """Run a command to its end and return Result(status, out, err), out and err as text.
 
@@ -39,7 +44,7 @@ def run(host, argv, timeout_s=None, stdin="", accept=(0,), environment=None):
     """
     timeout_s = host.command_limit_s if timeout_s is None else timeout_s
     host.log("run: %s" % command_line(argv), syslog.LOG_DEBUG)
-    folder = IN_MEMORY if os.access(IN_MEMORY, os.W_OK) else None
+    folder = folder_in_memory()
     with tempfile.TemporaryFile(dir=folder) as given, tempfile.TemporaryFile(
         dir=folder
     ) as out, tempfile.TemporaryFile(dir=folder) as err:

@@ -12,7 +12,7 @@ import sys
 import tempfile
 
 from xsraid.errors import CommandFailed
-from xsraid.host.process import run
+from xsraid.host.process import folder_in_memory, run
 from xsraid.md.levels import LEVELS
 from xsraid.text import md_uuid, same_uuid
 
@@ -88,7 +88,7 @@ def assemble(host, node, uuid, options, devices=None):
     so does mdadm know `--no-degraded`: with a node on the command line it starts an array without a
     member as soon as it can run (mdadm(8)).
     """
-    with tempfile.NamedTemporaryFile(mode="w", suffix=".conf") as configuration:
+    with _configuration() as configuration:
         if devices:
             configuration.write("DEVICE %s\n" % " ".join(devices))
         configuration.write("ARRAY %sUUID=%s\n" % (node + " " if node else "", md_uuid(uuid)))
@@ -268,7 +268,7 @@ def make_test_events(host, nodes, program, limit_s):
     The arrays are named, not scanned for: so RAID0 is tested as well, and no running monitor is in
     the way.
     """
-    with tempfile.NamedTemporaryFile(prefix="xsraid-test-", suffix=".conf") as empty:
+    with _configuration() as empty:
         run(
             host,
             [
@@ -282,6 +282,13 @@ def make_test_events(host, nodes, program, limit_s):
             + nodes,
             limit_s,
         )
+
+
+def _configuration():
+    """Return an empty file for a configuration that one command reads."""
+    return tempfile.NamedTemporaryFile(
+        mode="w", prefix="xsraid-", suffix=".conf", dir=folder_in_memory()
+    )
 
 
 def _export(done, was_read):
