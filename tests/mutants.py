@@ -24,6 +24,8 @@ TOOL = ROOT / "build/venv-mutants/bin"
 COPIED = (
     "xsraid",
     "xsraid_cli",
+    "tests/__init__.py",
+    "tests/made.py",
     "tests/unit",
     "tests/system_faults.py",
     "pyproject.toml",

@@ -9,9 +9,9 @@ import tempfile
 
 import pytest
 
-import tls
-from plugin.conftest import running_machine, sysfs  # noqa: F401 - fixtures
-from processes import SimulatedPool, Xsraid
+from tests.cli import tls
+from tests.cli.processes import SimulatedPool, Xsraid
+from tests.plugin.conftest import running_machine, sysfs  # noqa: F401 - fixtures
 
 # A shell that starts the tests in the background has them ignore Ctrl-C, and all that they start
 # would, too.

@@ -11,8 +11,8 @@ import subprocess
 import sys
 import time
 
-from plugin.conftest import PROJECT
-from xapi.conftest import PASSWORD, Server
+from tests.plugin.conftest import PROJECT
+from tests.xapi.conftest import PASSWORD, Server
 from xsraid import __version__
 
 __all__ = ["ARRAY", "PASSWORD", "PROJECT", "SimulatedPool", "Xsraid", "wait_for_call"]

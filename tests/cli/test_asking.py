@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from processes import PASSWORD, PROJECT
+from tests.cli.processes import PASSWORD, PROJECT
 
 RECORDED = json.loads((pathlib.Path(PROJECT) / "tests/recorded_calls.json").read_text())
 CALLS = dict(

@@ -5,7 +5,7 @@ import pathlib
 
 import pytest
 
-from processes import ARRAY, PASSWORD, PROJECT
+from tests.cli.processes import ARRAY, PASSWORD, PROJECT
 
 RECORDED = json.loads((pathlib.Path(PROJECT) / "tests/recorded_calls.json").read_text())
 DISK = dict(RECORDED["list_disks"]["reply"]["disks"][0], size_bytes=4 << 40)

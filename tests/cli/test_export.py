@@ -12,8 +12,8 @@ import urllib.request
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-import tls
-from processes import ARRAY, PASSWORD, PROJECT, Xsraid
+from tests.cli import tls
+from tests.cli.processes import ARRAY, PASSWORD, PROJECT, Xsraid
 from xsraid_cli.export import metrics
 
 MEMBER = {

@@ -9,7 +9,7 @@ import subprocess
 
 import pytest
 
-from processes import PROJECT, Xsraid
+from tests.cli.processes import PROJECT, Xsraid
 from xsraid_cli.table import commands, parser
 
 NAMES = [command.name for command in commands.table()]

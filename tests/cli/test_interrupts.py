@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from processes import PASSWORD, wait_for_call
+from tests.cli.processes import PASSWORD, wait_for_call
 
 SAID = "xsraid: interrupted; what a host has begun goes on there, `xsraid status` shows it\n"
 

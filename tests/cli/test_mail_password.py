@@ -2,7 +2,7 @@
 
 import pytest
 
-from processes import PASSWORD
+from tests.cli.processes import PASSWORD
 
 SETTINGS = [
     "--mail-to",

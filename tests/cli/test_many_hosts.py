@@ -10,8 +10,8 @@ import time
 
 import pytest
 
-from processes import ARRAY, PROJECT, Xsraid, wait_for_call
-from xapi.conftest import pool  # noqa: F401 - a fixture
+from tests.cli.processes import ARRAY, PROJECT, Xsraid, wait_for_call
+from tests.xapi.conftest import pool  # noqa: F401 - a fixture
 from xapi.failure import Failure
 from xapi.many_hosts import HOSTS_MAX, PASSWORD, QUICK
 from xsraid import __version__

@@ -9,8 +9,8 @@ import time
 
 import pytest
 
-import tls
-from processes import ARRAY, PASSWORD, Xsraid, wait_for_call
+from tests.cli import tls
+from tests.cli.processes import ARRAY, PASSWORD, Xsraid, wait_for_call
 
 LISTED = {"arrays": [ARRAY]}
 

@@ -7,8 +7,8 @@ import pathlib
 
 import pytest
 
-import tls
-from processes import PASSWORD, PROJECT, Xsraid
+from tests.cli import tls
+from tests.cli.processes import PASSWORD, PROJECT, Xsraid
 
 ARRAYS = {"arrays": []}
 

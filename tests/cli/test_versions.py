@@ -2,7 +2,7 @@
 
 import pytest
 
-from processes import PASSWORD
+from tests.cli.processes import PASSWORD
 from xsraid import __version__
 
 OLD, NEW = "0.0.1", "99.0.0"

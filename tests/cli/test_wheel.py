@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from processes import PROJECT
+from tests.cli.processes import PROJECT
 from xsraid import __version__
 
 SOURCES = ("LICENSE", "README.md", "pyproject.toml", "xsraid", "xsraid_cli")

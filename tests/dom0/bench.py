@@ -21,8 +21,8 @@ import time
 import xmlrpc.client
 from typing import NamedTuple
 
-import interpreters
-from dom0 import BUILD, SMTP_HOST, SMTP_PASSWORD, SMTP_USER, Dom0
+from tests.dom0 import interpreters
+from tests.dom0.dom0 import BUILD, SMTP_HOST, SMTP_PASSWORD, SMTP_USER, Dom0
 
 STOPWATCH = ["/usr/bin/python3.11", "/bed/dom0/bench.py", "--stopwatch"]
 PLUGIN_ENVIRONMENT = {"PATH": "/sbin:/usr/sbin:/bin:/usr/bin"}  # all that forkexecd gives a plugin

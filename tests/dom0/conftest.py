@@ -4,18 +4,13 @@ for each Python that a dom0 can have.
 
 import os
 import random
-import sys
 
 import pytest
 
-sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-
-import failed  # noqa: E402 - it lies beside this file
-import interpreters  # noqa: E402
-import unrest  # noqa: E402
-from dom0 import Dom0  # noqa: E402
-from pools import Pool  # noqa: E402
-from uml import HERE  # noqa: E402
+from tests.dom0 import failed, interpreters, unrest
+from tests.dom0.dom0 import Dom0
+from tests.dom0.pools import Pool
+from tests.dom0.uml import HERE
 
 PYTHONS = "2.7,3.6"
 ONE = "one"

@@ -14,8 +14,8 @@ import shlex
 import sys
 import time
 
-from dom0 import SMTP_HOST, SMTP_PASSWORD, SMTP_USER, Dom0
-from readme import folded
+from tests.dom0.dom0 import SMTP_HOST, SMTP_PASSWORD, SMTP_USER, Dom0
+from tests.readme import folded
 
 MEMBERS = ["/dev/sda", "/dev/sdb", "/dev/sdc", "/dev/sdd"]
 IN_USE = "/dev/sdf"

@@ -12,10 +12,8 @@ import time
 import uuid
 from typing import NamedTuple
 
-import boot_images
-import interpreters
-import slots
-from uml import HERE, PATIENCE_S, CommandFailed, Completed, Guest, GuestDied
+from tests.dom0 import boot_images, interpreters, slots
+from tests.dom0.uml import HERE, PATIENCE_S, CommandFailed, Completed, Guest, GuestDied
 
 __all__ = [
     "CommandFailed",

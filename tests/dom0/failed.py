@@ -4,7 +4,7 @@ import os
 import re
 import shutil
 
-from dom0 import BUILD, GuestDied
+from tests.dom0.dom0 import BUILD, GuestDied
 
 FAILED = BUILD + "/failed"
 # File -> command; each is asked for by itself, since a guest may hang in any of them.

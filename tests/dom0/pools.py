@@ -7,8 +7,8 @@ import os
 import subprocess
 import time
 
-import slots
-from dom0 import BUILD, WORK, Dom0, NotBuilt
+from tests.dom0 import slots
+from tests.dom0.dom0 import BUILD, WORK, Dom0, NotBuilt
 
 MASTER_ADDRESS = "10.0.0.1"
 START_S = 10

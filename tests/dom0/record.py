@@ -6,8 +6,8 @@ tests/recorded_calls.json.
 import json
 import os
 
-from dom0 import PROJECT, SMTP_HOST, SMTP_PASSWORD, SMTP_USER, Dom0
-from steps import settled
+from tests.dom0.dom0 import PROJECT, SMTP_HOST, SMTP_PASSWORD, SMTP_USER, Dom0
+from tests.dom0.steps import settled
 
 RECORDED = os.path.join(PROJECT, "tests", "recorded_calls.json")
 

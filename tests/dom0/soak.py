@@ -19,12 +19,21 @@ import json
 import random
 import time
 
-import soak_operations
-from dom0 import SMTP_PASSWORD, SMTP_USER, Dom0, GuestDied, plugin_text
-from endurance import ALONE
-from kinds import content
-from soak_model import CERTAIN, NONE, POSSIBLE, Model, NotNow, Wrong, key_of_mail, key_of_message
-from steps import ALERTS, DISK_BYTES, limit_sync
+from tests.dom0 import soak_operations
+from tests.dom0.dom0 import SMTP_PASSWORD, SMTP_USER, Dom0, GuestDied, plugin_text
+from tests.dom0.endurance import ALONE
+from tests.dom0.kinds import content
+from tests.dom0.soak_model import (
+    CERTAIN,
+    NONE,
+    POSSIBLE,
+    Model,
+    NotNow,
+    Wrong,
+    key_of_mail,
+    key_of_message,
+)
+from tests.dom0.steps import ALERTS, DISK_BYTES, limit_sync
 
 DISKS = ("d0", "d1", "d2", "d3", "d4", "d5", "d6")
 KEPT = ("mounted", "zeros")  # one with a file system that is mounted, one that no call may touch

@@ -10,10 +10,19 @@ import concurrent.futures
 import shlex
 import time
 
-from dom0 import plugin_text
-from endurance import ALONE, Volume
-from kinds import answers
-from soak_model import ALARMS_MAX, CERTAIN, MEMBERS_MIN, NONE, POSSIBLE, Array, NotNow, Wrong
+from tests.dom0.dom0 import plugin_text
+from tests.dom0.endurance import ALONE, Volume
+from tests.dom0.kinds import answers
+from tests.dom0.soak_model import (
+    ALARMS_MAX,
+    CERTAIN,
+    MEMBERS_MIN,
+    NONE,
+    POSSIBLE,
+    Array,
+    NotNow,
+    Wrong,
+)
 
 # done(reply) tells the model; reply is None if a repeated call said, with one of the codes
 # `repeats`, that nothing is left to be done.

@@ -19,11 +19,11 @@ import random
 import time
 import zlib
 
-from dom0 import Dom0
-from kinds import answers
-from soak_model import Wrong
-from soak_operations import BY_HAND, typed
-from worlds import THINGS, Builder
+from tests.dom0.dom0 import Dom0
+from tests.dom0.kinds import answers
+from tests.dom0.soak_model import Wrong
+from tests.dom0.soak_operations import BY_HAND, typed
+from tests.dom0.worlds import THINGS, Builder
 
 MIB = 1 << 20
 PLAIN, TWINS = tuple(f"d{number}" for number in range(11)), ("a.twin", "b.twin")

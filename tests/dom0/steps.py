@@ -2,7 +2,7 @@
 
 import pytest
 
-from dom0 import SMTP_HOST, SMTP_PASSWORD, SMTP_USER, XapiFailure
+from tests.dom0.dom0 import SMTP_HOST, SMTP_PASSWORD, SMTP_USER, XapiFailure
 
 ALERTS = {"mail_to": "admin@example.com", "mail_from": SMTP_USER, "smtp_host": SMTP_HOST}
 DISK_BYTES = 128 << 20

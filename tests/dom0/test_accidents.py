@@ -4,7 +4,7 @@ next call finishes the job.
 
 import pytest
 
-from steps import DISK_BYTES, configure, devices, one_of, refusal
+from tests.dom0.steps import DISK_BYTES, configure, devices, one_of, refusal
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3"), "disk_bytes": DISK_BYTES}
 FAULTS = "/run/xapi-faults"

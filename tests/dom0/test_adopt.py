@@ -4,7 +4,7 @@ changing, and are back after a reboot.
 
 import pytest
 
-from steps import refusal, settled
+from tests.dom0.steps import refusal, settled
 
 MIB = 1 << 20
 # How an array comes to be made by hand, on two disks {a} and {b}; {md} is its node.

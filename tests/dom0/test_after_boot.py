@@ -4,7 +4,7 @@ are called by then.
 
 import pytest
 
-from steps import DISK_BYTES, configure, devices, settled
+from tests.dom0.steps import DISK_BYTES, configure, devices, settled
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3"), "disk_bytes": DISK_BYTES}
 PREFERRED_PYTHON = "2.7"

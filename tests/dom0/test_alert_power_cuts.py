@@ -4,9 +4,9 @@ twice only where the cut hit between hand-over and note.
 
 import pytest
 
-from endurance import chance, wait_until_brought_up
-from steps import DISK_BYTES
-from watching import delivered, fail, heal, messages, watch
+from tests.dom0.endurance import chance, wait_until_brought_up
+from tests.dom0.steps import DISK_BYTES
+from tests.dom0.watching import delivered, fail, heal, messages, watch
 
 DOM0_OPTIONS = {"disks": ("d0", "d1"), "disk_bytes": DISK_BYTES}
 IS_LONG = True

@@ -8,8 +8,8 @@ import time
 
 import pytest
 
-from steps import DISK_BYTES, configure, devices, limit_sync, one_of, refusal, settled
-from watching import (
+from tests.dom0.steps import DISK_BYTES, configure, devices, limit_sync, one_of, refusal, settled
+from tests.dom0.watching import (
     FAILED,
     delivered,
     fail,

@@ -4,8 +4,8 @@ the array says what has become of it.
 
 import pytest
 
-from endurance import ALONE, Volume, chance, wait_until_attached
-from steps import DISK_BYTES
+from tests.dom0.endurance import ALONE, Volume, chance, wait_until_attached
+from tests.dom0.steps import DISK_BYTES
 
 NAMES = ("d0", "d1", "d2", "d3")
 DOM0_OPTIONS = {"disks": NAMES, "disk_bytes": DISK_BYTES}

@@ -4,8 +4,8 @@ that are about to fail.
 
 import json
 
-from steps import DISK_BYTES, configure, devices, settled
-from watching import delivered, history, messages, subjects, wait_until_watching
+from tests.dom0.steps import DISK_BYTES, configure, devices, settled
+from tests.dom0.watching import delivered, history, messages, subjects, wait_until_watching
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3"), "disk_bytes": DISK_BYTES}
 PREFERRED_PYTHON = "3.6"

@@ -4,8 +4,8 @@ and a repair, as an administrator types it.
 
 import json
 
-from dom0 import SMTP_HOST, SMTP_PASSWORD, SMTP_USER
-from steps import devices, settled
+from tests.dom0.dom0 import SMTP_HOST, SMTP_PASSWORD, SMTP_USER
+from tests.dom0.steps import devices, settled
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3", "d4", "d5")}
 PREFERRED_PYTHON = "2.7"

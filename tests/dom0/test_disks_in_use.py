@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import pytest
 
-from dom0 import XapiFailure
-from kinds import LABEL, answers, blocks_changed, contents, names_of
+from tests.dom0.dom0 import XapiFailure
+from tests.dom0.kinds import LABEL, answers, blocks_changed, contents, names_of
 
 MIB = 1 << 20
 KNOWN_LVM, KNOWN_EXT, KNOWN_UDEV, KNOWN_LOCAL = (

@@ -4,9 +4,9 @@ sectors, failing writes, one disk after another.
 
 import pytest
 
-from endurance import ALONE, Volume
-from steps import DISK_BYTES, configure, devices, one_of, refusal, settled
-from watching import delivered, subjects, wait_until_watching
+from tests.dom0.endurance import ALONE, Volume
+from tests.dom0.steps import DISK_BYTES, configure, devices, one_of, refusal, settled
+from tests.dom0.watching import delivered, subjects, wait_until_watching
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3", "d4", "d5", "d6"), "disk_bytes": DISK_BYTES}
 PREFERRED_PYTHON = "2.7"

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from dom0 import BUILD, SMTP_HOST, SMTP_PASSWORD, SMTP_USER, CommandFailed, XapiFailure
+from tests.dom0.dom0 import BUILD, SMTP_HOST, SMTP_PASSWORD, SMTP_USER, CommandFailed, XapiFailure
 
 DOM0_OPTIONS = {"rpm": "", "disks": ("d0", "d1", "d2", "d3")}
 PREFERRED_PYTHON = "3.6"  # none of this depends on it; test_pythons.py has what does

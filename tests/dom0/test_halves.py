@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from steps import DISK_BYTES, devices, one_of, refusal, settled
+from tests.dom0.steps import DISK_BYTES, devices, one_of, refusal, settled
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3"), "disk_bytes": DISK_BYTES}
 PREFERRED_PYTHON = "2.7"

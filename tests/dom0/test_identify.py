@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-from steps import devices, refusal, settled
+from tests.dom0.steps import devices, refusal, settled
 
 DOM0_OPTIONS = {"disks": ("d0", "d1")}
 PREFERRED_PYTHON = "3.6"

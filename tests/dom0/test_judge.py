@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from steps import create, one_of, refusal
+from tests.dom0.steps import create, one_of, refusal
 
 MIB = 1 << 20
 LARGE = str(uuid.uuid5(uuid.NAMESPACE_DNS, "large block"))

@@ -10,8 +10,8 @@ from itertools import zip_longest
 
 import pytest
 
-from dom0 import SMTP_PASSWORD, SMTP_USER
-from steps import ALERTS, configure, devices, settled
+from tests.dom0.dom0 import SMTP_PASSWORD, SMTP_USER
+from tests.dom0.steps import ALERTS, configure, devices, settled
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2"), "disk_bytes": 24 << 20}
 PREFERRED_PYTHON = "2.7"

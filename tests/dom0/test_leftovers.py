@@ -9,13 +9,13 @@ import time
 
 import pytest
 
-from dom0 import BUILD, HERE, Dom0
+from tests.dom0.dom0 import BUILD, HERE, Dom0
 
 OWNER = """
 import signal, sys, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background of a shell is started deaf to it
 sys.path.insert(0, sys.argv[1])
-from dom0 import Dom0
+from tests.dom0.dom0 import Dom0
 with Dom0("system", rpm="", disks=("d0",)) as dom0:
     print(dom0.work, dom0.guest.process.pid, flush=True)
     time.sleep(600)

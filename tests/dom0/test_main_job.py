@@ -6,9 +6,9 @@ import json
 
 import pytest
 
-from dom0 import SMTP_PASSWORD, SMTP_USER
-from steps import DISK_BYTES, configure, devices, one_of, refusal, settled
-from watching import wait_until_watching
+from tests.dom0.dom0 import SMTP_PASSWORD, SMTP_USER
+from tests.dom0.steps import DISK_BYTES, configure, devices, one_of, refusal, settled
+from tests.dom0.watching import wait_until_watching
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3"), "disk_bytes": DISK_BYTES}
 PREFERRED_PYTHON = "2.7"

@@ -11,7 +11,7 @@ import re
 
 import pytest
 
-from steps import one_of
+from tests.dom0.steps import one_of
 from xsraid.host.files import Host
 from xsraid.md import conf
 from xsraid.md import state as md_state

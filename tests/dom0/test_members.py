@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from endurance import ALONE, Volume, wait_until_brought_up
-from steps import DISK_BYTES, configure, devices, limit_sync, one_of, refusal, settled
-from watching import history, subjects, wait_until_watching
+from tests.dom0.endurance import ALONE, Volume, wait_until_brought_up
+from tests.dom0.steps import DISK_BYTES, configure, devices, limit_sync, one_of, refusal, settled
+from tests.dom0.watching import history, subjects, wait_until_watching
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3", "d4", "d5"), "disk_bytes": DISK_BYTES}
 PREFERRED_PYTHON = "2.7"

@@ -11,10 +11,10 @@ import time
 
 import pytest
 
-from dom0 import CommandFailed, XapiFailure
-from pools import MASTER_ADDRESS
-from steps import configure
-from uml import HERE
+from tests.dom0.dom0 import CommandFailed, XapiFailure
+from tests.dom0.pools import MASTER_ADDRESS
+from tests.dom0.steps import configure
+from tests.dom0.uml import HERE
 
 PREFERRED_PYTHON = "3.6"
 CUT_OFF = "Cannot forward messages because the server cannot be contacted."
@@ -23,7 +23,7 @@ CUT_OFF = "Cannot forward messages because the server cannot be contacted."
 CONTACT_LIMIT_S = 30
 START_SWITCH = """
 import sys
-from pools import Network
+from tests.dom0.pools import Network
 Network(sys.argv[1]).start()
 print("started", flush=True)
 input()

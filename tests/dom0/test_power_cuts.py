@@ -4,8 +4,8 @@ is there, what was begun is whole or gone.
 
 import pytest
 
-from endurance import ALONE, Volume, chance, wait_until_attached
-from steps import DISK_BYTES, limit_sync, settled
+from tests.dom0.endurance import ALONE, Volume, chance, wait_until_attached
+from tests.dom0.steps import DISK_BYTES, limit_sync, settled
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3", "d4", "d5"), "disk_bytes": DISK_BYTES}
 IS_LONG = True

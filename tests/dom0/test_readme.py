@@ -5,9 +5,9 @@ workstation.
 import json
 import re
 
-import readme
-import record
-from dom0 import SMTP_HOST, SMTP_PASSWORD, SMTP_USER
+from tests import readme
+from tests.dom0 import record
+from tests.dom0.dom0 import SMTP_HOST, SMTP_PASSWORD, SMTP_USER
 
 PREFERRED_PYTHON = "3.6"
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3", "d4", "d5", "d6", "d7")}

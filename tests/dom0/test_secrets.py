@@ -4,10 +4,10 @@ and nowhere else.
 
 import json
 
-from dom0 import SMTP_USER
-from endurance import ALONE
-from steps import ALERTS, DISK_BYTES, devices, refusal
-from watching import fail, last_deliveries
+from tests.dom0.dom0 import SMTP_USER
+from tests.dom0.endurance import ALONE
+from tests.dom0.steps import ALERTS, DISK_BYTES, devices, refusal
+from tests.dom0.watching import fail, last_deliveries
 
 DOM0_OPTIONS = {"disks": ("d0", "d1"), "disk_bytes": DISK_BYTES}
 PREFERRED_PYTHON = "3.6"

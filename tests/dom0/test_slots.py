@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-import slots
+from tests.dom0 import slots
 
 CPUS = len(os.sched_getaffinity(0))
 PLACES = len(slots.places())

@@ -2,8 +2,8 @@
 
 import pytest
 
-from soak import DISKS, KEPT, soak
-from steps import DISK_BYTES
+from tests.dom0.soak import DISKS, KEPT, soak
+from tests.dom0.steps import DISK_BYTES
 
 DOM0_OPTIONS = {"disks": DISKS + KEPT, "disk_bytes": DISK_BYTES}
 IS_LONG = True

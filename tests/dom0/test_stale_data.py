@@ -7,7 +7,7 @@ import uuid
 
 import pytest
 
-from kinds import BLANK, LABEL, answers, contents, names_of
+from tests.dom0.kinds import BLANK, LABEL, answers, contents, names_of
 
 MIB = 1 << 20
 PARTITION = "printf 'label: gpt\\n,40M\\n' | sfdisk -q {disk} && udevadm settle && "

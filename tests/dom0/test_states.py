@@ -4,7 +4,7 @@ bigger than their repository.
 
 import pytest
 
-from steps import create, one_of, refusal, settled
+from tests.dom0.steps import create, one_of, refusal, settled
 
 MIB = 1 << 20
 DOM0_OPTIONS = {"disks": tuple("abcd"), "disk_bytes": 320 * MIB}

@@ -7,9 +7,9 @@ import re
 
 import pytest
 
-from kinds import blocks_changed, contents
-from steps import configure, create, refusal, settled, still
-from watching import fail_device, wait_until_monitored
+from tests.dom0.kinds import blocks_changed, contents
+from tests.dom0.steps import configure, create, refusal, settled, still
+from tests.dom0.watching import fail_device, wait_until_monitored
 
 MIB = 1 << 20
 TWINS = ("a.twin", "b.twin", "c.twin")

@@ -7,9 +7,9 @@ import os
 
 import pytest
 
-from endurance import ALONE
-from steps import ALERTS, DISK_BYTES, devices, one_of
-from watching import wait_until_watching
+from tests.dom0.endurance import ALONE
+from tests.dom0.steps import ALERTS, DISK_BYTES, devices, one_of
+from tests.dom0.watching import wait_until_watching
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2"), "disk_bytes": DISK_BYTES}
 PREFERRED_PYTHON = "2.7"

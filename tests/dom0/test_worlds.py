@@ -2,7 +2,7 @@
 
 import pytest
 
-from soak_worlds import DISK_BYTES, DISKS, soak
+from tests.dom0.soak_worlds import DISK_BYTES, DISKS, soak
 
 DOM0_OPTIONS = {"disks": DISKS, "disk_bytes": DISK_BYTES}
 IS_LONG = True

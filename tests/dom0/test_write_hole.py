@@ -4,8 +4,8 @@ with a journal on a disk of its own.
 
 import pytest
 
-from endurance import ALONE, Volume, wait_until_attached
-from steps import DISK_BYTES, devices, limit_sync, one_of, refusal, settled
+from tests.dom0.endurance import ALONE, Volume, wait_until_attached
+from tests.dom0.steps import DISK_BYTES, devices, limit_sync, one_of, refusal, settled
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3", "d4", "d5"), "disk_bytes": DISK_BYTES}
 PREFERRED_PYTHON = "2.7"

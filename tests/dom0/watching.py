@@ -1,6 +1,6 @@
 """A dom0 that watches an array and mails: what the tests of alerts share."""
 
-from steps import configure, devices, settled
+from tests.dom0.steps import configure, devices, settled
 
 FAILED = "[xsraid] XSRAID_DISK_FAILED: disk {} failed, /dev/md0 on dom0"
 

@@ -9,7 +9,7 @@ import stat
 
 import pytest
 
-from conftest import HOST_UUID, Machine
+from tests.plugin.conftest import HOST_UUID, Machine
 from xsraid.alerts import settings as alert_settings
 
 SETTINGS = {

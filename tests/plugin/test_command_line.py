@@ -11,7 +11,7 @@ import sys
 
 import pytest
 
-from conftest import PASSWORD, PROJECT
+from tests.plugin.conftest import PASSWORD, PROJECT
 from xsraid import __version__
 
 

@@ -9,7 +9,7 @@ import sys
 
 import pytest
 
-from conftest import HOST_UUID
+from tests.plugin.conftest import HOST_UUID
 from xsraid import __version__
 from xsraid.functions import FUNCTIONS
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from conftest import UUID
+from tests.plugin.conftest import UUID
 from xsraid.md import state as md_state
 
 

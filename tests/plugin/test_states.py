@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from conftest import UUID
+from tests.plugin.conftest import UUID
 
 VOLUME_UUID = "11111111:22222222:33333333:44444444"
 CHANGES = (

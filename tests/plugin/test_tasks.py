@@ -6,8 +6,8 @@ import os
 
 import pytest
 
-import made
-from conftest import HOST_UUID, INVENTORY, UUID, Machine
+from tests import made
+from tests.plugin.conftest import HOST_UUID, INVENTORY, UUID, Machine
 from xsraid.host.files import Host
 from xsraid.xapi import tasks
 

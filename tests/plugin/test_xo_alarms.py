@@ -6,8 +6,8 @@ import re
 
 import pytest
 
-import made
-from conftest import HOST_UUID, INVENTORY, UUID
+from tests import made
+from tests.plugin.conftest import HOST_UUID, INVENTORY, UUID
 from xsraid.alerts import spool, xo_alarms
 from xsraid.host import store
 from xsraid.host.files import Host

@@ -1,20 +1,14 @@
 """The repository under test, the stand-ins for dom0's own packages, and roots to install into."""
 
 import os
-import pathlib
 import re
 import subprocess
-import sys
 
 import pytest
 
 import xsraid
-
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "dom0"))
-
-import install_root  # noqa: E402 - it finds the host's Pythons with the miniature dom0's help
-import interpreters  # noqa: E402
-import packages  # noqa: E402
+from tests.dom0 import interpreters
+from tests.rpm import install_root, packages
 
 
 @pytest.fixture(scope="session")

@@ -10,8 +10,8 @@ import pathlib
 import shutil
 import subprocess
 
-import interpreters
-import packages
+from tests.dom0 import interpreters
+from tests.rpm import packages
 
 LOWER = packages.ROOT / "build/root"
 XENAPI = "/usr/share/xenapi"

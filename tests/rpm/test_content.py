@@ -9,8 +9,8 @@ import subprocess
 import pytest
 import rpm
 
-import packages
 import xsraid
+from tests.rpm import packages
 
 # What rpm 4.11 (CentOS 7) says of itself: rpm --showrc, "Features supported by rpmlib". An RPM that
 # needs more cannot be installed there.

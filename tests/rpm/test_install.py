@@ -2,8 +2,7 @@
 each Python that a dom0 can have.
 """
 
-import install_root
-import packages
+from tests.rpm import install_root, packages
 
 IMPORT = """
 import importlib, sys

@@ -7,7 +7,7 @@ import subprocess
 
 import pytest
 
-import packages
+from tests.rpm import packages
 
 RELEASED = "6d51f8c"  # 0.2.0
 XENAPI = "/usr/share/xenapi"

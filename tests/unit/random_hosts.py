@@ -5,8 +5,8 @@ Nothing of the judge is used here. A host is a tree of devices; how each one is 
 because it was made so. It becomes a drawing for `graphs`, so that a failure shows the whole host.
 """
 
-import made
-from graphs import SR_UUIDS, array_uuid
+from tests import made
+from tests.unit.graphs import SR_UUIDS, array_uuid
 
 SR_GROUPS = ("VG_XenStorage-%s", "XSLocalEXT-%s", "XSLocalLargeBlock-%s", "OfSomeDriverToCome-%s")
 # How a line of mdadm.conf may know the array `md%(digit)s`; %(uuid)s, %(node)s: of a member.

@@ -8,7 +8,7 @@ import time
 
 import pytest
 
-import system_faults
+from tests import system_faults
 from xsraid.alerts import by_mail, channels, deliver, mail, spool
 from xsraid.host import process, store
 from xsraid.host.files import Host

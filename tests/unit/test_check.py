@@ -2,7 +2,7 @@
 
 import pytest
 
-import made
+from tests import made
 from xsraid.actions import check
 from xsraid.disks import smart
 from xsraid.host import config

@@ -7,9 +7,9 @@ import os
 
 import pytest
 
-import syntax
 import xsraid
 import xsraid_cli
+from tests.unit import syntax
 
 OF_THE_PLUGIN = (
     "api",

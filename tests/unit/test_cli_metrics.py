@@ -5,7 +5,7 @@ import json
 import os
 import re
 
-from test_cli_threads import ARRAY, answer
+from tests.unit.test_cli_threads import ARRAY, answer
 from xsraid_cli.export import metrics
 
 DASHBOARD = os.path.join(

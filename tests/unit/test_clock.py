@@ -6,9 +6,8 @@ import time
 
 import pytest
 
-import made
-import system_faults
-from test_rules import DAY_S, event, record, whole
+from tests import made, system_faults
+from tests.unit.test_rules import DAY_S, event, record, whole
 from xsraid import units
 from xsraid.actions import alert_reports, identify, members
 from xsraid.alerts import by_xapi, channels, mail, spool

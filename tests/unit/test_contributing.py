@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-import test_layers
+from tests.unit import test_layers
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 

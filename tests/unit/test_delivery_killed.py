@@ -8,7 +8,7 @@ import signal
 
 import pytest
 
-import made
+from tests import made
 from xsraid.alerts import by_webhook, channels, deliver, mail, spool
 from xsraid.host import store
 from xsraid.host.files import Host

@@ -9,7 +9,7 @@ import time
 
 import pytest
 
-import system_faults
+from tests import system_faults
 from xsraid.errors import Busy, CommandFailed, NotConfigured, Timeout
 from xsraid.host import config
 from xsraid.host.files import Host

@@ -2,7 +2,7 @@
 
 import pytest
 
-from test_identify import Machine
+from tests.unit.test_identify import Machine
 from xsraid.md import state as md_state
 
 

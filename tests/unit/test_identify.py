@@ -10,7 +10,7 @@ import time
 
 import pytest
 
-import system_faults
+from tests import system_faults
 from xsraid.actions import identify
 from xsraid.errors import CommandFailed, Timeout, UnknownDisk
 from xsraid.host import enclosures, store

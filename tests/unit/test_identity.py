@@ -6,7 +6,7 @@ import errno
 
 import pytest
 
-import made
+from tests import made
 from xsraid.disks import identity
 from xsraid.host import sysfs
 from xsraid.host.files import Host

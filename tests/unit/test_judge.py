@@ -4,8 +4,8 @@ drawn graphs.
 
 import pytest
 
-import made
-from graphs import SR_UUIDS, array_uuid, graph
+from tests import made
+from tests.unit.graphs import SR_UUIDS, array_uuid, graph
 from xsraid.disks.refusals import DiskFacts, decide, decide_array
 from xsraid.md import conf
 

@@ -9,8 +9,8 @@ import os
 
 import pytest
 
-import syntax
 import xsraid
+from tests.unit import syntax
 
 # Folders and single modules, the lowest first: each imports from its own layer and from those
 # before it.

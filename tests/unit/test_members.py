@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-import made
+from tests import made
 from xsraid import units
 from xsraid.actions import assemble, members
 from xsraid.errors import BadArgument, CommandFailed, Timeout

@@ -2,7 +2,7 @@
 
 import pytest
 
-import made
+from tests import made
 from xsraid.actions import planning
 from xsraid.disks import claim
 from xsraid.errors import BadArgument, StaleData, Unsupported

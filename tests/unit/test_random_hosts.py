@@ -11,9 +11,9 @@ import re
 
 import pytest
 
-import made
-from graphs import array_uuid, graph
-from random_hosts import RandomHost
+from tests import made
+from tests.unit.graphs import array_uuid, graph
+from tests.unit.random_hosts import RandomHost
 from xsraid.disks import inventory, lvm, refusals
 from xsraid.errors import XsraidError
 from xsraid.host import stack

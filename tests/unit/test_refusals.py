@@ -2,7 +2,7 @@
 
 import pytest
 
-import made
+from tests import made
 from xsraid.disks.lvm import Group
 from xsraid.disks.refusals import DiskFacts, Graph, Sr, decide, decide_array
 from xsraid.disks.signatures import Signature

@@ -5,8 +5,8 @@ import os
 
 import pytest
 
-import system_faults
-from test_members import ACTION, ARRAY, Dom0
+from tests import system_faults
+from tests.unit.test_members import ACTION, ARRAY, Dom0
 from xsraid.errors import CommandFailed
 from xsraid.md import resync
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-import made
+from tests import made
 from xsraid import text
 from xsraid.md import summary
 

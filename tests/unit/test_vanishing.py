@@ -7,9 +7,8 @@ import shutil
 
 import pytest
 
-import made
-import system_faults
-from test_identify import Machine
+from tests import made, system_faults
+from tests.unit.test_identify import Machine
 from xsraid.actions import members
 from xsraid.errors import DiskInUse
 from xsraid.host import sysfs

@@ -17,7 +17,7 @@ import uuid
 
 import XenAPI
 
-from plugin.conftest import PLACES, Machine
+from tests.plugin.conftest import PLACES, Machine
 from xapi import hosts as wires
 from xapi import wire
 from xapi.failure import Failure

@@ -8,7 +8,7 @@ import xmlrpc.client
 
 import pytest
 
-from xapi.conftest import PASSWORD
+from tests.xapi.conftest import PASSWORD
 
 
 def only(xenapi, cls):

@@ -10,7 +10,7 @@ import xmlrpc.client
 import pytest
 import XenAPI
 
-from plugin.conftest import Sysfs
+from tests.plugin.conftest import Sysfs
 from xapi.failure import Failure
 from xapi.many_hosts import HOSTS_MAX, QUICK
 

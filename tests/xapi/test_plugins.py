@@ -6,8 +6,8 @@ import time
 
 import pytest
 
+from tests.xapi.conftest import UnixTransport, reply
 from xapi import wire
-from xapi.conftest import UnixTransport, reply
 from xapi.wire import Struct
 
 ECHO = '''"<methodResponse><params><param><value><struct><member><name>Status</name><value>Success</value></member><member><name>Value</name><value>"

@@ -7,7 +7,7 @@ import time
 import pytest
 import XenAPI
 
-from xapi.conftest import TESTS, reply
+from tests.xapi.conftest import TESTS, reply
 
 HANDLE_FROM_CALL = "handle = 'OpaqueRef:' + sys.argv[1].split('OpaqueRef:')[1][:36]\n"
 # asks the member's own server, as a plugin does, which host the session belongs to

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from xapi.conftest import PASSWORD, reply
+from tests.xapi.conftest import PASSWORD, reply
 
 SR = """uuid ( RO)                : %s
           name-label ( RW): Local RAID10
