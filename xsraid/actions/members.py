@@ -338,10 +338,8 @@ def find(host, record, name, argument="disk"):
     # alerts.
     except UnknownDisk:
         seen = (spool.memory(host).get(record.uuid) or {}).get("members", [])
-        called = [member.device for member in seen if name in (member.serial, member.by_id)] + [
-            name,
-            "/dev/" + name,
-        ]
+        called = [name, "/dev/" + name]
+        called += [known["device"] for known in seen if name in (known["serial"], known["by_id"])]
         fitting = [
             member
             for member in record.members
