@@ -24,6 +24,7 @@ TOOL = ROOT / "build/venv-mutants/bin"
 COPIED = (
     "xsraid",
     "xsraid_cli",
+    "tests/made.py",
     "tests/unit",
     "tests/system_faults.py",
     "pyproject.toml",
