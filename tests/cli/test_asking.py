@@ -75,7 +75,7 @@ def test_on_a_terminal_it_shows_what_it_will_be_done_to(remote, pool):
     )
     assert shown.status == 0
     for piece in (
-        "Puts a new disk in the place of a member",
+        "Replaces a member by a new disk",
         "host      dom0",
         "array     md0, raid10, resyncing, one more failure survived",
         "disk      sdb, ST4000NM0035, serial ee17560c8b77385b, 128 MiB",

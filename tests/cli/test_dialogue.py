@@ -182,7 +182,7 @@ def test_alerts_that_are_configured_are_not_asked_for_and_a_whole_array_ends_it(
     [
         ([("Disks", "\x04")], 1),
         ([("Disks", "\x03")], 130),
-        ([("Disks", "sda sdf\n"), ("Level", "\n"), ("Give up", "\n")], 1),
+        ([("Disks", "sda sdf\n"), ("Level", "\n"), ("Erase existing", "\n")], 1),
         (
             [
                 ("Disks", "\n"),

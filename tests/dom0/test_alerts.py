@@ -356,14 +356,6 @@ def test_the_root_is_read_only(watched):
     assert len(subjects(watched)) == len(messages(watched)) == 1
 
 
-def test_what_only_looks_works_while_the_root_is_read_only(watched):
-    with read_only_root(watched):
-        deliveries = watched.call("test_alert")["deliveries"]
-        disks = watched.call("list_disks")["disks"]
-    assert [delivery["accepted"] for delivery in deliveries] == [True, True]
-    assert "UNREADABLE" not in {refusal["reason"] for disk in disks for refusal in disk["refusals"]}
-
-
 def test_the_clock_is_set_back_and_ahead(watched):
     watched.smtp("vanish")
     try:

@@ -5,6 +5,7 @@ import pytest
 from xsraid.disks import signatures
 from xsraid.host import store
 from xsraid.host.files import Host
+from xsraid.md import mdadm
 
 UUID = "11111111:22222222:33333333:44444444"
 EXT4 = "0x438,6b2358bc,ol\\x20d,ext4"
@@ -51,6 +52,23 @@ def test_all_devices_are_asked_at_once(machine, tmpdir):
     assert unreadable == {}
     assert found["a"][0] == ("ext4", 1080, "6b2358bc", "ol d")
     assert tmpdir.join("tools", "calls").read() == "x\n"
+
+
+def test_a_root_that_is_read_only_keeps_nobody_from_looking(machine, tmpdir, mocker):
+    """/tmp is on it, as a dom0 has it."""
+    mocker.patch("xsraid.host.process.IN_MEMORY", str(tmpdir.ensure("run", dir=True)))
+    mocker.patch("tempfile.tempdir", "/nowhere")
+    found, unreadable = signatures.signatures(machine, ["a", "b"])
+    assert kinds(found)["a"] == ["ext4"]
+    assert unreadable == {}
+    tool = tmpdir.join("tools", "mdadm")
+    tool.write('#!/bin/sh\necho "$*" >>%s/asked\n' % tmpdir)
+    tool.chmod(0o755)
+    mdadm.make_test_events(machine, ["/dev/md0"], "/bin/true", 10)
+    mdadm.assemble(machine, "/dev/md0", UUID, ["--run"])
+    asked = tmpdir.join("asked").read().splitlines()
+    assert [line.split(" ")[0] for line in asked] == ["--monitor", "--assemble"]
+    assert all("--config=%s/run/" % tmpdir in line for line in asked)
 
 
 def test_one_that_cannot_be_read_spoils_no_other(machine, tmpdir):
