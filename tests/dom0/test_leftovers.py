@@ -9,12 +9,11 @@ import time
 
 import pytest
 
-from tests.dom0.dom0 import BUILD, HERE, Dom0
+from tests.dom0.dom0 import BUILD, Dom0
 
 OWNER = """
-import signal, sys, time
+import signal, time
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in the background of a shell is started deaf to it
-sys.path.insert(0, sys.argv[1])
 from tests.dom0.dom0 import Dom0
 with Dom0("system", rpm="", disks=("d0",)) as dom0:
     print(dom0.work, dom0.guest.process.pid, flush=True)
@@ -85,7 +84,7 @@ def test_nothing_after_a_test_that_failed():
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
 def test_nothing_after_its_owner_was_killed(number):
     owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER, HERE],
+        [sys.executable, "-c", OWNER],
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
