@@ -10,6 +10,7 @@ from __future__ import absolute_import
 import collections
 
 from xsraid import arguments as kinds
+from xsraid.xapi import sr_types
 
 
 class Argument(object):
@@ -369,7 +370,12 @@ TABLE = (
         "actions.storage.create_sr",
         (
             ARRAY,
-            Argument("type", kinds.choice("lvm", "ext"), "the SR's type", "lvm, or what is there"),
+            Argument(
+                "type",
+                kinds.choice(*sr_types.MADE),
+                "the SR's type",
+                "%s, or what is there" % sr_types.DEFAULT,
+            ),
             Argument("name_label", kinds.plain_text, "the SR's name", "Local RAID10 md0"),
             Argument("name_description", kinds.plain_text, "the SR's description", "empty"),
             Argument("default_sr", kinds.boolean, "make it the pool's default SR", "false"),

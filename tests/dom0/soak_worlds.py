@@ -51,7 +51,7 @@ FAULTS = {
     ),
     "a fresher disk": ("md/superblocks", "CONFLICTS = (NEWER, SPLIT)", "CONFLICTS = ()"),
     "a renamed array": (
-        "xapi/sr_types",
+        "xapi/srs",
         "return objects.sr_if_known(self.session, uuid) if uuid else None",
         "return None",
     ),

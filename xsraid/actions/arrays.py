@@ -15,7 +15,7 @@ from xsraid.host.process import run
 from xsraid.md import state as md_state
 from xsraid.md.levels import is_known, is_redundant
 from xsraid.text import md_uuid, same_uuid
-from xsraid.xapi import objects, sr_types
+from xsraid.xapi import objects, srs
 
 SETTLE_S = 20
 
@@ -288,11 +288,11 @@ def _adopt_sr(host, session, record):
     """Tag the SR that is on an array and have its PBD name the by-id path, which holds whatever the
     node is; return what was changed.
     """
-    found = sr_types.Finder(host, session).find(record)
+    found = srs.Finder(host, session).find(record)
     if found is None:
         return []
     changes, sr = [], objects.sr_summary(session, found.sr)
-    if found.pbd is not None and sr_types.mend(host, session, found):
+    if found.pbd is not None and srs.mend(host, session, found):
         changes.append("the storage repository %s is found by %s" % (sr.name_label, found.path))
     if session.xenapi.SR.get_other_config(found.sr).get(objects.ARRAY_TAG) != record.uuid:
         objects.set_other_config(session.xenapi.SR, found.sr, objects.ARRAY_TAG, record.uuid)

@@ -23,6 +23,7 @@ from xsraid.md import levels, mdadm, resync
 from xsraid.md import state as md_state
 from xsraid.md.levels import LEVELS
 from xsraid.text import bare_uuid
+from xsraid.xapi import sr_types
 
 # The note of an array whose SR has not yet taken the new room: {"sr": uuid, "size_bytes": the SR's
 # before, "tries"}.
@@ -32,10 +33,6 @@ TRIES_MAX = 6
 # Less the storage manager does not take; LVM's own data are in it as well.
 ROOM_MIN_BYTES = 100 << 20
 FILE_SYSTEM_PART = 20  # at most the twentieth part of a device is a file system's own
-BY_HAND = {  # by type of SR, what its storage manager may not do by itself
-    "lvm": "`pvresize %(device)s`",
-    "ext": "`pvresize %(device)s`, `lvextend -l +100%%FREE %(volume)s`, `resize2fs %(volume)s`",
-}
 
 
 def grow_array(host, session, array, devices, wipe, allow_removable):
@@ -237,7 +234,7 @@ def _note_room(host, session, record):
         return
     sr = session.xenapi.SR.get_record(session.xenapi.SR.get_by_uuid(record.sr.uuid))
     size_bytes, own_bytes = int(sr["physical_size"]), ROOM_MIN_BYTES
-    if sr["type"] != "lvm":
+    if _kind(sr["type"]).has_file_system:
         own_bytes += record.size_bytes // FILE_SYSTEM_PART
     if 0 < size_bytes < record.size_bytes - own_bytes:
         store.write(
@@ -280,6 +277,11 @@ def _offer(host, session, record, scan):
     return True
 
 
+def _kind(name):
+    """Return the SrType of a name; one that is not known here may have a file system."""
+    return sr_types.TYPES.get(name) or sr_types.SrType(None, False, True, False, None)
+
+
 def _has_taken(session, sr, note):
     return int(session.xenapi.SR.get_physical_size(sr)) > note["size_bytes"]
 
@@ -294,12 +296,11 @@ def _next(host, session, record, seen):
     if seen is None:
         return "Nothing needs to be done: no storage repository waits for room."
     uuid = record.sr.uuid if record.sr else store.read(host, GROWING, record.uuid)["sr"]
-    kind = session.xenapi.SR.get_type(session.xenapi.SR.get_by_uuid(uuid))
-    first = "`export LVM_SYSTEM_DIR=%s`, " % lvm.MASTER if host.names(lvm.MASTER) else ""
-    steps = first + BY_HAND.get(kind, BY_HAND["lvm"]) % {
-        "device": record.by_id,
-        "volume": "/dev/XSLocalEXT-%s/%s" % (uuid, uuid),
-    }
+    kind = _kind(session.xenapi.SR.get_type(session.xenapi.SR.get_by_uuid(uuid)))
+    by_hand = kind.by_hand or sr_types.TYPES[sr_types.DEFAULT].by_hand
+    steps = by_hand % {"device": record.by_id, "uuid": uuid}
+    if host.names(lvm.MASTER):
+        steps = "`export LVM_SYSTEM_DIR=%s`, %s" % (lvm.MASTER, steps)
     return (
         "The storage repository has not taken the new room by itself: %s, then `xe sr-scan "
         "uuid=%s`." % (steps, uuid)

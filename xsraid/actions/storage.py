@@ -15,7 +15,7 @@ from xsraid.disks import claim, lvm, refusals, snapshot
 from xsraid.errors import BadArgument, Busy, UnknownArray, Unsupported, WouldLoseData
 from xsraid.host import config, store, sysfs
 from xsraid.md import state as md_state
-from xsraid.xapi import objects, sr_types
+from xsraid.xapi import objects, sr_types, srs
 
 LVM_CONFIG = "use_vhd"  # what SR.create of type lvm leaves in sm_config
 CONFIG_LOOKS, CONFIG_PAUSE_S = 10, 0.2
@@ -95,7 +95,7 @@ def _finish_or_undo(host, session, record):
     half made of an SR is taken away first.
     """
     note = store.read(host, "registering", record.uuid)
-    found = sr_types.Finder(host, session).find(record)
+    found = srs.Finder(host, session).find(record)
     if note is None:
         return found
     if any(
@@ -110,7 +110,7 @@ def _finish_or_undo(host, session, record):
         found = None
     if found is None:
         _clean(host, session, record, note.get("groups", []), [METADATA_VOLUME])
-    return sr_types.Finder(host, session).find(record)
+    return srs.Finder(host, session).find(record)
 
 
 def _is_half_made(host, session, pbd):
@@ -129,7 +129,9 @@ def _is_half_made(host, session, pbd):
             session.xenapi.PBD.plug(pbd["ref"])
         except XenAPI.Failure as error:
             why = " ".join(error.details)
-    if not why and sr["type"] == "lvm" and not _is_configured(session, pbd["SR"]):
+    kind = sr_types.TYPES.get(sr["type"])
+    needs_configuration = kind is not None and kind.needs_configuration
+    if not why and needs_configuration and not _is_configured(session, pbd["SR"]):
         why = "its sm_config is missing"
     if why:
         host.log(
@@ -199,7 +201,7 @@ def _complete(host, session, record, found, wish):
             "type", "%s carries a storage repository of type %s already" % (record.device, there)
         )
     if not found.pbd["currently_attached"]:
-        sr_types.mend(host, session, found)
+        srs.mend(host, session, found)
         session.xenapi.PBD.plug(found.pbd["ref"])
     return found.sr
 
@@ -227,7 +229,7 @@ def _make(host, session, here, record, wish):
             "0",
             wish.label,
             wish.description,
-            wish.type or "lvm",
+            wish.type or sr_types.DEFAULT,
             "user",
             False,
             {},
@@ -243,9 +245,7 @@ def _old_sr(host, record, judged, group, wish):
     or on one of its partitions is by its name.
     """
     for name, path in (
-        [(group, record.by_id)]
-        if sr_types.uuid_of_group(group)
-        else sr_types.groups_on(host, record)
+        [(group, record.by_id)] if sr_types.uuid_of_group(group) else srs.groups_on(host, record)
     ):
         kind, uuid = sr_types.type_of_group(name), sr_types.uuid_of_group(name)
         if kind is None:

@@ -14,7 +14,7 @@ from xsraid.host import sysfs
 from xsraid.host.process import run
 from xsraid.md import state as md_state
 from xsraid.text import command_line
-from xsraid.xapi import objects, sr_types
+from xsraid.xapi import objects, srs
 
 
 def refuse_used(chosen, wipe):
@@ -38,7 +38,7 @@ def refuse_array_in_use(host, session, record):
     A file system or an empty partition table that is idle on the array itself is no reason; of an
     array that cannot be read only XAPI knows one.
     """
-    found = sr_types.Finder(host, session).find(record)
+    found = srs.Finder(host, session).find(record)
     if record.health in md_state.NOT_THERE:
         if found is not None:
             raise ArrayInUse(

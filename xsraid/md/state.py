@@ -17,7 +17,7 @@ from xsraid.md.levels import has_write_hole, is_known, is_redundant, lacks_journ
 from xsraid.md.names import array_name
 from xsraid.records import Record
 from xsraid.text import md_uuid, same_uuid, to_bytes
-from xsraid.xapi import objects, sr_types
+from xsraid.xapi import objects, srs
 
 CONFIGURATION = conf.OURS
 # The second main file: mdadm reads one of the two, CentOS's ours where it is there, Debian's the
@@ -348,7 +348,7 @@ def name_srs(host, session, records):
     """Fill in the SR on each array."""
     if not records:
         return
-    finder = sr_types.Finder(host, session)
+    finder = srs.Finder(host, session)
     for record in records:
         found = finder.find(record)
         if found:
