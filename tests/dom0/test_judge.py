@@ -125,6 +125,18 @@ def test_a_killed_creation_is_not_taken_back_once_it_holds_data(dom0):
     )
 
 
+def test_a_killed_creation_that_runs_and_holds_data_is_not_taken_back(dom0):
+    """Nobody uses it at the moment: the file system alone keeps it."""
+    array = create(dom0, "a", "b")
+    kill_creation(dom0, array)
+    dom0.run("mkfs.ext4 -q /dev/md0 && udevadm settle")
+    disks = dom0.disks()
+    dom0.call("create_array", level="1", devices=disks["d"].device + "," + disks["e"].device)
+    assert superblocks(dom0, array, "a", "b") == ["a", "b"]
+    assert array["uuid"] in dom0.run("cat /etc/mdadm.conf").out
+    dom0.run("fsck.ext4 -fn /dev/md0")
+
+
 def test_a_killed_creation_that_is_not_running_is_not_taken_back(dom0):
     array = create(dom0, "a", "b")
     kill_creation(dom0, array)
