@@ -102,6 +102,12 @@ def test_an_sr_is_found_by_its_group_when_its_array_has_another_node(dom0):
     )
 
 
+def create_another(dom0):
+    """Make an array on other disks, before which what killed calls have left is settled."""
+    disks = dom0.disks()
+    return dom0.call("create_array", level="1", devices=disks["d"].device + "," + disks["e"].device)
+
+
 def test_a_killed_creation_is_not_taken_back_once_it_holds_data(dom0):
     array = create(dom0, "a", "b", "c", level="5")
     kill_creation(dom0, array)
@@ -112,10 +118,7 @@ def test_a_killed_creation_is_not_taken_back_once_it_holds_data(dom0):
         "udevadm settle",
         check=False,
     )
-    reply = dom0.call(
-        "create_array", level="1", devices=disks["d"].device + "," + disks["e"].device
-    )
-    assert reply["array"]["device"] == "/dev/md1"
+    assert create_another(dom0)["array"]["device"] == "/dev/md1"
     assert superblocks(dom0, array, "a", "b", "c") == ["a", "b", "c"]
     assert array["uuid"] in dom0.run("cat /etc/mdadm.conf").out
     dom0.run(
@@ -130,8 +133,7 @@ def test_a_killed_creation_that_runs_and_holds_data_is_not_taken_back(dom0):
     array = create(dom0, "a", "b")
     kill_creation(dom0, array)
     dom0.run("mkfs.ext4 -q /dev/md0 && udevadm settle")
-    disks = dom0.disks()
-    dom0.call("create_array", level="1", devices=disks["d"].device + "," + disks["e"].device)
+    create_another(dom0)
     assert superblocks(dom0, array, "a", "b") == ["a", "b"]
     assert array["uuid"] in dom0.run("cat /etc/mdadm.conf").out
     dom0.run("fsck.ext4 -fn /dev/md0")
@@ -141,8 +143,7 @@ def test_a_killed_creation_that_is_not_running_is_not_taken_back(dom0):
     array = create(dom0, "a", "b")
     kill_creation(dom0, array)
     dom0.run("mkfs.ext4 -q /dev/md0 && mdadm --stop /dev/md0")
-    disks = dom0.disks()
-    dom0.call("create_array", level="1", devices=disks["d"].device + "," + disks["e"].device)
+    create_another(dom0)
     assert superblocks(dom0, array, "a", "b") == ["a", "b"]
     assert array["uuid"] in dom0.run("cat /etc/mdadm.conf").out
 
@@ -150,8 +151,7 @@ def test_a_killed_creation_that_is_not_running_is_not_taken_back(dom0):
 def test_a_killed_creation_that_runs_and_is_empty_is_taken_back(dom0):
     array = create(dom0, "a", "b")
     kill_creation(dom0, array)
-    disks = dom0.disks()
-    dom0.call("create_array", level="1", devices=disks["d"].device + "," + disks["e"].device)
+    create_another(dom0)
     assert superblocks(dom0, array, "a", "b") == []
 
 
@@ -166,8 +166,7 @@ def test_a_deletion_that_was_cut_off_is_judged_again(dom0, use):
         dom0.run("vgcreate -q idle /dev/md0")
     else:
         dom0.run(SPLIT.format("/dev/md0") + " && mkfs.ext4 -q /dev/md0p1")
-    disks = dom0.disks()
-    dom0.call("create_array", level="1", devices=disks["d"].device + "," + disks["e"].device)
+    create_another(dom0)
     assert superblocks(dom0, array, "a", "b") == ["a", "b"]
     assert listed(dom0, array)["health"] != "missing"
     assert not dom0.run("ls /var/lib/xsraid | grep deleting-", check=False).out

@@ -3,8 +3,9 @@
 import pytest
 
 from tests import made
+from tests.unit.graphs import graph
 from xsraid.disks.lvm import Group
-from xsraid.disks.refusals import DiskFacts, Graph, Sr, decide, decide_array
+from xsraid.disks.refusals import DiskFacts, Sr, decide, decide_array
 from xsraid.disks.signatures import Signature
 from xsraid.md.conf import Configuration
 
@@ -14,25 +15,8 @@ OF_LIBBLKID = "11111111-2222-2222-3333-333344444444"
 SR = "0d6e8c6e-7f3e-4a6c-8f0e-111111111111"
 FREE = DiskFacts("sdb", 64 * MIB, 512, False, False, "0", None, [], {})
 SPLIT = FREE._replace(partitions=["sdb1", "sdb2"])
-NOTHING = Graph(
-    numbers={"sdb": "8:16", "sdb1": "8:17", "sdb2": "8:18", "md0": "9:0", "dm-0": "253:0"},
-    above={},
-    partitions={},
-    paths={},
-    links={},
-    names={},
-    mounts={},
-    swaps=set(),
-    dm_uuids={},
-    dm_names={},
-    arrays=[],
-    lines=[],
-    sr_devices={},
-    srs={},
-    contents={},
-    unreadable={},
-    groups={},
-    copies=set(),
+NOTHING = graph("")._replace(
+    numbers={"sdb": "8:16", "sdb1": "8:17", "sdb2": "8:18", "md0": "9:0", "dm-0": "253:0"}
 )
 RUNNING = made.array(device="/dev/md0", uuid=UUID, health="optimal", configured=True)
 LEFT_OVER = made.array(device="/dev/md0", uuid=UUID, health="inactive", configured=False)
