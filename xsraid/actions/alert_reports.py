@@ -141,7 +141,7 @@ def _recipient(address, one):
 
 
 def alert_history(host, session, count):
-    """Return {"alerts": [...]}, the newest first: lists past alerts and how each was delivered."""
+    """Return {"alerts": [...]}, the newest first: past alerts and how each was delivered."""
     return {"alerts": [_past(alert) for alert in spool.history(host, count)]}
 
 

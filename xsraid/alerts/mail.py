@@ -231,8 +231,8 @@ def wanted_directives(host, settings, password):
     use_tls, use_starttls = YES_NO[settings["smtp_security"]]
     bundle = None
     if use_tls:
-        there = [path for path in CA_BUNDLES if host.read_if_there(path) is not None]
-        bundle = (there or [None])[0]
+        there = (path for path in CA_BUNDLES if host.read_if_there(path) is not None)
+        bundle = next(there, None)
     known = directives(host.read_if_there(CONFIGURATION) or "").get("hostname")
     own = host.attribute("/proc/sys/kernel/hostname") or os.uname()[1]
     return [

@@ -356,6 +356,8 @@ def _change(record, known, now, reminder_s):
     if _is_expected(record, known):
         return None, False
     name = NAMES.get(record.health, "XSRAID_ARRAY_DEGRADED")
+    if told is not None:  # redundancy that came back and is lost again is news
+        told["left"] = max(told["left"], record.redundancy_left)
     if told is None or _is_worse(name, record, told):
         since = now if since is None or since > now else since
         if now - since >= _patience_s(record):
@@ -397,10 +399,7 @@ def _is_expected(record, known):
 
 
 def _is_worse(name, record, told):
-    """Return whether an array's state is worse than the alert that stands. Redundancy that came
-    back meanwhile and is lost again is worse, too.
-    """
-    told["left"] = max(told["left"], record.redundancy_left)
+    """Return whether an array's state is worse than the alert that stands."""
     return PRIORITIES[name] < PRIORITIES[told["name"]] or record.redundancy_left < told["left"]
 
 

@@ -54,9 +54,11 @@ class Array(Record):
     """An array, as `list_arrays` shows it.
 
     device: its node; by_id: the link that lasts, None if its uuid is not known; level: as sysfs
-    names it; health: README lists them; redundancy_left: how many more failures are survived for
-    certain, None if no data are on it; members: [Member]; sync: Sync or None; last_check: when a
-    check ended; configured: whether an ARRAY line knows it; sr: objects.SrSummary or None.
+    names it; health: optimal, no_redundancy, checking, resyncing, rebuilding, degraded, failed,
+    read_only, frozen, inactive, missing, container or unknown; redundancy_left: how many more
+    failures are survived for certain, None if no data are on it; members: [Member]; sync: Sync or
+    None; last_check: when a check ended; configured: whether an ARRAY line knows it; sr:
+    objects.SrSummary or None.
     container: the node of that which a volume of firmware RAID is in; bad_blocks: nodes of members
     that have some; read_only, frozen, sync_held, sync_pending: True; used_by: noun phrases.
     Of alerts: described: [what is known of each member that is there]; nodes: all names of the
@@ -414,9 +416,9 @@ def _add_the_rare(host, name, state, record):
         record.sync_pending = True
     if sysfs.attribute(host, name, "md/sync_action") == "frozen":
         record.frozen = True
-    limit = sysfs.attribute(host, name, "md/sync_max") or "max"
-    # Of a reshape mdadm itself moves it on.
-    if limit != "max" and record.sync and record.sync.action != "reshape":
+    # Of a reshape mdadm itself moves md/sync_max on.
+    may_be_held = record.sync and record.sync.action != "reshape"
+    if may_be_held and (sysfs.attribute(host, name, "md/sync_max") or "max") != "max":
         record.sync_held = True
     there = [member.device for member in record.members if member.device]
     bad = [
