@@ -9,7 +9,7 @@ import time
 
 import XenAPI
 
-from xsraid.actions import arrays, assemble, check, growth, initrd, rollback
+from xsraid.actions import arrays, assemble, check, growth, initrd, parts, rollback
 from xsraid.alerts import deliver, monitor, rules, spool, xo_alarms
 from xsraid.alerts import settings as alert_settings
 from xsraid.errors import Busy, XsraidError
@@ -59,8 +59,11 @@ def main(arguments):
 
 
 def deliver_and_follow(host):
-    """Deliver alerts, and do what is done besides whenever the arrays are looked at."""
+    """Deliver alerts, and do what is done besides whenever the arrays are looked at; last, as it
+    delays no alert then, have noted what the arrays run from.
+    """
     deliver.deliver(host, FOLLOW_UPS)
+    parts.have_noted(host, md_state.read_arrays(host))
 
 
 def look_after(host):
@@ -100,15 +103,19 @@ def _look_after_the_monitor(host):
 
 
 def see_to_late_members(host):
-    """See to members that have come since the boot, see `_late_members`; have what is wrong told.
-    Raises Busy.
+    """See to members that have come since the boot, see `_late_members`; have what is wrong told,
+    and note what arrays run from. Raises Busy.
     """
     config.load_or_default(host)
     deadline = clock.monotonic_s() + XAPI_WAIT_S
     while True:
         try:
             with host.lock("looking at members that came late", is_brief=True):
-                said, conflicts = _late_members(host)
+                said, conflicts, started = _late_members(host)
+                if started:
+                    # If the storage repositories cannot be plugged now, the hourly look does.
+                    facts = store.read(host, "boot") or {}
+                    store.write(host, "boot", dict({"conflicts": {}}, **facts))
             break
         except Busy:
             if clock.monotonic_s() > deadline:
@@ -117,20 +124,42 @@ def see_to_late_members(host):
     for sentence in said:
         host.log("late: " + sentence, syslog.LOG_WARNING)
     _tell_of_conflicts(host, conflicts)
+    _note_parts(host)
     if spool.events(host):
         deliver.start(host)
+    if started:
+        attach_locally(host)
+
+
+def _note_parts(host):
+    def blocks_of(record):
+        read, unread = assemble.examine_all(host, md_state.active_members(record))
+        return [] if unread else list(filter(None, read.values()))
+
+    records = md_state.read_arrays(host)
+    parts.note(host, records, blocks_of, lambda blocks: assemble.lasting_names(host, blocks))
 
 
 def _late_members(host):
-    """Take in members that are as fresh as their array was before it ran without them. Return (what
-    was done, {uuid: sentences on a conflict}).
+    """Take in members that are as fresh as their array was before it ran without them; start arrays
+    that were not started without members that have come. Return (what was done, {uuid: sentences on
+    a conflict}, uuids of those started).
 
     A member that may hold what the array lacks is left alone: that is a conflict.
     """
-    before = (store.read(host, "boot") or {}).get("before", {})
+    facts = store.read(host, "boot") or {}
+    before = facts.get("before", {})
     before = {uuid: list(map(superblocks.unpacked, blocks)) for uuid, blocks in before.items()}
+    said, conflicts, started = [], {}, {}
+    if facts.get("awaited"):
+        boot = assemble.Boot(host)
+        started = boot.start_awaited(facts["awaited"])
+        said += boot.did
+        conflicts.update(boot.conflicts)
+        before.update(started)
+        kept = {uuid: list(map(superblocks.packed, blocks)) for uuid, blocks in before.items()}
+        store.write(host, "boot", dict(facts, awaited=boot.awaited, before=kept))
     records = assemble.lacking(host)
-    said, conflicts = [], {}
     for record, free in zip(records, assemble.examine_free(host, records)):
         read, _ = assemble.examine_all(host, md_state.active_members(record))
         ours = [block for block in read.values() if block]
@@ -148,7 +177,7 @@ def _late_members(host):
         late,
         3 * host.command_limit_s,
     )[0]
-    return said, conflicts
+    return said, conflicts, started
 
 
 def attach_locally(host):
@@ -206,9 +235,10 @@ def attach(host, session):
     """
     config.load_or_default(host)
     with rollback.changing(host, "attaching storage repositories", session):
+        did, conflicts, _ = _late_members(host)
         facts = store.read(host, "boot") or {}
-        did, conflicts = _late_members(host)
-        conflicts = dict(facts.get("conflicts", {}), **conflicts)
+        waiting = dict(facts.get("conflicts", {}), **facts.get("awaited", {}))
+        conflicts = dict(waiting, **conflicts)
         did += assemble.tried("plugging", _plug, host, session, conflicts)
         did += assemble.tried("applying the alert settings", alert_settings.restore, host, session)
         for sentence in did:
@@ -217,7 +247,8 @@ def attach(host, session):
         _tell_of_conflicts(host, conflicts)
         if facts:
             # For members that come later still.
-            store.write(host, "boot", {"before": facts.get("before", {})})
+            kept = {key: facts.get(key, {}) for key in ("before", "awaited")}
+            store.write(host, "boot", kept)
     deliver.start(host)
 
 

@@ -344,3 +344,79 @@ def test_a_newer_part_is_known_when_what_runs_has_counted_past_it(fresh_dom0):
     )
     fresh_dom0.run(UNITS)
     assert "d1" not in (runs_from(fresh_dom0) if array(fresh_dom0)["health"] != "missing" else [])
+
+
+def noted(dom0):
+    """Have noted what the arrays run from, as within each hour; return the note's text."""
+    dom0.run("systemctl start xsraid-care.service")
+    return dom0.run("cat /var/lib/xsraid/ran_from").out
+
+
+def test_a_member_that_was_out_is_not_started_alone_while_the_other_is_late(fresh_dom0):
+    """It says of itself that all members are there, as it has not been written to since it failed.
+    The array starts, and its SR is plugged, when the other comes.
+    """
+    sr = mirror_in_two_states(fresh_dom0)
+    fresh_dom0.run("printf '[boot]\\nwait_s = 1\\n' >/etc/xsraid.conf")
+    assert fresh_dom0.disk("d1").by_id in noted(fresh_dom0)
+    before = fresh_dom0.run(SHOWN.format(disk=fresh_dom0.disk("d0").device)).out
+    fresh_dom0.reboot(late={"d1": 30})
+    ((priority, body),) = told(fresh_dom0)
+    assert "d1" not in fresh_dom0.disks(), "it came before the alert: the test shows nothing"
+    assert priority == 1
+    assert fresh_dom0.disk("d0").by_id in body
+    assert "starts by itself" in body
+    assert array(fresh_dom0)["health"] == "missing"
+    assert attached(fresh_dom0) == "false"
+    fresh_dom0.wait_until(lambda: attached(fresh_dom0) == "true")
+    assert runs_from(fresh_dom0) == ["d1"]
+    assert fresh_dom0.disk("d1").by_id in body
+    assert content(fresh_dom0, sr) == "precious"
+    assert fresh_dom0.run(SHOWN.format(disk=fresh_dom0.disk("d0").device)).out == before
+
+
+def test_what_is_left_of_an_array_is_started_as_its_alert_says(fresh_dom0):
+    """The fresher disk is lost. Who follows the alert has the older data, also after a reboot; the
+    lost disk comes back, and nothing of it is written over.
+    """
+    sr = mirror_in_two_states(fresh_dom0)
+    fresh_dom0.run("printf '[boot]\\nwait_s = 1\\n' >/etc/xsraid.conf")
+    noted(fresh_dom0)
+    before = fresh_dom0.run(SHOWN.format(disk=fresh_dom0.disk("d1").device)).out
+    fresh_dom0.reboot(disks=("d0",))
+    ((_, body),) = told(fresh_dom0)
+    command = re.search("`(mdadm --assemble --run [^`]+)`", body).group(1)
+    fresh_dom0.run(f"{command} && udevadm settle && xe pbd-plug uuid=$(xe pbd-list --minimal)")
+    assert content(fresh_dom0, sr) == "old"
+    assert fresh_dom0.disk("d0").by_id in noted(fresh_dom0)
+    fresh_dom0.reboot(disks=("d0",))
+    fresh_dom0.wait_until(lambda: attached(fresh_dom0) == "true")
+    assert content(fresh_dom0, sr) == "old"
+    looked = looked_at(fresh_dom0)
+    fresh_dom0.plug_in("d1")
+    fresh_dom0.wait_until(lambda: looked_at(fresh_dom0) > looked)
+    assert runs_from(fresh_dom0) == ["d0"]
+    assert fresh_dom0.run(SHOWN.format(disk=fresh_dom0.disk("d1").device)).out == before
+
+
+def test_a_disk_that_was_replaced_is_not_started_alone(fresh_dom0):
+    """Its slot is another's by now, and the array is whole. mdadm itself has started it, as
+    mdadm-last-resort does: it is stopped again, as nobody uses it.
+    """
+    sr = mirror_in_two_states(fresh_dom0)
+    fresh_dom0.run("printf '[boot]\\nwait_s = 1\\n' >/etc/xsraid.conf")
+    fresh_dom0.call("add_disk", array="md0", disk=fresh_dom0.disk("d2").by_id)
+    settled(fresh_dom0)
+    assert fresh_dom0.disk("d2").by_id in noted(fresh_dom0)
+    fresh_dom0.reboot(disks=("d0",))
+    assert array(fresh_dom0)["health"] == "missing"
+    fresh_dom0.run(alone(devices(fresh_dom0, "d0")))
+    fresh_dom0.run(UNITS)
+    assert array(fresh_dom0)["health"] == "missing"
+    assert attached(fresh_dom0) == "false"
+    fresh_dom0.plug_in("d1")
+    fresh_dom0.plug_in("d2")
+    fresh_dom0.wait_until(lambda: attached(fresh_dom0) == "true")
+    fresh_dom0.wait_until(lambda: runs_from(fresh_dom0) == ["d1", "d2"])
+    assert settled(fresh_dom0)["health"] == "optimal"
+    assert content(fresh_dom0, sr) == "precious"

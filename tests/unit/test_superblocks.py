@@ -390,3 +390,66 @@ def test_no_disk_that_counted_more_than_what_was_started_is_called_older():
     assert seen[NEWER, True] > 500, seen
     assert seen[SPLIT, True] > 500, seen
     assert seen[OLDER, False] > 5000, seen
+
+
+@pytest.mark.parametrize(
+    "here,ran,is_outlived",
+    [
+        ([block(0, 15, {0, 1})], [block(1, 40, {1})], True),
+        ([block(0, 15, {0, 1})], [block(1, 16, {1})], True),
+        # Its slot is another's by now: what it ran from later says of no slot that it is gone.
+        ([block(0, 15, {0, 1})], [block(0, 40, {0, 1}), block(1, 40, {0, 1})], True),
+        # A mirror of three
+        ([block(0, 15, {0, 1, 2}), block(1, 16, {1, 2})], [block(2, 40, {2})], True),
+        ([block(0, 15, {0, 1, 2})], [block(1, 40, {1, 2}), block(2, 40, {1, 2})], True),
+        # It was taken in again after that, and ran alone.
+        ([block(0, 50, {0})], [block(1, 40, {1})], False),
+        ([block(0, 50, {0, 1})], [block(1, 40, {1})], False),
+        # A power cut between two writes
+        ([block(0, 39, {0, 1})], [block(1, 40, {0, 1})], False),
+        ([block(0, 40, {0, 1})], [block(1, 40, {1})], False),
+        ([block(0, 15, None)], [block(1, 40, {1})], False),
+        ([block(None, 15, {0, 1})], [block(1, 40, {1})], False),
+        ([block(0, 15, {0, 1})], [], False),
+        ([], [block(1, 40, {1})], False),
+    ],
+)
+def test_what_an_array_went_on_without(here, ran, is_outlived):
+    assert superblocks.is_outlived(here, ran) is is_outlived
+
+
+def test_a_note_of_what_ran_tells_what_is_stale_and_nothing_else():
+    """Six thousand histories, with notes taken now and then: what is not started lacks writes,
+    and with a note of the last members nothing that only lacks writes is started.
+    """
+    chance, seen = random.Random(12), collections.Counter()
+    for _ in range(6000):
+        mirror, members, ran = Slots(), [], []
+        is_right = False
+        for _ in range(chance.randint(2, 6)):
+            here = chance.sample(sorted(mirror.disks), chance.randint(1, len(mirror.disks)))
+            if members and not set(here).intersection(members):
+                best = max(here, key=lambda disk: mirror.disks[disk][1])
+                held, kept = mirror.writes[best], set.union(*map(mirror.writes.get, members))
+                lacking, is_split = kept - held, bool(held - kept)
+                found = superblocks.is_outlived([mirror.block(disk) for disk in here], ran)
+                seen[found, is_right and not is_split] += 1
+                assert lacking or not found, (mirror.disks, here, members)
+                if is_right and not is_split:
+                    assert found or not lacking, (mirror.disks, here, members)
+            mirror.start(here)
+            is_right = is_right and set(mirror.running) == set(members)
+            for _ in range(chance.randint(0, 4)):
+                mirror.write()
+                is_right = False
+                if len(mirror.running) > 1 and chance.random() < 0.4:
+                    mirror.running.remove(chance.choice(mirror.running))
+                elif len(mirror.running) == 1 and chance.random() < 0.4:
+                    mirror.replace()
+                if chance.random() < 0.4:
+                    members = list(mirror.running)
+                    ran = [mirror.block(disk) for disk in members]
+                    is_right = True
+    assert seen[True, True] > 150, seen
+    assert seen[True, False] > 150, seen
+    assert seen[False, False] > 150, seen

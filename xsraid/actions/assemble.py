@@ -12,7 +12,7 @@ import time
 
 import XenAPI
 
-from xsraid.actions import rollback
+from xsraid.actions import parts, rollback
 from xsraid.disks import lvm
 from xsraid.errors import Busy, XsraidError
 from xsraid.host import config, stack, store, sysfs, workers
@@ -81,11 +81,13 @@ class Boot(object):
     blocks: {device: Superblock as it was before its array ran, None if it has none}; unread:
     {device: why its superblock cannot be read};
     given_up: the lines, (uuid, node), whose arrays are not tried again; did: sentences; conflicts:
-    {uuid: the sentences of `conflict`}.
+    {uuid: the sentences of `conflict`}; parts: of `parts.noted`; awaited: {uuid: why it is not
+    started from what is there}.
     """
 
     def __init__(self, host):
         self.host = host
+        self.parts, self.awaited = parts.noted(host), {}
         self.blocks, self.unread, self.given_up, self.did, self.conflicts = {}, {}, [], [], {}
 
     def assemble(self, is_last):
@@ -113,14 +115,43 @@ class Boot(object):
         lines = self._waiting()
         if lines and not is_last:
             return False
-        startable = [(uuid, node) for uuid, node in lines if not uuid or not self._is_split(uuid)]
-        self._together(
-            "starting",
-            lambda line: _start_without(host, line[1], line[0], self._readable(line[0])),
-            startable,
-        )
+        self._start([line for line in lines if not line[0] or self._may_start(*line)])
         self._finish()
         return True
+
+    def _start(self, lines):
+        self._together(
+            "starting",
+            lambda line: _start_without(self.host, line[1], line[0], self._readable(line[0])),
+            lines,
+        )
+
+    def _may_start(self, uuid, node):
+        return not self._is_split(uuid) and not self._is_outlived(uuid, node)
+
+    def start_awaited(self, awaited):
+        """Start arrays that were not started, as the members that they last ran from were away,
+        where these have come.
+
+        awaited: {uuid: why}, which is left in `awaited` for those that still are. Return {uuid:
+        [Superblock] as before it ran} of those that run now, unless somebody has started them from
+        the others.
+        """
+        lines = []
+        for uuid, node in _not_running(self.host):
+            if uuid and md_uuid(uuid) in awaited:
+                lines.append((uuid, node))
+        self._examine(lines)
+        self._start([line for line in lines if self._blocks_of(line[0]) and self._may_start(*line)])
+        waiting = [md_uuid(uuid) for uuid, _ in _not_running(self.host) if uuid]
+        self.awaited = {uuid: why for uuid, why in awaited.items() if uuid in waiting}
+        records = [record for record in _there(self.host) if record.uuid in awaited]
+        before, started = self._before(records), {}
+        for record in records:
+            blocks = before.get(record.uuid, [])
+            if not parts.is_outlived(self.host, self.parts.get(record.uuid), blocks):
+                started[record.uuid] = blocks
+        return started
 
     def _finish(self):
         """Start the fresher parts, bring arrays to their nodes, take in what is late, have repairs
@@ -128,6 +159,7 @@ class Boot(object):
         """
         host = self.host
         self._look_for_fresher()
+        self._stop_outlived()
         done, left = _put_right(host)
         self.did += [sentence for _, sentence in done + left]
         _settle(host)
@@ -142,7 +174,8 @@ class Boot(object):
         )
         self.did += said
         kept = {uuid: list(map(superblocks.packed, blocks)) for uuid, blocks in before.items()}
-        store.write(host, "boot", {"before": kept, "left": left, "conflicts": self.conflicts})
+        facts = {"before": kept, "left": left, "conflicts": self.conflicts, "awaited": self.awaited}
+        store.write(host, "boot", facts)
         for sentence in self.did + [
             "%s: %s" % (device, why) for device, why in sorted(self.unread.items())
         ]:
@@ -219,6 +252,44 @@ class Boot(object):
             )
         return True
 
+    def _is_outlived(self, uuid, node):
+        """Return whether an array went on without all of its members that are there; remember why
+        it is not started.
+        """
+        why = self._why_not_alone(md_uuid(uuid), node, self._blocks_of(uuid))
+        if why is not None:
+            self.awaited[md_uuid(uuid)] = why
+            self.did.append("%s was not started: it went on without what is there" % md_uuid(uuid))
+        return why is not None
+
+    def _why_not_alone(self, uuid, node, blocks):
+        """Return why an array is not started from these members, None if it may be."""
+        part = self.parts.get(uuid)
+        if not parts.is_outlived(self.host, part, blocks):
+            return None
+        return parts.why_not_alone(part, uuid, node, blocks, lasting_names(self.host, blocks))
+
+    def _stop_outlived(self):
+        """Stop arrays that somebody has started from members that they had gone on without, unless
+        they are in use: those that went on may come yet.
+        """
+        records = [record for record in lacking(self.host) if record.uuid not in self.conflicts]
+        before = self._before(records)
+        for record in records:
+            node = _node_of(self.host, record.uuid)
+            why = self._why_not_alone(record.uuid, node, before[record.uuid])
+            if why is None:
+                continue
+            said = tried("stopping " + record.device, _stop_unused, self.host, record, None)
+            if said:
+                self.conflicts[record.uuid] = "%s It runs, and goes on: %s." % (why, "".join(said))
+            else:
+                self.awaited[record.uuid] = why
+            self.did.append(
+                "%s ran from members that it had gone on without: %s"
+                % (record.device, "".join(said) or "it was stopped")
+            )
+
     def _before(self, records):
         """Return {uuid: [Superblock]} of the active members of arrays that lack a member, as they
         were before these ran.
@@ -226,7 +297,10 @@ class Boot(object):
         Of those that ran already when they were first seen, as they are now: md writes nothing
         there before the first write to the array.
         """
-        active = {record.uuid: md_state.active_members(record) for record in filter(lacks, records)}
+        active = {
+            record.uuid: md_state.active_members(record)
+            for record in filter(md_state.lacks_member, records)
+        }
         self._read(device for devices in active.values() for device in devices)
         before = {}
         for uuid, devices in active.items():
@@ -275,18 +349,14 @@ def conflict(host, uuid, ours, others):
     """Return the sentences on two parts of an array that ran without each other: what they are, and
     how a person chooses one of them.
     """
-    node = {
-        md_uuid(known): node for node, known in md_state.read_configuration(host).arrays() if known
-    }.get(md_uuid(uuid))
-    parts = [sorted(part) for part in (others, ours) if part]
+    node = _node_of(host, uuid) or md_state.BY_ID + md_uuid(uuid)
+    both = [sorted(part) for part in (others, ours) if part]
     told = [
-        "%s (%d events)" % (_lasting_names(host, part), superblocks.event_count(part))
-        for part in parts
+        "%s (%d events)" % (lasting_names(host, part), superblocks.event_count(part))
+        for part in both
     ]
     commands = [
-        "`mdadm --assemble --run %s %s`"
-        % (node or md_state.BY_ID + md_uuid(uuid), _lasting_names(host, part))
-        for part in parts
+        "`mdadm --assemble --run %s %s`" % (node, lasting_names(host, part)) for part in both
     ]
     return (
         "Parts of it were written to without each other, and none was added to the other: %s. To "
@@ -297,7 +367,16 @@ def conflict(host, uuid, ours, others):
     )
 
 
-def _lasting_names(host, blocks):
+def _node_of(host, uuid):
+    """Return the node that an ARRAY line gives an array, None if none does."""
+    nodes = {
+        md_uuid(known): node for node, known in md_state.read_configuration(host).arrays() if known
+    }
+    return nodes.get(md_uuid(uuid))
+
+
+def lasting_names(host, blocks):
+    """Return what leads to the members of Superblocks after a reboot, too, as words."""
     return " ".join(lasting_name(host, block.device) for block in blocks)
 
 
@@ -389,7 +468,7 @@ def _free(host, record, known):
     own = {_member_uuid(host, device) for device, state in members.items() if state == "active"} - {
         None
     }
-    if is_untouched(host, record):
+    if md_state.is_untouched(host, record):
         members = {
             device: state
             for device, state in members.items()
@@ -413,13 +492,6 @@ def _member_uuid(host, device):
         if device
         else None
     )
-
-
-def is_untouched(host, record):
-    """Return whether an array runs, but nobody has written to it since it was started: nor has md
-    to its members.
-    """
-    return sysfs.attribute(host, sysfs.name_of(record.device), "md/array_state") == "read-auto"
 
 
 def take_in(host, record, before):
@@ -460,12 +532,7 @@ def _there(host):
 
 def lacking(host):
     """Return the records of the configured arrays that run without all of their members in sync."""
-    return [record for record in _there(host) if lacks(record)]
-
-
-def lacks(record):
-    """Return whether a slot of an array has no member in sync."""
-    return any(member.state in ("missing", "rebuilding") for member in record.members)
+    return [record for record in _there(host) if md_state.lacks_member(record)]
 
 
 def _name(uuid, node):
@@ -565,9 +632,7 @@ def _start_fresher(host, record, devices, is_split):
             "%s was stopped: it and %s have been written to without each other"
             % (record.device, ", ".join(devices))
         ]
-    node = {
-        md_uuid(uuid): node for node, uuid in md_state.read_configuration(host).arrays() if uuid
-    }.get(record.uuid)
+    node = _node_of(host, record.uuid)
     said = mdadm.assemble(host, node, record.uuid, ["--run"], devices)
     return [
         "%s was started anew from %s, which is fresher than what ran: %s"
@@ -687,7 +752,7 @@ def _repair(host, record, before):
     md repairs nothing until the array is first written to, and only then puts down which members
     are missing: until that a disk that comes back could be taken for one that is up to date.
     """
-    did = take_in(host, record, before) if lacks(record) else []
-    if (lacks(record) or record.sync) and is_untouched(host, record):
+    did = take_in(host, record, before) if md_state.lacks_member(record) else []
+    if (md_state.lacks_member(record) or record.sync) and md_state.is_untouched(host, record):
         mdadm.make_writable(host, record.device)
     return did

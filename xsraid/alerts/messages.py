@@ -74,8 +74,8 @@ NEXT = {
     "XSRAID_ARRAY_DEGRADED": "See which disk is missing: %(call)s fn=list_arrays",
     "XSRAID_ARRAY_FAILED": "Shut down what runs on it and write nothing. Then see which disks are "
     "gone: %(call)s fn=list_arrays",
-    "XSRAID_ARRAY_MISSING": "See which disks are there: %(call)s fn=list_arrays; then: mdadm "
-    "--assemble --scan",
+    "XSRAID_ARRAY_MISSING": "See which disks are there: %(call)s fn=list_arrays; when all are: "
+    "mdadm --assemble --scan --no-degraded",
     "XSRAID_ARRAY_DIVERGED": "Shut down what runs on it and write nothing until you have chosen. "
     "See what there is: %(call)s fn=list_arrays",
     "XSRAID_ARRAY_MISPLACED": "It works all the same: its storage repository names another path. "

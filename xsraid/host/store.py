@@ -4,7 +4,7 @@ a later call or boot finishes it or takes it back.
 A note is a small file of JSON, `KIND-KEY`. KIND: `creating`, `deleting`, `deleted` and `growing`
 (an array), `registering` (an SR on an array), with the array's uuid as KEY; `identifying` (a LED
 that is on), with 32 random digits; `alarms`, `alerts`, `boot`, `care`, `diverged`, `mail_login`,
-`names`, `tasks` and `webhook` have no KEY.
+`names`, `ran_from`, `tasks` and `webhook` have no KEY.
 """
 
 from __future__ import absolute_import

@@ -145,6 +145,18 @@ def spare_count(record):
     return len([member for member in record.members if member.state == "spare"])
 
 
+def lacks_member(record):
+    """Return whether a slot of an array has no member in sync."""
+    return any(member.state in ("missing", "rebuilding") for member in record.members)
+
+
+def is_untouched(host, record):
+    """Return whether an array runs, but nobody has written to it since it was started: nor has md
+    to its members.
+    """
+    return sysfs.attribute(host, sysfs.name_of(record.device), "md/array_state") == "read-auto"
+
+
 def read_configuration(host):
     """Return the mdadmconf.Configuration of this host: our file, all others that mdadm reads, and
     those that it would read but for another one.

@@ -110,6 +110,20 @@ def is_split(blocks):
     return any(compare([best], block) == SPLIT for block in data if block is not best)
 
 
+def is_outlived(blocks, ran):
+    """Return whether an array went on without members of it.
+
+    blocks: their Superblocks; ran: of those that it ran from later, as they were then. What has
+    been taken in again after that counts more events.
+    """
+    data = [block for block in blocks if block.slot is not None]
+    if not data or not ran:
+        return False
+    best = max(data, key=lambda block: block.events)
+    last = max(ran, key=lambda block: block.events)
+    return last.events > best.events and compare([best], last) in CONFLICTS
+
+
 def packed(block):
     """Return a Superblock, or None, as JSON can hold it."""
     return block and list(block[:-1]) + [None if block.active is None else sorted(block.active)]

@@ -1,0 +1,118 @@
+"""Which members each array runs from, noted for the next boot: one that had failed and stayed in
+the host must not be started alone while the others are only late.
+"""
+
+from __future__ import absolute_import
+
+import collections
+
+from xsraid.host import store, sysfs
+from xsraid.md import state as md_state
+from xsraid.md import superblocks
+from xsraid.text import md_uuid
+
+# The kind of note: {uuid: {"members": what `member_key` gives, "blocks": [superblocks.packed],
+# "names": what leads to these members in another boot, too}}.
+NOTE = "ran_from"
+# A file for which xsraid-late.path waits: as if a member had come.
+TRIGGER = "/run/xsraid-late"
+
+# What an array ran from when it was last seen running. members: what `member_key` gives; blocks:
+# their Superblocks as they were then; names: words that lead to these members.
+Part = collections.namedtuple("Part", "members blocks names")
+
+
+def noted(host):
+    """Return {uuid: Part} of the arrays that have been seen running."""
+    parts = {}
+    for uuid, facts in (store.read(host, NOTE) or {}).items():
+        blocks = [superblocks.unpacked(values) for values in facts["blocks"]]
+        parts[uuid] = Part(facts["members"], blocks, facts["names"])
+    return parts
+
+
+def have_noted(host, records):
+    """Have the note brought up to date in the background if an array runs from other members than
+    it says. records: of `state.read_arrays`. Raises CommandFailed.
+    """
+    parts = noted(host)
+    for record in _running(records):
+        part = parts.get(record.uuid)
+        if part is None or part.members != _members(host, record):
+            host.replace(TRIGGER, "")
+            return
+
+
+def note(host, records, blocks_of, names_of):
+    """Note what arrays run from. Raises CommandFailed.
+
+    What is noted of one that does not run, or that lacks a member and has not been written to since
+    it was started, stays; that of one that is no array of this host any more goes.
+    blocks_of(record): Superblocks of its active members, [] if one cannot be read; names_of(blocks).
+    """
+    known = store.read(host, NOTE) or {}
+    found = {record.uuid: known[record.uuid] for record in records if record.uuid in known}
+    for record in _running(records):
+        is_whole = not md_state.lacks_member(record)
+        if record.uuid in found and not is_whole and md_state.is_untouched(host, record):
+            continue
+        blocks = blocks_of(record)
+        if blocks:
+            found[record.uuid] = {
+                "members": _members(host, record),
+                "blocks": [superblocks.packed(block) for block in blocks],
+                "names": names_of(blocks),
+            }
+    if found != known:
+        store.write(host, NOTE, found)
+
+
+def _running(records):
+    return [
+        record
+        for record in records
+        if record.configured and record.uuid and record.health not in md_state.NOT_THERE
+    ]
+
+
+def _members(host, record):
+    return sorted(member_key(host, device) for device in md_state.active_members(record))
+
+
+def member_key(host, device):
+    """Return what a member is known by in another boot, too: the uuid of its own that its
+    superblock has, or, with version 0.90, which has none, what udev calls its disk.
+    """
+    properties = sysfs.udev_properties(host, host.device_number(device))
+    links = [link for link in properties["links"] if link.startswith("/dev/disk/by-id/")]
+    return properties.get("ID_FS_UUID_SUB") or min(links or [device])
+
+
+def is_outlived(host, part, blocks):
+    """Return whether an array went on without all of these members, with others that are not among
+    them. part: of `noted`, None if nothing is; blocks: their Superblocks.
+    """
+    if part is None:
+        return False
+    if any(member_key(host, block.device) in part.members for block in blocks):
+        return False
+    return superblocks.is_outlived(blocks, part.blocks)
+
+
+def why_not_alone(part, uuid, node, blocks, names):
+    """Return why members of an array are not started: sentences. part: of `noted`; node: what its
+    ARRAY line gives it, None if it gives none; names: what to call these members.
+    """
+    return (
+        "Only members that it had gone on without are there: %s (%d events). It last ran from %s (%d "
+        "events). Connect that again: it then starts by itself. If that is lost, `mdadm --assemble "
+        "--run %s %s` goes on with what is there, without all that was written since."
+        % (
+            names,
+            superblocks.event_count(blocks),
+            part.names,
+            superblocks.event_count(part.blocks),
+            node or md_state.BY_ID + md_uuid(uuid),
+            names,
+        )
+    )
