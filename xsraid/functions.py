@@ -164,7 +164,12 @@ TABLE = (
         (
             ARRAY,
             DISK,
-            Argument("wipe_old", kinds.boolean, "also clear the array's superblock on it", "false"),
+            Argument(
+                "wipe_old",
+                kinds.boolean,
+                "also clear the array's superblock on it; a former member is freed so, too",
+                "false",
+            ),
         ),
         "removes a faulty member or a spare from an array",
         "remove",

@@ -15,8 +15,8 @@ from xsraid.alerts import settings as alert_settings
 from xsraid.errors import Busy, XsraidError
 from xsraid.host import clock, config, store, sysfs
 from xsraid.host.files import Host
+from xsraid.md import resync, superblocks
 from xsraid.md import state as md_state
-from xsraid.md import superblocks
 from xsraid.xapi import objects, tasks
 
 XAPI_WAIT_S = 60
@@ -63,7 +63,36 @@ def deliver_and_follow(host):
     delays no alert then, have noted what the arrays run from.
     """
     deliver.deliver(host, FOLLOW_UPS)
-    parts.have_noted(host, md_state.read_arrays(host))
+    records = md_state.read_arrays(host)
+    parts.have_noted(host, records)
+    for act in (_let_spares_in, check.note_ends):
+        try:
+            act(host, records)
+        except XsraidError as error:
+            host.log(str(error), syslog.LOG_WARNING)  # the next look, within an hour, does it
+
+
+def _let_spares_in(host, records):
+    """Have arrays begin their repair that lack a member, have a spare, and would wait for their
+    first write: md begins nothing before.
+
+    What is no spare by its own superblock may be a fresher part, which is for `_late_members`.
+    """
+    apart = set(store.read(host, DIVERGED) or {})
+    apart.update((store.read(host, "boot") or {}).get("conflicts", {}))
+    for record in records:
+        spares = [member.device for member in record.members if member.state == "spare"]
+        is_waiting = (
+            record.configured
+            and spares
+            and record.uuid not in apart
+            and md_state.lacks_member(record)
+            and md_state.is_untouched(host, record)
+        )
+        read, unread = assemble.examine_all(host, spares if is_waiting else [])
+        is_safe = is_waiting and not unread
+        if is_safe and all(block is not None and block.slot is None for block in read.values()):
+            resync.wake(host, record)
 
 
 def look_after(host):
@@ -150,15 +179,14 @@ def _late_members(host):
     facts = store.read(host, "boot") or {}
     before = facts.get("before", {})
     before = {uuid: list(map(superblocks.unpacked, blocks)) for uuid, blocks in before.items()}
-    said, conflicts, started = [], {}, {}
+    boot, started = assemble.Boot(host), {}
+    boot.part_joined()
     if facts.get("awaited"):
-        boot = assemble.Boot(host)
         started = boot.start_awaited(facts["awaited"])
-        said += boot.did
-        conflicts.update(boot.conflicts)
         before.update(started)
         kept = {uuid: list(map(superblocks.packed, blocks)) for uuid, blocks in before.items()}
         store.write(host, "boot", dict(facts, awaited=boot.awaited, before=kept))
+    said, conflicts = boot.did, boot.conflicts
     records = assemble.lacking(host)
     for record, free in zip(records, assemble.examine_free(host, records)):
         read, _ = assemble.examine_all(host, md_state.active_members(record))

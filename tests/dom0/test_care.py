@@ -131,6 +131,25 @@ def test_paused_when_the_hours_are_over_and_gone_on_with_after_a_reboot(fresh_do
     assert arrays(fresh_dom0)["/dev/md0"]["last_check"]
 
 
+def test_a_check_that_is_long_overdue_is_told_of_once(fresh_dom0):
+    """The host is off in its hours, or busy: nobody would know that nothing is compared."""
+    configure(fresh_dom0)
+    fresh_dom0.call("create_array", level=1, devices=devices(fresh_dom0, "d0", "d1"))
+    settled(fresh_dom0)
+    set_hours(fresh_dom0, 6, 7)
+    look_after(fresh_dom0)
+    for _ in range(2):
+        make_due(fresh_dom0)
+    look_after(fresh_dom0)
+    assert messages(fresh_dom0) == []
+    make_due(fresh_dom0)
+    look_after(fresh_dom0)
+    delivered(fresh_dom0, "XSRAID_CHECK_OVERDUE")
+    assert "has not been checked for 87 days" in fresh_dom0.mails()[0].text
+    look_after(fresh_dom0)
+    assert messages(fresh_dom0) == ["XSRAID_CHECK_OVERDUE"]
+
+
 def test_what_is_found_is_told_and_a_rebuild_is_not_slowed_down(fresh_dom0):
     configure(fresh_dom0)
     fresh_dom0.call(

@@ -9,6 +9,7 @@ import pytest
 
 from tests.dom0.dom0 import XapiFailure
 from tests.dom0.kinds import LABEL, answers, blocks_changed, contents, names_of
+from tests.dom0.steps import settled
 
 MIB = 1 << 20
 KNOWN_LVM, KNOWN_EXT, KNOWN_UDEV, KNOWN_LOCAL = (
@@ -320,6 +321,17 @@ def test_an_array_on_sectors_of_4_kib_carries_no_sr_unless_that_is_asked_for(dom
     assert caught.value.code == "XSRAID_UNSUPPORTED"
     assert "SR_BACKEND_FAILURE_78" in caught.value.params[-1]
     assert dom0.call("create_sr", array=array["uuid"], allow_4k=True)["created"]
+    # It is repaired with disks of its kind, and nobody is asked once more.
+    new = dom0.add_disk("third-4k").device
+    dom0.call("replace_disk", array=array["uuid"], disk=members[0], new_disk=new)
+    settled(dom0, array["uuid"])
+    dom0.call("remove_disk", array=array["uuid"], disk=members[0], wipe_old=True)
+    dom0.call("add_disk", array=array["uuid"], disk=members[0])
+    (record,) = dom0.call("list_arrays", array=array["uuid"])["arrays"]
+    assert record["health"] == "optimal"
+    assert sorted((member["device"], member["state"]) for member in record["members"]) == sorted(
+        [(members[0], "spare"), (members[1], "active"), (new, "active")]
+    )
 
 
 def test_disks_of_other_sizes_are_taken_when_what_is_lost_is_little_or_wanted(dom0, used):

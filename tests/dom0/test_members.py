@@ -264,6 +264,55 @@ def test_a_disk_that_was_pulled_comes_back(fresh_dom0):
     assert settled(fresh_dom0)["health"] == "optimal"
 
 
+def test_a_disk_that_is_gone_is_still_named(fresh_dom0):
+    """By what was seen of it: mails send people to list_arrays to see which one it is."""
+    make(fresh_dom0, "1")
+    fresh_dom0.run("systemctl start xsraid-care.service")
+    fresh_dom0.run("test -s /var/lib/xsraid/ran_from")
+    pulled = fresh_dom0.pull_disk("d1")
+    fresh_dom0.run("dd if=/dev/zero of=/dev/md0 bs=4096 count=1 oflag=direct")
+    fresh_dom0.wait_until(lambda: "missing" in states(array(fresh_dom0)))
+    (gone,) = [member for member in array(fresh_dom0)["members"] if member["state"] == "missing"]
+    assert gone["serial"] == pulled.serial
+    assert gone["by_id"].startswith("/dev/disk/by-id/")
+    assert f"that of slot 1 (serial number {pulled.serial})" in array(fresh_dom0)["summary"]
+    fresh_dom0.reboot(disks=("d0", "d2", "d3", "d4", "d5"))
+    (gone,) = [member for member in array(fresh_dom0)["members"] if member["state"] == "missing"]
+    assert gone["serial"] == pulled.serial
+
+
+def test_an_idle_array_lets_its_spare_in(fresh_dom0):
+    """One that nobody has written to since it was started begins nothing by itself."""
+    make(fresh_dom0, "1", spares=devices(fresh_dom0, "d2"))
+    first, second, spare = devices(fresh_dom0, "d0", "d1", "d2")
+    fresh_dom0.run(
+        f"mdadm --stop /dev/md0 && mdadm --assemble /dev/md0 {first} {second} {spare} && "
+        "udevadm settle"
+    )
+    assert fresh_dom0.run("cat /sys/block/md0/md/array_state").out == "read-auto\n"
+    fresh_dom0.pull_disk("d0")
+    fresh_dom0.wait_until(lambda: array(fresh_dom0)["health"] == "optimal")
+    assert sorted(member["device"] for member in array(fresh_dom0)["members"]) == sorted(
+        [second, spare]
+    )
+
+
+def test_a_former_member_is_freed_for_another_use(fresh_dom0):
+    make(fresh_dom0, "1")
+    old, other = fresh_dom0.disk("d1"), fresh_dom0.disk("d2")
+    fresh_dom0.call("fail_disk", array="md0", disk=old.device, confirm=old.serial)
+    fresh_dom0.call("remove_disk", array="md0", disk=old.device)
+    wish = {"level": 1, "devices": [old.device, other.device], "name": "second", "wipe": True}
+    code, *_, sentence = refusal(fresh_dom0, "create_array", **wish)
+    assert code == "XSRAID_DISK_IN_USE"
+    assert "remove_disk array=/dev/md0 with wipe_old=true" in sentence
+    never = refusal(fresh_dom0, "remove_disk", array="md0", disk=other.device, wipe_old=True)
+    assert never[0] == "XSRAID_UNKNOWN_DISK"
+    reply = fresh_dom0.call("remove_disk", array="md0", disk=old.serial, wipe_old=True)
+    assert reply["next"] == f"{old.device} is free for another use now."
+    fresh_dom0.call("create_array", **wish)
+
+
 def test_check_finds_what_was_planted(fresh_dom0):
     make(fresh_dom0, "1")
     fresh_dom0.run(
@@ -283,7 +332,13 @@ def test_check_finds_what_was_planted(fresh_dom0):
     )
     limit_sync(fresh_dom0, 200000)
     fresh_dom0.call("check_array", array="md0", action="start")
-    assert settled(fresh_dom0)["mismatch_count"] >= 128
+    found = settled(fresh_dom0)["mismatch_count"]
+    assert found >= 128
+    fresh_dom0.run("systemctl start xsraid-care.service")
+    fresh_dom0.reboot()
+    assert fresh_dom0.run("cat /sys/block/md0/md/mismatch_cnt").out == "0\n"
+    assert array(fresh_dom0)["mismatch_count"] == found
+    assert array(fresh_dom0)["last_check"]
     fresh_dom0.call(
         "fail_disk",
         array="md0",

@@ -1,5 +1,6 @@
 """list_arrays and list_disks from the files of sysfs, as kernels show them."""
 
+import json
 import os
 
 import pytest
@@ -438,3 +439,44 @@ def test_a_line_that_finds_nothing_is_shown_with_its_node(machine, sysfs):
     ]
     assert records[0]["device"] == "/dev/md0"
     assert set(records[1]) == set(md_state.Array.FIELDS) - set(md_state.Array.RARE)
+
+
+def remembered(machine, kind, facts):
+    machine.write("lib/xsraid/" + kind, json.dumps(facts))
+
+
+def test_a_member_that_is_gone_is_named_by_what_was_seen_of_it(machine, sysfs):
+    sysfs.array(members=(("sda", "in_sync", 0), ("sdz", "faulty", None)), md__raid_disks=3)
+    uuid = one(machine)["uuid"]
+    slots = {
+        "1": {"device": "/dev/sdb", "serial": "SB", "by_id": "/dev/disk/by-id/b"},
+        "2": {"device": "/dev/sdz", "serial": "SZ", "by_id": None},
+    }
+    remembered(machine, "ran_from", {uuid: {"slots": slots}})
+    members = one(machine)["members"]
+    gone = {
+        (member["slot"], member["state"]): (member["serial"], member.get("by_id"))
+        for member in members
+        if member["state"] != "active"
+    }
+    assert gone == {
+        (1, "missing"): ("SB", "/dev/disk/by-id/b"),
+        (2, "missing"): ("SZ", None),
+        (None, "faulty"): ("SZ", None),
+    }
+    assert "that of slot 1 (serial number SB)" in one(machine)["summary"]
+
+
+@pytest.mark.parametrize(
+    "last_action,shown",
+    [("none", 128), ("resync", 128), ("recover", 128), ("check", 8), ("repair", 8), (None, 8)],
+)
+def test_what_a_check_found_outlives_a_boot(machine, sysfs, last_action, shown):
+    more = {} if last_action is None else {"md__last_sync_action": last_action}
+    sysfs.array(md__mismatch_cnt="8", **more)
+    uuid = one(machine)["uuid"]
+    remembered(machine, "care", {"arrays": {uuid: {"done": None}}})
+    assert one(machine)["mismatch_count"] == 8
+    remembered(machine, "care", {"arrays": {uuid: {"done": 1790000000, "found": 128}}})
+    assert one(machine)["mismatch_count"] == shown
+    assert one(machine)["last_check"] == "2026-09-21T14:13:20Z"

@@ -5,8 +5,9 @@ import pytest
 from tests import made
 from xsraid.actions import check
 from xsraid.disks import smart
-from xsraid.host import config
+from xsraid.host import config, store
 from xsraid.host.files import Host
+from xsraid.md.state import Sync
 
 # smartctl 6.5 and 7.4 print the same table; left out is what is not asked for.
 ATA = """\
@@ -233,3 +234,77 @@ def test_no_check_ends_where_somebody_had_one_end(tmpdir, mocker, left_by_somebo
     check._begin(host, [record], known, 1e9, config.load_or_default(host))
     assert begun == [("check", "max")]
     assert known["u"]["is_running"]
+
+
+@pytest.fixture
+def ended(tmpdir, mocker):
+    """A host on which a check of md0 has ended; give (host, record, what is known of it)."""
+    attributes = {
+        "sync_min": "0",
+        "last_sync_action": "check",
+        "mismatch_cnt": "128",
+        "sync_speed_min": "",
+        "sync_speed_max": "",
+    }
+    for name, text in attributes.items():
+        tmpdir.ensure("sys/block/md0/md/" + name).write(text)
+    tmpdir.ensure("var/lib/xsraid", dir=True)
+    host = Host(str(tmpdir))
+    mocker.patch.object(host, "lock")
+    record = made.array(device="/dev/md0", uuid="u", level="raid1", health="optimal")
+
+    def known():
+        return store.read(host, "care")["arrays"]["u"]
+
+    return host, record, known
+
+
+def test_what_a_check_found_that_somebody_began_is_noted(ended):
+    host, record, known = ended
+    check.note_ends(host, [record])
+    assert store.read(host, "care") is None
+    check._note(host, record, is_asked=True)
+    check.note_ends(host, [record.replace(sync=Sync(action="check"))])
+    assert known()["done"] is None
+    check.note_ends(host, [record])
+    assert known()["found"] == 128
+    assert known()["done"] == known()["since"]
+    assert not known()["is_asked"]
+
+
+@pytest.mark.parametrize(
+    "changed,attributes",
+    [
+        ({}, {"sync_min": "2048"}),  # it was cut short
+        ({}, {"last_sync_action": "recover"}),
+        ({"health": "degraded"}, {}),
+    ],
+)
+def test_a_check_that_did_not_go_to_the_end_found_nothing(ended, tmpdir, changed, attributes):
+    host, record, known = ended
+    for name, text in attributes.items():
+        tmpdir.join("sys/block/md0/md", name).write(text)
+    check._note(host, record, is_asked=True)
+    check.note_ends(host, [record.replace(**changed)])
+    assert known()["done"] is None
+    assert "found" not in known()
+
+
+@pytest.mark.parametrize(
+    "changed,days,told",
+    [
+        ({}, 83, 0),
+        ({}, 84, 1),
+        ({"health": "degraded"}, 900, 0),
+        ({"level": "raid0", "health": "no_redundancy"}, 900, 0),
+        ({"sync": Sync(action="check"), "health": "checking"}, 900, 0),
+    ],
+)
+def test_what_is_long_overdue_is_told_of_once(ended, mocker, changed, days, told):
+    host, record, _ = ended
+    events = mocker.patch("xsraid.alerts.spool.add_event")
+    known, now = {"u": {"since": 1e9}}, 1e9 + days * 86400
+    limits = config.load_or_default(host)
+    for _ in range(2):
+        check._tell_of_overdue(host, [record.replace(**changed)], known, now, limits)
+    assert events.call_count == told

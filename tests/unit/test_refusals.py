@@ -537,3 +537,14 @@ def test_who_holds_an_array_is_told_where_nothing_else_is_known(uses):
         ["swap on /dev/md0"] if uses else ["/dev/md0: somebody holds it"]
     )
     assert decide_array("md0", NOTHING, {}) == ([], [])
+
+
+def test_a_former_member_is_told_how_it_is_freed():
+    """Not one that is another path to a member."""
+    free = NOTHING._replace(contents={"sdb": [MEMBER]}, arrays=[RUNNING])
+    (told,) = decide(FREE, free)[0]
+    assert "remove_disk array=/dev/md0 with wipe_old=true" in told["detail"]
+    member = {"device": "/dev/sdx", "slot": 0, "state": "active"}
+    with_path = made.array(device="/dev/md0", uuid=UUID, health="optimal", members=[member])
+    graph_of_both = free._replace(arrays=[with_path], paths={"sdb": ["sdx"]})
+    assert "remove_disk" not in str(decide(FREE, graph_of_both)[0])

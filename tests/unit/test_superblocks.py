@@ -418,6 +418,29 @@ def test_what_an_array_went_on_without(here, ran, is_outlived):
     assert superblocks.is_outlived(here, ran) is is_outlived
 
 
+@pytest.mark.parametrize(
+    "blocks,were_apart",
+    [
+        ([block(0, 20, {0, 1}), block(1, 20, {0, 1})], False),
+        ([block(0, 20, {0, 1}), block(1, 21, {0, 1})], False),
+        ([block(0, 20, {0}), block(1, 20, {1})], True),
+        ([block(0, 20, {0}), block(1, 21, {1})], True),
+        # 0 was left out, and power was cut before anything more was counted.
+        ([block(0, 20, {0, 1}), block(1, 21, {1})], True),
+        ([block(1, 21, {1}), block(0, 20, {0, 1})], True),
+        # 0 has just been taken in, and power was cut before 1 said so.
+        ([block(0, 21, {0, 1}), block(1, 20, {1})], False),
+        ([block(0, 20, {0, 1, 2}), block(1, 20, {1, 2}), block(2, 20, {1, 2})], True),
+        ([block(0, 20, None), block(1, 20, {1})], False),
+        ([block(0, 20, {0, 1}), block(None, 20, {0, 1})], False),
+        ([block(1, 20, {1})], False),
+        ([], False),
+    ],
+)
+def test_members_that_had_gone_on_without_each_other(blocks, were_apart):
+    assert superblocks.were_apart(blocks) is were_apart
+
+
 def test_a_note_of_what_ran_tells_what_is_stale_and_nothing_else():
     """Six thousand histories, with notes taken now and then: what is not started lacks writes,
     and with a note of the last members nothing that only lacks writes is started.

@@ -158,6 +158,7 @@ class Boot(object):
         begin, and note what is for `units`.
         """
         host = self.host
+        self.part_joined()
         self._look_for_fresher()
         self._stop_outlived()
         done, left = _put_right(host)
@@ -253,14 +254,18 @@ class Boot(object):
         return True
 
     def _is_outlived(self, uuid, node):
-        """Return whether an array went on without all of its members that are there; remember why
-        it is not started.
+        """Return whether an array went on without all of its members that are there; then see to it
+        that nobody else starts it, and remember why.
         """
         why = self._why_not_alone(md_uuid(uuid), node, self._blocks_of(uuid))
-        if why is not None:
-            self.awaited[md_uuid(uuid)] = why
-            self.did.append("%s was not started: it went on without what is there" % md_uuid(uuid))
-        return why is not None
+        if why is None:
+            return False
+        self.awaited[md_uuid(uuid)] = why
+        self.did.append("%s was not started: it went on without what is there" % md_uuid(uuid))
+        inactive = _inactive(self.host, uuid)
+        if inactive is not None:  # as udev has begun it, mdadm-last-resort would start it
+            self.did += tried("stopping " + inactive, mdadm.stop, self.host, inactive, True)
+        return True
 
     def _why_not_alone(self, uuid, node, blocks):
         """Return why an array is not started from these members, None if it may be."""
@@ -289,6 +294,32 @@ class Boot(object):
                 "%s ran from members that it had gone on without: %s"
                 % (record.device, "".join(said) or "it was stopped")
             )
+
+    def part_joined(self):
+        """Take apart arrays that run from members of which one had gone on without another, before
+        anything is written to them: go on with the fresher members, or with none of them where
+        each lacks what another has.
+
+        Kernels before 6.8 ask each member alone which part it has, and so join two of equal event
+        counts, or of which one was left out just before a power cut.
+        """
+        host = self.host
+        for record in _there(host):
+            if record.uuid in self.conflicts or not md_state.is_untouched(host, record):
+                continue
+            devices = md_state.active_members(record)
+            self._read(devices)
+            blocks = [block for block in map(self.blocks.get, devices) if block]
+            if not superblocks.were_apart(blocks):
+                continue
+            fresh, is_split = superblocks.freshest(blocks), superblocks.is_split(blocks)
+            nodes = [block.device for block in fresh]
+            self.did += tried(
+                "taking apart " + record.device, _start_fresher, host, record, nodes, is_split
+            )
+            if is_split or self._runs_from(record, set(devices).difference(nodes)):
+                others = [block for block in blocks if block not in fresh]
+                self.conflicts[record.uuid] = conflict(host, record.uuid, others, fresh)
 
     def _before(self, records):
         """Return {uuid: [Superblock]} of the active members of arrays that lack a member, as they
@@ -623,14 +654,13 @@ def _start_fresher(host, record, devices, is_split):
     users = _users(host, record)
     if users:
         return [
-            "%s runs without %s, which is not older, and goes on: it is in use by %s"
+            "%s was not stopped to start %s, which is not older: it is in use by %s"
             % (record.device, ", ".join(devices), ", ".join(users))
         ]
     mdadm.stop(host, record.device)
     if is_split:
         return [
-            "%s was stopped: it and %s have been written to without each other"
-            % (record.device, ", ".join(devices))
+            "%s was stopped: parts of it have been written to without each other" % record.device
         ]
     node = _node_of(host, record.uuid)
     said = mdadm.assemble(host, node, record.uuid, ["--run"], devices)

@@ -27,6 +27,10 @@ RAID_CHECK = "/etc/cron.d/raid-check"  # CentOS 7's, with its switch in /etc/sys
 RAID_CHECK_SWITCH = "/etc/sysconfig/raid-check"
 TIMERS = ("raid-check.timer", "mdcheck_start.timer")  # EL 9's and mdadm's own
 UNITS = "/etc/systemd/system"
+OVERDUE_PERIODS = 3  # how many times as long as it should be until it is told of
+OVERDUE = (
+    "it has not been checked for %d days: the host may be off, or busy, between %d and %d o'clock"
+)
 
 
 def check_array(host, session, array, action):
@@ -68,6 +72,7 @@ def check_array(host, session, array, action):
             # Somebody may have left a check to end early.
             _write(host, record, "md/sync_max", "max")
             _act(host, record, "check")
+            _note(host, record, is_asked=True)
         elif action == "stop" and under_way == "check":
             _stop(host, record)
     record = md_state.list_arrays(host, session, record.uuid)["arrays"][0]
@@ -79,10 +84,44 @@ def _stop(host, record):
     _act(host, record, "idle")
     care = store.read(host, md_state.CARE) or {}
     known = care.get("arrays", {}).get(record.uuid, {})
+    if known.get("is_asked"):
+        _note(host, record, is_asked=False)
     if known.get("is_running"):
-        known.update(is_running=False, at=_resumes_at(host, record))
-        store.write(host, md_state.CARE, care)
+        _note(host, record, is_running=False, at=_resumes_at(host, record))
         _set_speeds(host, record, ("system", "system"))
+
+
+def _note(host, record, **facts):
+    """Note facts of the checks of an array, see md_state.CARE."""
+    care = store.read(host, md_state.CARE) or {}
+    known = care.setdefault("arrays", {}).setdefault(record.uuid, _unchecked(time.time()))
+    known.update(facts)
+    store.write(host, md_state.CARE, care)
+
+
+def _unchecked(now):
+    return {"since": now, "done": None, "at": 0, "is_running": False}
+
+
+def note_ends(host, records):
+    """Note what checks have found that have ended: a boot resets the kernel's counts. records: of
+    `state.read_arrays`. Raises Busy, CommandFailed.
+    """
+    known = (store.read(host, md_state.CARE) or {}).get("arrays", {})
+    if not any(_has_ended(record, known.get(record.uuid, {})) for record in records):
+        return
+    with host.lock("noting what checks have found", is_brief=True):
+        care, now = store.read(host, md_state.CARE) or {}, time.time()
+        for record in records:
+            known = care.get("arrays", {}).get(record.uuid, {})
+            if _has_ended(record, known):
+                _note_end(host, record, known, now)
+        store.write(host, md_state.CARE, care)
+
+
+def _has_ended(record, known):
+    is_begun = known.get("is_asked") or known.get("is_running")
+    return bool(is_begun) and record.health not in md_state.NOT_THERE and not _is_checking(record)
 
 
 def look_after(host):
@@ -199,6 +238,8 @@ def _look_at_checks(host, limits):
         )
         if is_time:
             _begin(host, records, arrays, now, limits)
+        if left_to is None and limits.check_every_days > 0:
+            _tell_of_overdue(host, records, arrays, now, limits)
         store.write(host, md_state.CARE, dict(known, arrays=arrays, left_to=left_to))
 
 
@@ -209,24 +250,32 @@ def _brought_up(host, record, known, now, is_time):
     to the end, or that a rebuild cut short in its beginning (md_do_sync): then the rebuild was its
     last action.
     """
-    known = dict({"since": now, "done": None, "at": 0, "is_running": False}, **known)
+    known = dict(_unchecked(now), **known)
     known["since"] = min(known["since"], now)  # the clock was put back
-    if not known["is_running"]:
-        return known
-    if _is_checking(record):
+    if _has_ended(record, known):
+        _note_end(host, record, known, now)
+    elif known["is_running"]:
         known["at"] = _position(host, record)
-        if is_time:
-            return known
-        _act(host, record, "idle")
-        known["at"] = _resumes_at(host, record) or known["at"]
-    else:
-        known["at"] = _resumes_at(host, record)
-        last_action = sysfs.attribute(host, sysfs.name_of(record.device), "md/last_sync_action")
-        if not known["at"] and record.health == "optimal" and last_action in (None, "check"):
-            known["since"] = known["done"] = now
-    _set_speeds(host, record, ("system", "system"))
-    known["is_running"] = False
+        if not is_time:
+            _act(host, record, "idle")
+            known["at"] = _resumes_at(host, record) or known["at"]
+            _set_speeds(host, record, ("system", "system"))
+            known["is_running"] = False
     return known
+
+
+def _note_end(host, record, known, now):
+    """Put down in what is known of an array that a check of it has ended, and what it found."""
+    name = sysfs.name_of(record.device)
+    last_action = sysfs.attribute(host, name, "md/last_sync_action")
+    at = _resumes_at(host, record)
+    if known.get("is_running"):
+        known["at"] = at
+        _set_speeds(host, record, ("system", "system"))
+    if not at and record.health == "optimal" and last_action in (None, "check"):
+        known.update(since=now, done=now, at=0, is_overdue_told=False)
+        known["found"] = sysfs.number(host, name, "md/mismatch_cnt")
+    known["is_running"] = known["is_asked"] = False
 
 
 def _begin(host, records, arrays, now, limits):
@@ -256,6 +305,21 @@ def _begin(host, records, arrays, now, limits):
         )
         known["is_running"] = True
         busy.update(disks)
+
+
+def _tell_of_overdue(host, records, arrays, now, limits):
+    """Have it told, once, of each array that has long not been checked, such as where the host is
+    off in the hours for it.
+    """
+    limit_s = OVERDUE_PERIODS * limits.check_every_days * DAY_S
+    for record in records:
+        known = arrays[record.uuid]
+        waited_s = now - known["since"]
+        can_be = is_redundant(record.level) and record.health == "optimal" and not record.sync
+        if can_be and waited_s >= limit_s and not known.get("is_overdue_told"):
+            meaning = OVERDUE % ((waited_s // DAY_S,) + limits.check_hours)
+            spool.add_event(host, rules.OVERDUE, record.device, now, meaning=meaning)
+            known["is_overdue_told"] = True
 
 
 def _disks_of(host, record):

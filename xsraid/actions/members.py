@@ -8,9 +8,9 @@ import collections
 import syslog
 import time
 
-from xsraid.actions import rollback
+from xsraid.actions import parts, rollback
 from xsraid.alerts import rules, spool
-from xsraid.disks import claim, inventory, snapshot
+from xsraid.disks import claim, inventory, refusals, snapshot
 from xsraid.errors import (
     ArrayInUse,
     BadArgument,
@@ -80,14 +80,21 @@ def remove_disk(host, session, array, disk, wipe_old):
     """Take a faulty member or a spare out of an array. Return {"array": array record, "next": what
     to do next}.
 
-    wipe_old: clear its superblock as well, so that it is free for another use. Raises WouldLoseData
-    and BadArgument for a member that the array uses, UnknownArray, UnknownDisk, Busy,
-    CommandFailed, Timeout.
+    wipe_old: clear its superblock as well, so that it is free for another use; also that of a disk
+    that was a member before. Raises WouldLoseData and BadArgument for a member that the array uses,
+    also for a former one that may hold what the array lacks, DiskInUse, UnknownArray, UnknownDisk,
+    Busy, CommandFailed, Timeout.
     """
     config.load(host)
     with rollback.changing(host, "remove_disk", session):
         record = _redundant(host, array)
         md_state.refuse_firmware(record, "gives up disks")
+        if wipe_old and find(host, record, disk) is None:
+            former = _free_former(host, session, record, disk)
+            if former is not None:
+                return _reply(
+                    host, session, record, "%s is free for another use now." % former.device
+                )
         member = _member(host, record, disk)
         if member.state not in ("faulty", "spare"):
             _refuse_without_redundancy(host, record, member)
@@ -385,7 +392,7 @@ def choose(host, session, record, names, argument, wipe, allow_removable=False):
             )
         _refuse_small(host, record, disk)
     returning = [disk.device for disk in chosen if _is_returning(host, record, disk)]
-    snapshot.judge(host, session, chosen, allow_removable=allow_removable)
+    snapshot.judge(host, session, chosen, _has_other_sectors(host, record), allow_removable)
     for disk in chosen:
         if disk.device in returning:
             disk.refusals = [
@@ -410,6 +417,14 @@ def choose(host, session, record, names, argument, wipe, allow_removable=False):
     ]
 
 
+def _has_other_sectors(host, record):
+    """Return whether the sectors of an array are not of 512 bytes: then a new member's need not be,
+    either.
+    """
+    sector_bytes = sysfs.number(host, sysfs.name_of(record.device), "queue/logical_block_size")
+    return sector_bytes not in (None, refusals.SECTOR_BYTES)
+
+
 def _member(host, record, name):
     """Return the member record that a caller means. Raises UnknownDisk."""
     member = find(host, record, name)
@@ -430,7 +445,23 @@ def _spare(host, record, name):
 
 
 def _is_returning(host, record, disk):
-    """Return whether a disk has the superblock of this array, of which it is no member now."""
+    """Return whether a disk has the superblock of this array, of which it is no member now. Raises
+    DiskInUse for one with that of a member, to which it may be another path.
+    """
+    is_returning = _has_superblock(host, record, disk)
+    mine = parts.member_key(host, disk.device)
+    for member in record.members if is_returning else []:
+        if member.device and parts.member_key(host, member.device) == mine:
+            raise DiskInUse(
+                disk.device,
+                "MULTIPATH",
+                "it has the superblock of the member %s: it is a copy of that, or another path to "
+                "it" % member.device,
+            )
+    return is_returning
+
+
+def _has_superblock(host, record, disk):
     name, whole = (
         sysfs.name_of(disk.device),
         sysfs.name_of(disk.whole_disk or disk.device),
@@ -542,6 +573,32 @@ def put_in(host, record, new):
         ),
         syslog.LOG_NOTICE,
     )
+
+
+def _free_former(host, session, record, name):
+    """Clear the superblock of a disk that was a member of an array; return its record, None for a
+    disk that was none. Raises StaleData, DiskInUse, UnknownDisk, BadArgument.
+    """
+    found = inventory.inventory(host)
+    (disk,) = inventory.resolve(host, found, [name], "disk", inventory.PARTITION)
+    if not _is_returning(host, record, disk):
+        return None
+    snapshot.judge(host, session, [disk], allow_4k=True, allow_removable=True)
+    disk.refusals = [other for other in disk.refusals if other["reason"] != "RAID_MEMBER"]
+    claim.refuse_used([disk], wipe=True)
+    for device, what in _apart(host, record, [disk.device]):
+        raise WouldLoseData(
+            device,
+            "still carries %s" % what,
+            "If nobody needs that: `mdadm --zero-superblock %s`." % device,
+        )
+    claim.claim(host, [disk])
+    rollback.clear(host, disk.device, record.uuid)
+    host.log(
+        "cleared the superblock of %s, a former member of %s" % (disk.device, record.device),
+        syslog.LOG_NOTICE,
+    )
+    return disk
 
 
 def _put_in_journal(host, record, old, new):

@@ -11,9 +11,7 @@ from xsraid.md import state as md_state
 from xsraid.md import superblocks
 from xsraid.text import md_uuid
 
-# The kind of note: {uuid: {"members": what `member_key` gives, "blocks": [superblocks.packed],
-# "names": what leads to these members in another boot, too}}.
-NOTE = "ran_from"
+NOTE = md_state.RAN_FROM
 # A file for which xsraid-late.path waits: as if a member had come.
 TRIGGER = "/run/xsraid-late"
 
@@ -48,7 +46,8 @@ def note(host, records, blocks_of, names_of):
 
     What is noted of one that does not run, or that lacks a member and has not been written to since
     it was started, stays; that of one that is no array of this host any more goes.
-    blocks_of(record): Superblocks of its active members, [] if one cannot be read; names_of(blocks).
+    blocks_of(record): Superblocks of its active members, [] if one cannot be read;
+    names_of(blocks): what leads to these.
     """
     known = store.read(host, NOTE) or {}
     found = {record.uuid: known[record.uuid] for record in records if record.uuid in known}
@@ -62,6 +61,7 @@ def note(host, records, blocks_of, names_of):
                 "members": _members(host, record),
                 "blocks": [superblocks.packed(block) for block in blocks],
                 "names": names_of(blocks),
+                "slots": _slots(host, record, found.get(record.uuid, {}).get("slots", {})),
             }
     if found != known:
         store.write(host, NOTE, found)
@@ -79,13 +79,31 @@ def _members(host, record):
     return sorted(member_key(host, device) for device in md_state.active_members(record))
 
 
+def _slots(host, record, before):
+    """Return what is known of the member of each slot: what is gone can no longer be asked."""
+    slots = dict(before)
+    for member in record.members:
+        if member.device and member.slot is not None and member.state == "active":
+            links = _links(host, member.device)
+            slots[str(member.slot)] = {
+                "device": member.device,
+                "serial": member.serial,
+                "by_id": min(links) if links else None,
+            }
+    return slots
+
+
+def _links(host, device):
+    links = sysfs.udev_properties(host, host.device_number(device))["links"]
+    return [link for link in links if link.startswith("/dev/disk/by-id/")]
+
+
 def member_key(host, device):
     """Return what a member is known by in another boot, too: the uuid of its own that its
     superblock has, or, with version 0.90, which has none, what udev calls its disk.
     """
     properties = sysfs.udev_properties(host, host.device_number(device))
-    links = [link for link in properties["links"] if link.startswith("/dev/disk/by-id/")]
-    return properties.get("ID_FS_UUID_SUB") or min(links or [device])
+    return properties.get("ID_FS_UUID_SUB") or min(_links(host, device) or [device])
 
 
 def is_outlived(host, part, blocks):
@@ -104,9 +122,9 @@ def why_not_alone(part, uuid, node, blocks, names):
     ARRAY line gives it, None if it gives none; names: what to call these members.
     """
     return (
-        "Only members that it had gone on without are there: %s (%d events). It last ran from %s (%d "
-        "events). Connect that again: it then starts by itself. If that is lost, `mdadm --assemble "
-        "--run %s %s` goes on with what is there, without all that was written since."
+        "Only members that it had gone on without are there: %s (%d events). It last ran from %s "
+        "(%d events). Connect that again: it then starts by itself. If that is lost, `mdadm "
+        "--assemble --run %s %s` goes on with what is there, without all that was written since."
         % (
             names,
             superblocks.event_count(blocks),

@@ -37,6 +37,11 @@ WHAT = {  # the subject's words, and the first sentence of the body
         "disk %(disk)s is likely to fail",
         "The disk %(disk)s of array %(array)s still serves, but SMART tells: %(meaning)s.",
     ),
+    "XSRAID_CHECK_OVERDUE": (
+        "check overdue",
+        "The array %(array)s is whole, but %(meaning)s. What its disks have lost unnoticed shows "
+        "when one of them fails.",
+    ),
     "XSRAID_MONITOR_DOWN": (
         "mdadm's monitor does not run",
         "mdadm's monitor does not run and cannot be started: a fault is told of within an hour "
@@ -81,6 +86,8 @@ NEXT = {
     "XSRAID_ARRAY_MISPLACED": "It works all the same: its storage repository names another path. "
     "Reboot when it suits you.",
     "XSRAID_ARRAY_FROZEN": "Unless somebody works on it with mdadm right now: %(let_go)s",
+    "XSRAID_CHECK_OVERDUE": "Check it now: %(call)s fn=check_array args:array=%(node)s; or set "
+    "other hours in /etc/xsraid.conf ([check] hours).",
     "XSRAID_MONITOR_DOWN": "See why: systemctl status mdmonitor.service",
     "XSRAID_SPARE_MISSING": "Add one: %(call)s fn=add_disk args:array=%(node)s "
     "args:disk=/dev/disk/by-id/<new disk>",

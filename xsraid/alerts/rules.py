@@ -40,8 +40,17 @@ MISPLACED = "Misplaced"
 DIVERGED = "Diverged"
 # Our own, from looking at SMART, of a member.
 WEAK = "DiskWeak"
-# Our own, of no array.
-MONITOR = {"MonitorDown": "XSRAID_MONITOR_DOWN", "MonitorBack": "XSRAID_MONITOR_BACK"}
+# Our own, of an array that has long not been checked.
+OVERDUE = "CheckOverdue"
+# What events of our own are worth; those of the monitor are of no array.
+OWN = {
+    MISPLACED: "XSRAID_ARRAY_MISPLACED",
+    DIVERGED: "XSRAID_ARRAY_DIVERGED",
+    WEAK: "XSRAID_DISK_WEAK",
+    OVERDUE: "XSRAID_CHECK_OVERDUE",
+    "MonitorDown": "XSRAID_MONITOR_DOWN",
+    "MonitorBack": "XSRAID_MONITOR_BACK",
+}
 # Our own, too: the component serves until another disk is filled from it, and then md makes it
 # faulty.
 REPLACING = "Replacing"
@@ -64,6 +73,7 @@ PRIORITIES = {  # of XAPI's messages: 1 critical, 2 major, 3 warning, 4 minor, 5
     "XSRAID_DISK_WEAK": 3,
     "XSRAID_ARRAY_FROZEN": 3,
     "XSRAID_ARRAY_MISPLACED": 4,
+    "XSRAID_CHECK_OVERDUE": 4,
     "XSRAID_MONITOR_BACK": 5,
     "XSRAID_REBUILD_FINISHED": 5,
     "XSRAID_TEST": 5,
@@ -325,14 +335,8 @@ def _name_of(event, record, known, now):
         return "XSRAID_SPARE_MISSING"
     if event.event == REPLACING and event.component not in known["replaced"]:
         known["replaced"].append(event.component)
-    if event.event in MONITOR:
-        return MONITOR[event.event]
-    if event.event == MISPLACED:
-        return "XSRAID_ARRAY_MISPLACED"
-    if event.event == DIVERGED:
-        return "XSRAID_ARRAY_DIVERGED"
-    if event.event == WEAK:
-        return "XSRAID_DISK_WEAK"
+    if event.event in OWN:
+        return OWN[event.event]
     # Of all others the state that they led to is told, if it is worth it.
     return "XSRAID_TEST" if event.event == "TestMessage" else None
 

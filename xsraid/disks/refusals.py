@@ -31,6 +31,11 @@ OTHER_SECTORS = (
     "disks for VMs (SR_BACKEND_FAILURE_78); allow_4k=true takes it for other uses"
 )
 
+FORMER = (
+    " (which runs without it: add_disk takes it in again, remove_disk array=%s with wipe_old=true "
+    "frees it for another use)"
+)
+
 # In the order in which they are told: the first is the reason that a refusal names.
 REASONS = (
     "BOOT_DISK",
@@ -466,12 +471,17 @@ def _array_use(device, family, signature, graph):
     """
     if any(stack.is_array(member) for member in family[1:]):
         return "RAID_MEMBER", None
-    if any(record.uuid and same_uuid(record.uuid, signature.uuid) for record in graph.arrays):
-        return (
-            "RAID_MEMBER",
-            "it is a member of the array %s, which is in /etc/mdadm.conf or running"
-            % md_uuid(signature.uuid),
-        )
+    for record in graph.arrays:
+        if record.uuid and same_uuid(record.uuid, signature.uuid):
+            members = [sysfs.name_of(member.device) for member in record.members if member.device]
+            is_former = record.health not in md_state.NOT_THERE and not set(members).intersection(
+                _paths_of(device, graph)
+            )
+            return (
+                "RAID_MEMBER",
+                "it is a member of the array %s, which is in /etc/mdadm.conf or running%s"
+                % (md_uuid(signature.uuid), FORMER % record.device if is_former else ""),
+            )
     line = _line_of(device, signature, graph)
     if line is not None:
         return "RAID_MEMBER", "it is a member of the array %s, which line %d of %s knows" % (

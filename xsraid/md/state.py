@@ -37,8 +37,14 @@ SYNC_HEALTH = {
 MEMBER_TYPE = "linux_raid_member"  # libblkid's word, whose uuid is the array's
 # What `actions.check` has seen, a note. disks: {sysfs.disk_key: {"seen": of `smart.examine`,
 # "time", "told"}}; arrays: {uuid: {"since": when it was first seen or last checked, "done": when it
-# was last checked, "at": how far a check that was paused is, in sectors, "is_running"}}; left_to.
+# was last checked, "found": the mismatches that this check found, "at": how far a check that was
+# paused is, in sectors, "is_running", "is_asked": whether somebody began one, "is_overdue_told"}};
+# left_to.
 CARE = "care"
+# What `actions.parts` has seen, a note: {uuid: {"members": what each active one is known by,
+# "blocks": [superblocks.packed], "names": what leads to them in another boot, too, "slots": {slot:
+# {"device", "serial", "by_id"} of what served there last}}}.
+RAN_FROM = "ran_from"
 NODE = r"md(\d+|_d\d+)\Z"  # names that the kernel gives to arrays
 STOPPED = ("clear", "inactive")
 CONTAINER = "container"  # mdadm's level of what holds the volumes of firmware RAID, and its health
@@ -100,9 +106,11 @@ class Member(Record):
     """A disk in an array, or a slot that lacks one.
 
     device: its node, None for a missing one; state: active, rebuilding, spare, journal, faulty or
-    missing; errors: read errors that md corrected; smart: {"verdict", counts, "time"} or None.
+    missing; errors: read errors that md corrected; smart: {"verdict", counts, "time"} or None. Of
+    one that is gone: serial, and by_id, of the disk that was last seen there.
     """
 
+    RARE = ("by_id",)
     FIELDS = (
         "device",
         "serial",
@@ -112,7 +120,7 @@ class Member(Record):
         "being_replaced",
         "enclosure_slot",
         "smart",
-    )
+    ) + RARE
 
 
 class Sync(Record):
@@ -380,8 +388,10 @@ def _read_array(host, name, state, properties, uuid, line, slots, care):
     members = _members(host, name, level, member_count, slots)
     for member in members:
         member.smart = _smart(host, care, member)
+    _recall(host, uuid, members)
     sync = _sync(host, name, state)
     policy = sysfs.attribute(host, name, "md/consistency_policy") or None  # from Linux 4.12 on
+    checked = care.get("arrays", {}).get(uuid, {})
     if lacks_journal(policy, members):
         health, left = "failed", 0
     else:
@@ -400,8 +410,8 @@ def _read_array(host, name, state, properties, uuid, line, slots, care):
         redundancy_left=left,
         members=members,
         sync=sync,
-        mismatch_count=sysfs.number(host, name, "md/mismatch_cnt"),
-        last_check=iso_time(care.get("arrays", {}).get(uuid, {}).get("done")),
+        mismatch_count=_mismatch_count(host, name, checked),
+        last_check=iso_time(checked.get("done")),
         consistency_policy=policy,
         configured=line is not None,
     )
@@ -584,6 +594,32 @@ def _enclosure_slot(host, name, entry, slots):
     """
     places = host.real_path("/sys/block/%s/md/%s/block" % (name, entry)).split("/") if slots else []
     return next((slots[place].name for place in places if place in slots), None)
+
+
+def _recall(host, uuid, members):
+    """Fill in of members that are gone what is remembered of them."""
+    gone = [member for member in members if member.state in ("missing", "faulty")]
+    unknown = [member for member in gone if member.serial is None]
+    slots = {}
+    if unknown:
+        slots = (store.read(host, RAN_FROM) or {}).get(uuid, {}).get("slots", {})
+    by_device = {known["device"]: known for known in slots.values()}
+    for member in unknown:
+        known = (
+            slots.get(str(member.slot)) if member.device is None else by_device.get(member.device)
+        )
+        if known:
+            member.serial, member.by_id = known["serial"], known["by_id"]
+
+
+def _mismatch_count(host, name, checked):
+    """Return how many sectors did not agree when the array was last compared: a boot, and each
+    rebuild, resets the kernel's count. checked: what CARE has of the array.
+    """
+    last_action = sysfs.attribute(host, name, "md/last_sync_action") if "found" in checked else None
+    if last_action is None or last_action in ("check", "repair"):
+        return sysfs.number(host, name, "md/mismatch_cnt")
+    return checked["found"]
 
 
 def _smart(host, care, member):

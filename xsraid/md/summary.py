@@ -43,11 +43,7 @@ def _of_health(record):
     health = record.health
     if health in BY_WORD:
         return BY_WORD[health]
-    gone = [
-        member.device or "that of slot %d" % member.slot
-        for member in record.members
-        if member.state in ("faulty", "missing")
-    ]
+    gone = [_named(member) for member in record.members if member.state in ("faulty", "missing")]
     if health == "failed":
         is_unwritable = lacks_journal(record.consistency_policy, record.members)
         why = (
@@ -82,6 +78,13 @@ def _of_health(record):
         count = "one more failure is"
     text = "; ".join((parts or ["all its members serve"]) + [count + " survived"])
     return text[0].upper() + text[1:] + "."
+
+
+def _named(member):
+    if member.device:
+        return member.device
+    serial = " (serial number %s)" % member.serial if member.serial else ""
+    return "that of slot %d%s" % (member.slot, serial)
 
 
 def _under_way(record):

@@ -8,6 +8,7 @@ and says that the others are missing (md(4), and md_update_sb in the kernel).
 
 from __future__ import absolute_import
 
+import itertools
 import time
 
 from xsraid.md.mdadm import UPDATED, Superblock
@@ -122,6 +123,19 @@ def is_outlived(blocks, ran):
     best = max(data, key=lambda block: block.events)
     last = max(ran, key=lambda block: block.events)
     return last.events > best.events and compare([best], last) in CONFLICTS
+
+
+def were_apart(blocks):
+    """Return whether one of some members that run together had gone on without another of them.
+
+    A member that says so without having seen more than the other was cut off from power while that
+    was taken in.
+    """
+    data = [block for block in blocks if block.slot is not None and block.active is not None]
+    for block, other in itertools.permutations(data, 2):
+        if other.slot not in block.active and block.events >= other.events:
+            return True
+    return False
 
 
 def packed(block):
