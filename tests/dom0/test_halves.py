@@ -403,10 +403,14 @@ def test_what_is_left_of_an_array_is_started_as_its_alert_says(fresh_dom0):
     command = re.search("`(mdadm --assemble --run [^`]+)`", body).group(1)
     fresh_dom0.run(f"{command} && udevadm settle && xe pbd-plug uuid=$(xe pbd-list --minimal)")
     assert content(fresh_dom0, sr) == "old"
+    # Only looked at, it could still be given up for the other.
+    assert fresh_dom0.disk("d0").by_id not in noted(fresh_dom0)
+    disk = f"/dev/VG_XenStorage-{sr}/disk"
+    fresh_dom0.run(f"lvchange -ay {disk}; echo new >{disk}; sync; lvchange -an {disk}")
     assert fresh_dom0.disk("d0").by_id in noted(fresh_dom0)
     fresh_dom0.reboot(disks=("d0",))
     fresh_dom0.wait_until(lambda: attached(fresh_dom0) == "true")
-    assert content(fresh_dom0, sr) == "old"
+    assert content(fresh_dom0, sr) == "new"
     looked = looked_at(fresh_dom0)
     fresh_dom0.plug_in("d1")
     fresh_dom0.wait_until(lambda: looked_at(fresh_dom0) > looked)

@@ -94,7 +94,11 @@ def under_way(action, ratio=0.5, remaining_s=4800):
             record("checking", 1, under_way("repair", None, None)),
             "Its members are being made equal; one more failure is survived.",
         ),
-        (record("inactive", 0), "It does not run: it waits for members."),
+        (
+            record("inactive", 0),
+            "It does not run: it waits for members. Once they are there, `systemctl restart "
+            "xsraid-assemble.service` starts it.",
+        ),
         (record("missing", 0), "It has a line in /etc/mdadm.conf, but it is not running."),
     ],
 )

@@ -467,6 +467,11 @@ def state_in_words(record):
     """Return what an array record's health is called in a sentence on why something cannot be
     done.
     """
+    if record.health == "inactive":
+        return (
+            "inactive (once its members are there, `systemctl restart xsraid-assemble.service` "
+            "starts it)"
+        )
     return "the container of firmware RAID" if record.health == CONTAINER else record.health
 
 

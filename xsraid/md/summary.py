@@ -14,7 +14,8 @@ DOING = {
 }
 BY_WORD = {
     "missing": "It has a line in /etc/mdadm.conf, but it is not running.",
-    "inactive": "It does not run: it waits for members.",
+    "inactive": "It does not run: it waits for members. Once they are there, `systemctl restart "
+    "xsraid-assemble.service` starts it.",
     "container": "It is the container of firmware RAID: its volumes are arrays of their own, and "
     "nothing needs to be done with it.",
     "no_redundancy": "All its members serve; the failure of any one of them loses data.",
