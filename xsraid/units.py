@@ -64,8 +64,7 @@ def deliver_and_follow(host):
     """
     deliver.deliver(host, FOLLOW_UPS)
     records = md_state.read_arrays(host)
-    parts.have_noted(host, records)
-    for act in (_let_spares_in, check.note_ends):
+    for act in (parts.have_noted, _let_spares_in, check.note_ends):
         try:
             act(host, records)
         except XsraidError as error:
@@ -344,5 +343,7 @@ def _tell_of_conflicts(host, conflicts):
             if not is_told:
                 spool.add_event(host, rules.DIVERGED, record.device, now, meaning=conflicts[uuid])
             known[uuid] = before if is_told else {"boot": boot_id, "time": now}
+        elif uuid in told and record.health in md_state.NOT_THERE:
+            known[uuid] = told[uuid]  # it was stopped, as its parts are in conflict
     if known != told:
         store.write(host, DIVERGED, known)

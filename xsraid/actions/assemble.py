@@ -116,6 +116,10 @@ class Boot(object):
         if lines and not is_last:
             return False
         self._start([line for line in lines if not line[0] or self._may_start(*line)])
+        for uuid in self.awaited:
+            inactive = _inactive(host, uuid)
+            if inactive is not None:  # as udev has begun it, mdadm-last-resort would start it
+                self.did += tried("stopping " + inactive, mdadm.stop, host, inactive, True)
         self._finish()
         return True
 
@@ -254,17 +258,14 @@ class Boot(object):
         return True
 
     def _is_outlived(self, uuid, node):
-        """Return whether an array went on without all of its members that are there; then see to it
-        that nobody else starts it, and remember why.
+        """Return whether an array went on without all of its members that are there; remember why
+        it is not started.
         """
         why = self._why_not_alone(md_uuid(uuid), node, self._blocks_of(uuid))
         if why is None:
             return False
         self.awaited[md_uuid(uuid)] = why
         self.did.append("%s was not started: it went on without what is there" % md_uuid(uuid))
-        inactive = _inactive(self.host, uuid)
-        if inactive is not None:  # as udev has begun it, mdadm-last-resort would start it
-            self.did += tried("stopping " + inactive, mdadm.stop, self.host, inactive, True)
         return True
 
     def _why_not_alone(self, uuid, node, blocks):
