@@ -467,6 +467,21 @@ def test_a_member_that_is_gone_is_named_by_what_was_seen_of_it(machine, sysfs):
     assert "that of slot 1 (serial number SB)" in one(machine)["summary"]
 
 
+def test_a_missing_array_shows_which_disks_it_had(machine, sysfs):
+    sysfs.array()
+    uuid = "11111111:22222222:33333333:44444444"
+    machine.write("etc/mdadm.conf", "ARRAY /dev/md7 UUID=%s\n" % uuid)
+    slots = {
+        "1": {"device": "/dev/sdb", "serial": "SB", "by_id": "/dev/disk/by-id/b"},
+        "0": {"device": "/dev/sda", "serial": "SA", "by_id": None},
+    }
+    remembered(machine, "ran_from", {uuid: {"slots": slots}})
+    missing = machine.call("list_arrays", array="/dev/md7")["arrays"][0]
+    assert missing["health"] == "missing"
+    shown = [(member["slot"], member["serial"], member["state"]) for member in missing["members"]]
+    assert shown == [(0, "SA", "missing"), (1, "SB", "missing")]
+
+
 @pytest.mark.parametrize(
     "last_action,shown",
     [("none", 128), ("resync", 128), ("recover", 128), ("check", 8), ("repair", 8), (None, 8)],

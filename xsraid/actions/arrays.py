@@ -167,7 +167,9 @@ def delete_array(host, session, array, confirm):
         in_order += [device for device in cleared if device not in members]
         rollback.note_deleted(host, record.uuid, facts, in_order)
         warnings = (
-            _kept_superblocks(record, kept) + _kept_lines(host, record) + initrd.rebuild(host)
+            _kept_superblocks(record, kept, cleared)
+            + _kept_lines(host, record)
+            + initrd.rebuild(host)
         )
         return collections.OrderedDict(
             [
@@ -192,17 +194,19 @@ def _kept_lines(host, record):
     ]
 
 
-def _kept_superblocks(record, kept):
+def _kept_superblocks(record, kept, cleared):
     """Return what to do about members of a deleted array that are away, or whose superblocks could
-    not be cleared: kept, nodes.
+    not be cleared: kept, nodes. cleared: nodes of those that were.
     """
     away = len([member for member in record.members if member.state == "missing"])
+    if record.health == "missing":  # its members are remembered, and some of them may be there
+        away -= len(cleared)
     found = [
         "%s could not be cleared: `mdadm --zero-superblock %s` if nobody needs it"
         % (device, device)
         for device in kept
     ]
-    if away:
+    if away > 0:
         found.append(
             "%d of its disks are not there and keep their superblocks: clear each with `mdadm "
             "--zero-superblock` when it comes back" % away

@@ -225,7 +225,7 @@ def read_arrays(host):
     wanted = [line for line in configuration.wanted_lines() if line not in met]
     for line in wanted:
         if line.uuid is not None and line.uuid not in told:
-            records.append(_missing(line))
+            records.append(_missing(host, line))
             told.append(line.uuid)
     records += _stopped(host, [line for line in wanted if line.uuid is None], home, told)
     return sorted(records, key=lambda record: (len(record.device), record.device))
@@ -310,8 +310,8 @@ def _stopped(host, lines, home, told):
             )
     by_uuid = [(uuid, conf.line_of(facts, lines, home)) for uuid, facts in found.items()]
     met = [line for _, line in by_uuid]
-    records = [_missing(line, uuid) for uuid, line in by_uuid if line and uuid not in told]
-    return records + [_missing(line) for line in lines if line not in met and _node_of(line)]
+    records = [_missing(host, line, uuid) for uuid, line in by_uuid if line and uuid not in told]
+    return records + [_missing(host, line) for line in lines if line not in met and _node_of(line)]
 
 
 def _node_of(line, uuid=None):
@@ -490,9 +490,9 @@ def refuse_firmware(record, what):
         )
 
 
-def _missing(line, uuid=None):
-    """Return the record of an array that does not run; uuid: where it is known though the line does
-    not give it.
+def _missing(host, line, uuid=None):
+    """Return the record of an array that does not run, with what is remembered of its members;
+    uuid: where it is known though the line does not give it.
     """
     uuid = line.uuid or uuid
     node = _node_of(line, uuid)
@@ -503,7 +503,7 @@ def _missing(line, uuid=None):
         uuid=uuid,
         health="missing",
         redundancy_left=0,
-        members=[],
+        members=_remembered(host, uuid),
         configured=True,
         container=line.container,
     )
@@ -601,13 +601,30 @@ def _enclosure_slot(host, name, entry, slots):
     return next((slots[place].name for place in places if place in slots), None)
 
 
+def _slots(host, uuid):
+    return (store.read(host, RAN_FROM) or {}).get(uuid, {}).get("slots", {})
+
+
+def _remembered(host, uuid):
+    """Return the members that an array had when it was last seen running."""
+    slots = _slots(host, uuid)
+    return [
+        Member(
+            slot=int(slot),
+            state="missing",
+            being_replaced=False,
+            serial=slots[slot]["serial"],
+            by_id=slots[slot]["by_id"],
+        )
+        for slot in sorted(slots, key=int)
+    ]
+
+
 def _recall(host, uuid, members):
     """Fill in of members that are gone what is remembered of them."""
     gone = [member for member in members if member.state in ("missing", "faulty")]
     unknown = [member for member in gone if member.serial is None]
-    slots = {}
-    if unknown:
-        slots = (store.read(host, RAN_FROM) or {}).get(uuid, {}).get("slots", {})
+    slots = _slots(host, uuid) if unknown else {}
     by_device = {known["device"]: known for known in slots.values()}
     for member in unknown:
         known = (
