@@ -208,6 +208,9 @@ def test_left_to_the_distribution(fresh_dom0):
     settled(fresh_dom0)
     fresh_dom0.run("rm /etc/cron.d/raid-check")
     look_after(fresh_dom0)
+    assert running(fresh_dom0) == [], "it has just been checked, as somebody asked"
+    make_due(fresh_dom0)
+    look_after(fresh_dom0)
     assert running(fresh_dom0) == ["/dev/md0"]
 
 
