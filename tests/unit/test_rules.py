@@ -1153,3 +1153,65 @@ def test_what_the_monitor_says_of_spares_at_each_start_is_told_once():
         story.then(later, [event("SparesMissing", None, later)], record())
         for later in (100, DAY_S, 2 * DAY_S)
     ] == [[], [], []]
+
+
+def lacking(*slots, **more):
+    """A RAID10 of four whose members in these slots are away since it was started."""
+    found = record(members=("sda", "sdb", "sdc", "sdd"), **more)
+    for slot in slots:
+        found.members[slot] = Member(slot=slot, state="missing")
+    here = [member.slot for member in found.members if member.device]
+    return found.replace(
+        described=[seen for seen in found.described if seen["slot"] in here],
+        # A boot may give the node of what is away to another disk.
+        there=["/dev/sda", "/dev/sdb", "/dev/sdc", "/dev/sdd"],
+    )
+
+
+def later(story, at, found):
+    """Return what is told of an array that is seen for longer than anybody waits."""
+    return story.then(at, [], found) + story.then(at + 20, [], found)
+
+
+@pytest.mark.parametrize(
+    "boots",
+    [
+        [((0,), 1), ((0, 2), 1), ((0, 2), 0)],
+        [((0,), 1), ((1,), 1), ((1,), 0), ((0,), 1)],
+        [((0, 2), 1), ((0,), 0), ((0, 2), 1)],
+        [((0,), 1), ((0, 3), 1), ((3,), 0), ((0, 3), 1)],
+    ],
+)
+def test_another_loss_with_the_same_redundancy_left_is_another_alert(boots):
+    """A RAID10 of four, by the slots that are empty at each boot: one more failure, of the wrong
+    disk, loses data in each case.
+    """
+    story = Story()
+    assert story.then(0, [], lacking()) == []
+    for number, (slots, is_news) in enumerate(boots):
+        told = later(story, 100 * (number + 1), lacking(*slots, health="degraded", left=0))
+        assert told == ["XSRAID_ARRAY_DEGRADED"] * is_news, (number, slots)
+    assert later(story, 1000, lacking()) == ["XSRAID_REBUILD_FINISHED"]
+
+
+def test_an_array_that_was_missing_and_runs_without_a_member_is_told_of():
+    story = Story()
+    story.then(0, [], lacking())
+    missing = lacking(0, 1, 2, 3, health="missing", left=0)
+    assert later(story, 100, missing) == ["XSRAID_ARRAY_MISSING"]
+    assert later(story, 200, missing) == []
+    degraded = lacking(1, health="degraded", left=0)
+    assert later(story, 300, degraded) == ["XSRAID_ARRAY_DEGRADED"]
+    assert later(story, 400, degraded) == []
+
+
+def test_a_rebuild_is_no_other_loss():
+    """Nor is what an older release told of, without the slots."""
+    story = Story()
+    story.then(0, [], lacking())
+    assert later(story, 100, lacking(1, health="degraded", left=0)) == ["XSRAID_ARRAY_DEGRADED"]
+    del story.memory[UUID]["told"]["lost"]
+    rebuilding = lacking(1, health="rebuilding", left=0)
+    rebuilding.members[1] = Member(slot=1, state="rebuilding", device="/dev/sde")
+    assert later(story, 200, rebuilding) == []
+    assert later(story, 300, lacking()) == ["XSRAID_REBUILD_FINISHED"]

@@ -10,8 +10,8 @@ A memory of each array, a dict that JSON can hold, says what was seen and told b
     was_whole       whether it was ever seen with all its redundancy: before that it is being built
     full            that redundancy: a rebuild that does without none of it puts one disk in the
                     place of another, or a mirror has grown
-    told            None, or {"name", "left", "time"} of the alert that stands: degraded, failed or
-                    missing
+    told            None, or {"name", "left", "lost", "time"} of the alert that stands: degraded,
+                    failed or missing; lost are the slots that nothing served
     failed          {member: when its failure was told}
     untold_since    when the array was first seen to be worse than was told, None while it is not
     replaced        members that are being replaced while they serve; when that is done, md makes
@@ -360,8 +360,10 @@ def _change(record, known, now, reminder_s):
     if _is_expected(record, known):
         return None, False
     name = NAMES.get(record.health, "XSRAID_ARRAY_DEGRADED")
-    if told is not None:  # redundancy that came back and is lost again is news
+    if told is not None:  # what came back and is lost again is news
+        lost = _lost(record)
         told["left"] = max(told["left"], record.redundancy_left)
+        told["lost"] = [slot for slot in told.get("lost", lost) if slot in lost]
     if told is None or _is_worse(name, record, told):
         since = now if since is None or since > now else since
         if now - since >= _patience_s(record):
@@ -403,8 +405,21 @@ def _is_expected(record, known):
 
 
 def _is_worse(name, record, told):
-    """Return whether an array's state is worse than the alert that stands."""
-    return PRIORITIES[name] < PRIORITIES[told["name"]] or record.redundancy_left < told["left"]
+    """Return whether an array's state is worse than the alert that stands, or another loss."""
+    return (
+        PRIORITIES[name] < PRIORITIES[told["name"]]
+        or record.redundancy_left < told["left"]
+        or not set(told["lost"]).issuperset(_lost(record))
+    )
+
+
+def _lost(record):
+    """Return the slots of an array that runs in which nothing serves."""
+    if record is None or record.health in ("missing", "inactive"):
+        return []
+    serving = [member.slot for member in record.members if member.state == "active"]
+    slots = {member.slot for member in record.members if member.slot is not None}
+    return sorted(slots.difference(serving))
 
 
 def _is_stuck(record, known, now):
@@ -446,6 +461,7 @@ def _emit(name, uuid, record, known, event, now):
         known["told"] = {
             "name": name,
             "left": record.redundancy_left if record else 0,
+            "lost": _lost(record),
             "time": now,
         }
     if not _has_room(known, now) and name not in NEVER_HELD:
