@@ -22,6 +22,10 @@ def record(health, left=1, sync=None, policy="bitmap", level="raid1", **states):
     )
 
 
+def named(about, **more):
+    return about.replace(device="/dev/md/of/md0", **more)
+
+
 def under_way(action, ratio=0.5, remaining_s=4800):
     return {"action": action, "done_ratio": ratio, "speed_bytes_s": 1, "remaining_s": remaining_s}
 
@@ -100,9 +104,42 @@ def under_way(action, ratio=0.5, remaining_s=4800):
             "xsraid-assemble.service` starts it.",
         ),
         (record("missing", 0), "It has a line in /etc/mdadm.conf, but it is not running."),
+        (
+            named(record("optimal"), bad_blocks=["/dev/sda", "/dev/sdb"]),
+            "All its members serve; one more failure is survived. The kernel knows of bad blocks "
+            "on members (/dev/sda, /dev/sdb), which hold no data that could be read.",
+        ),
+        (
+            named(record("read_only"), read_only=True),
+            "It is read-only: `mdadm --readwrite /dev/md/of/md0` ends that; one more failure is "
+            "survived.",
+        ),
+        (
+            named(record("frozen"), frozen=True),
+            "Md has stopped all rebuilding and checking on it (frozen): `echo idle > "
+            "/sys/block/md0/md/sync_action` lets it go on; one more failure is survived.",
+        ),
+        (
+            named(record("resyncing", 1, under_way("resync", None, None)), sync_pending=True),
+            "Its redundancy is being made; that begins with the first write to the array, or with "
+            "`mdadm --readwrite /dev/md/of/md0`; one more failure is survived.",
+        ),
+        (
+            named(record("checking", 1, under_way("check", None, None)), sync_held=True),
+            "Its members are being compared; somebody has had md stop at a part of it: `echo max "
+            "> /sys/block/md0/md/sync_max` lets it go on; one more failure is survived.",
+        ),
+        (record("wanting", 1), "All its members serve; one more failure is survived."),
     ],
 )
 def test_sentences(about, said):
+    assert summary.sentence(about) == said
+
+
+def test_a_member_that_is_gone_is_named_by_its_serial_number():
+    about = record("degraded", 0, sda="active", sdb="missing")
+    about.members[1].serial = "Z1"
+    said = "Members are gone: that of slot 1 (serial number Z1); no further failure is survived."
     assert summary.sentence(about) == said
 
 
