@@ -147,9 +147,9 @@ class Boot(object):
                 lines.append((uuid, node))
         self._examine(lines)
         self._start([line for line in lines if self._blocks_of(line[0]) and self._may_start(*line)])
-        waiting = [md_uuid(uuid) for uuid, _ in _not_running(self.host) if uuid]
-        self.awaited = {uuid: why for uuid, why in awaited.items() if uuid in waiting}
         records = [record for record in _there(self.host) if record.uuid in awaited]
+        running = [record.uuid for record in records]
+        self.awaited = {uuid: why for uuid, why in awaited.items() if uuid not in running}
         before, started = self._before(records), {}
         for record in records:
             blocks = before.get(record.uuid, [])
