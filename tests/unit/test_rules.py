@@ -2,11 +2,15 @@
 
 from __future__ import absolute_import
 
+import collections
+import random
+
 import pytest
 
 from xsraid.alerts import messages, rules, spool
 from xsraid.alerts.spool import Event
 from xsraid.host.files import Host
+from xsraid.md.levels import redundancy
 from xsraid.md.state import Array, Member
 
 UUID = "01234567:89abcdef:01234567:89abcdef"
@@ -1215,3 +1219,52 @@ def test_a_rebuild_is_no_other_loss():
     rebuilding.members[1] = Member(slot=1, state="rebuilding", device="/dev/sde")
     assert later(story, 200, rebuilding) == []
     assert later(story, 300, lacking()) == ["XSRAID_REBUILD_FINISHED"]
+
+
+def booted(disks, chance):
+    """The same array at one boot. disks: {slot: serial number} of those that are there, which have
+    their nodes in any order.
+    """
+    letters = dict(zip(chance.sample(sorted(disks), len(disks)), "abcdefgh"))
+    members, described = [], []
+    for slot in range(4):
+        node = "/dev/sd" + letters[slot] if slot in disks else None
+        state = "active" if node else "missing"
+        members.append(Member(slot=slot, state=state, device=node, serial=disks.get(slot)))
+        if node:
+            facts = {"device": node, "slot": slot, "serial": disks[slot], "state": "active"}
+            described.append(dict(facts, model=None, by_id=None))
+    left = redundancy("raid10", 4, sorted(set(range(4)) - set(disks)), 0x102)
+    health = "failed" if left < 0 else "optimal" if len(disks) == 4 else "degraded"
+    found = record(health, max(left, 0))
+    there = ["/dev/sd" + letter for letter in letters.values()]
+    return found.replace(level="raid10", members=members, described=described, there=there)
+
+
+def test_each_loss_is_told_of_once_whatever_the_disks_are_called():
+    """Two thousand histories of a RAID10 of four: at each boot any of its disks are away, and some
+    are others.
+    """
+    chance, seen = random.Random(5), collections.Counter()
+    for _ in range(2000):
+        story, disks = Story(), {slot: "S%d" % slot for slot in range(4)}
+        story.then(0, [], booted(disks, chance))
+        told, has_failed = set(), False
+        for boot in range(1, 7):
+            there = dict(disks)
+            for slot in chance.sample(range(4), chance.choice([0, 1, 1, 2, 2, 3])):
+                del there[slot]
+            found, at = booted(there, chance), boot * 7200
+            lost = set(range(4)) - set(there)
+            is_news = bool(lost - told) or found.health == "failed" and not has_failed
+            names = later(story, at, found)
+            if lost:
+                assert bool(names) == is_news, (boot, lost, told, names)
+            else:
+                assert names == ["XSRAID_REBUILD_FINISHED"] * bool(told)
+            told = lost if is_news else told & lost
+            has_failed = found.health == "failed" or has_failed and bool(lost)
+            seen[found.health, is_news] += 1
+            if chance.random() < 0.3:
+                disks[chance.randrange(4)] = "R%d" % chance.randrange(10**6)
+    assert min(seen.values()) > 100, seen
