@@ -87,6 +87,13 @@ def test_journal(fresh_dom0):
     fresh_dom0.xe(f"pbd-unplug uuid={pbd}")
     fresh_dom0.call("replace_disk", array="md0", disk=d3.serial, new_disk=d4.serial)
     assert array(fresh_dom0)["health"] == "optimal"
+    limit_sync(fresh_dom0, SLOW)
+    fresh_dom0.call("check_array", array="md0", action="start")
+    assert refusal(fresh_dom0, "replace_disk", array="md0", disk=d4.serial, new_disk=d5.serial)[
+        ::2
+    ][:2] == ["XSRAID_ARRAY_IN_USE", "its own check"]
+    fresh_dom0.call("check_array", array="md0", action="stop")
+    limit_sync(fresh_dom0, FAST)
     fresh_dom0.run(f"mdadm --manage /dev/md0 --set-faulty {d4.device}")
     assert array(fresh_dom0)["health"] == "failed"
     fresh_dom0.call("remove_disk", array="md0", disk=d4.serial)

@@ -150,10 +150,10 @@ def replace_disk(host, session, array, disk, new_disk, wipe, allow_removable):
 
     While the old one still answers, the new one is filled from it before it is given up (mdadm's
     --replace), for which md must be at nothing else; where it is faulty, it is taken out and the
-    new one rebuilt. A journal is replaced only while nobody uses the array. The new one may be a
-    spare of the array, as the call leaves it that is killed in the middle. wipe: erase what is left
-    on the new disk; allow_removable: take one that the kernel calls removable. Raises what
-    `add_disk` does, and ArrayInUse.
+    new one rebuilt. A journal is replaced only while nobody uses the array and nothing is under way
+    on it. The new one may be a spare of the array, as the call leaves it that is killed in the
+    middle. wipe: erase what is left on the new disk; allow_removable: take one that the kernel
+    calls removable. Raises what `add_disk` does, and ArrayInUse.
     """
     config.load(host)
     with rollback.changing(host, "replace_disk", session):
@@ -178,6 +178,7 @@ def replace_disk(host, session, array, disk, new_disk, wipe, allow_removable):
             )
             or ""
         ):
+            _refuse_unfinished(host, record)
             (new,) = choose(host, session, record, [new_disk], "new_disk", wipe, allow_removable)
             _put_in_journal(host, record, old, new)
             return _reply(
@@ -193,14 +194,7 @@ def replace_disk(host, session, array, disk, new_disk, wipe, allow_removable):
                 % record.device,
             )
         if old.state == "active":
-            is_check = record.sync is not None and record.sync.action == "check"
-            refuse_under_way(
-                host,
-                record,
-                "check_array action=stop ends that."
-                if is_check
-                else "Let that end first: list_arrays shows how far it is.",
-            )
+            _refuse_unfinished(host, record)
         spare = _spare(host, record, new_disk)
         new = (
             None
@@ -305,6 +299,15 @@ def refuse_under_way(host, record, advice="Let that end first."):
     if record.sync:
         resync.wake(host, record)  # what is pending would never end
         raise ArrayInUse(record.device, "its own %s" % record.sync.action, advice)
+
+
+def _refuse_unfinished(host, record):
+    """Raise ArrayInUse for an array on which anything is under way, with how to end it."""
+    is_check = record.sync is not None and record.sync.action == "check"
+    advice = "Let that end first: list_arrays shows how far it is."
+    if is_check:
+        advice = "check_array action=stop ends that."
+    refuse_under_way(host, record, advice)
 
 
 def _keep_in_place(host, record, device):
