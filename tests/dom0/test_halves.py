@@ -143,7 +143,7 @@ def test_a_fresher_disk_that_comes_late_is_not_written_over(fresh_dom0):
     assert fresh_dom0.run(SHOWN.format(disk=fresh.device)).out == before
     code, device, *_, sentence = (
         refusal(fresh_dom0, "add_disk", array="md0", disk=fresh.serial)
-        if array(fresh_dom0)["members"]
+        if array(fresh_dom0)["health"] != "missing"
         else ("XSRAID_STALE_DATA", fresh.device, "split")
     )
     assert (code, device) == ("XSRAID_STALE_DATA", fresh.device)
