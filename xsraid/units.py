@@ -51,6 +51,7 @@ def main(arguments):
             "settings": settings_locally,
             "care": look_after,
             "late": see_to_late_members,
+            "note": note_before_shutdown,
         }[" ".join(arguments)](host)
     except (XsraidError, XenAPI.Failure, EnvironmentError) as error:
         host.log("at boot: %s" % error, syslog.LOG_ERR)
@@ -157,6 +158,13 @@ def see_to_late_members(host):
         deliver.start(host)
     if started:
         attach_locally(host)
+
+
+def note_before_shutdown(host):
+    """Note what a boot would forget: what the arrays run from, and what checks have found."""
+    config.load_or_default(host)
+    _note_parts(host)
+    check.note_ends(host, md_state.read_arrays(host))
 
 
 def _note_parts(host):

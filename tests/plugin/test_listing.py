@@ -495,3 +495,22 @@ def test_what_a_check_found_outlives_a_boot(machine, sysfs, last_action, shown):
     remembered(machine, "care", {"arrays": {uuid: {"done": 1790000000, "found": 128}}})
     assert one(machine)["mismatch_count"] == shown
     assert one(machine)["last_check"] == "2026-09-21T14:13:20Z"
+
+
+@pytest.mark.parametrize(
+    "more,shown",
+    [
+        ({}, "2026-09-21T14:13:20Z"),
+        ({"md__last_sync_action": "recover"}, None),
+        ({"md__sync_min": "2048"}, None),  # it was cut short
+        ({"md__sync_action": "check"}, None),
+        ({"md__last_sync_action": "none"}, None),  # a boot came in between
+    ],
+)
+def test_a_check_that_was_asked_for_and_has_just_ended(machine, sysfs, more, shown):
+    """When it ended is noted in the background."""
+    sysfs.array(**dict({"md__last_sync_action": "check", "md__sync_min": "0"}, **more))
+    uuid = one(machine)["uuid"]
+    asked = {"is_asked": True, "begun": 1790000000, "done": None}
+    remembered(machine, "care", {"arrays": {uuid: asked}})
+    assert one(machine)["last_check"] == shown

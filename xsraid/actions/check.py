@@ -12,7 +12,7 @@ import syslog
 import time
 
 from xsraid.actions import identify, members, rollback
-from xsraid.alerts import rules, spool
+from xsraid.alerts import deliver, rules, spool
 from xsraid.disks import smart
 from xsraid.errors import ArrayInUse, BadArgument, Busy, UnknownArray, XsraidError
 from xsraid.host import clock, config, store, sysfs
@@ -72,7 +72,8 @@ def check_array(host, session, array, action):
             # Somebody may have left a check to end early.
             _write(host, record, "md/sync_max", "max")
             _act(host, record, "check")
-            _note(host, record, is_asked=True)
+            _note(host, record, is_asked=True, begun=time.time())
+            deliver.start(host)  # which notes what it finds
         elif action == "stop" and under_way == "check":
             _stop(host, record)
     record = md_state.list_arrays(host, session, record.uuid)["arrays"][0]

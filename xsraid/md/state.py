@@ -38,8 +38,8 @@ MEMBER_TYPE = "linux_raid_member"  # libblkid's word, whose uuid is the array's
 # What `actions.check` has seen, a note. disks: {sysfs.disk_key: {"seen": of `smart.examine`,
 # "time", "told"}}; arrays: {uuid: {"since": when it was first seen or last checked, "done": when it
 # was last checked, "found": the mismatches that this check found, "at": how far a check that was
-# paused is, in sectors, "is_running", "is_asked": whether somebody began one, "is_overdue_told"}};
-# left_to.
+# paused is, in sectors, "is_running", "is_asked": whether somebody began one, at "begun",
+# "is_overdue_told"}}; left_to.
 CARE = "care"
 # What `actions.parts` has seen, a note: {uuid: {"members": what each active one is known by,
 # "blocks": [superblocks.packed], "names": what leads to them in another boot, too, "slots": {slot:
@@ -411,7 +411,7 @@ def _read_array(host, name, state, properties, uuid, line, slots, care):
         members=members,
         sync=sync,
         mismatch_count=_mismatch_count(host, name, checked),
-        last_check=iso_time(checked.get("done")),
+        last_check=iso_time(_last_check(host, name, checked, sync)),
         consistency_policy=policy,
         configured=line is not None,
     )
@@ -642,6 +642,20 @@ def _mismatch_count(host, name, checked):
     if last_action is None or last_action in ("check", "repair"):
         return sysfs.number(host, name, "md/mismatch_cnt")
     return checked["found"]
+
+
+def _last_check(host, name, checked, sync):
+    """Return when a check ended; of one that has just done so, and is to be noted within minutes,
+    when it began.
+    """
+    if (
+        checked.get("is_asked")
+        and sync is None
+        and sysfs.attribute(host, name, "md/last_sync_action") in (None, "check")
+        and not sysfs.number(host, name, "md/sync_min")
+    ):
+        return checked.get("begun")
+    return checked.get("done")
 
 
 def _smart(host, care, member):
