@@ -6,6 +6,7 @@ import pytest
 
 from tests.made import array
 from xsraid.actions import parts
+from xsraid.host import store
 from xsraid.host.files import Host
 from xsraid.md.superblocks import Superblock
 
@@ -67,6 +68,28 @@ def test_it_goes_with_the_array(host):
     note(host, degraded(), [FRESH])
     note(host, array(uuid=OTHER, health="missing", configured=True, members=[]), [])
     assert parts.noted(host) == {}
+
+
+def test_who_is_in_a_new_array_is_noted_at_once_and_the_rest_when_it_is_looked_at(host, tmpdir):
+    whole = [dict(active("/dev/sda", 0), serial="SA"), active("/dev/sdb", 1)]
+    record = array(device="/dev/md0", uuid=UUID, configured=True, members=whole)
+    parts.note_members(host, record)
+    assert store.read(host, "ran_from")[UUID]["slots"]["0"] == {
+        "device": "/dev/sda",
+        "serial": "SA",
+        "by_id": None,
+    }
+    assert not parts.is_outlived(host, parts.noted(host)[UUID], [STALE])
+    parts.have_noted(host, [record])
+    assert is_asked(tmpdir)
+    note(host, record, [FRESH])
+    parts.note_members(host, record)
+    assert parts.noted(host)[UUID].blocks == [FRESH]
+
+
+def test_that_it_cannot_be_noted_breaks_nothing(host, tmpdir):
+    tmpdir.join("var", "lib", "xsraid").remove()
+    parts.note_members(host, degraded())
 
 
 def test_it_stays_while_a_member_cannot_be_read(host):

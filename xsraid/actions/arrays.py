@@ -6,7 +6,7 @@ import collections
 import syslog
 import time
 
-from xsraid.actions import initrd, planning, rollback
+from xsraid.actions import initrd, parts, planning, rollback
 from xsraid.alerts import monitor
 from xsraid.disks import claim
 from xsraid.errors import BadArgument, CommandFailed, Timeout, UnknownArray
@@ -87,6 +87,7 @@ def create_array(
         # such.
         lock.keep()
         host.when_replied(lambda: store.remove(host, "creating", uuid))
+        host.when_replied(lambda: parts.note_members(host, array))
         host.when_replied(lock.release)
     return _reply(array, note["commands"], note["unused_bytes"], warnings)
 
@@ -110,6 +111,7 @@ def adopt_array(host, session, array):
         if host.real_path(record.by_id) != record.device:
             warnings.append("udev made no link %s" % record.by_id)
         record = md_state.find_array(host, record.uuid)
+        parts.note_members(host, record)
     md_state.name_srs(host, session, [record])
     return collections.OrderedDict(
         [("array", record), ("changes", changes), ("warnings", warnings)]

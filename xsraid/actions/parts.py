@@ -5,7 +5,9 @@ the host must not be started alone while the others are only late.
 from __future__ import absolute_import
 
 import collections
+import syslog
 
+from xsraid.errors import CommandFailed
 from xsraid.host import store, sysfs
 from xsraid.md import state as md_state
 from xsraid.md import superblocks
@@ -36,7 +38,7 @@ def have_noted(host, records):
     parts = noted(host)
     for record in _running(records):
         part = parts.get(record.uuid)
-        if part is None or part.members != _members(host, record):
+        if part is None or not part.blocks or part.members != _members(host, record):
             host.replace(TRIGGER, "")
             return
 
@@ -65,6 +67,20 @@ def note(host, records, blocks_of, names_of):
             }
     if found != known:
         store.write(host, NOTE, found)
+
+
+def note_members(host, record):
+    """Note who is in which slot of an array that has just been made or adopted; what it runs from
+    is noted when it is looked at first. That it cannot be noted is logged.
+    """
+    known = store.read(host, NOTE) or {}
+    facts = {"members": [], "blocks": [], "names": "", "slots": {}}
+    facts.update(known.get(record.uuid, {}))
+    facts["slots"] = _slots(host, record, facts["slots"])
+    try:
+        store.write(host, NOTE, dict(known, **{str(record.uuid): facts}))
+    except CommandFailed as error:
+        host.log(str(error), syslog.LOG_WARNING)
 
 
 def _running(records):
