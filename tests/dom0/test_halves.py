@@ -117,6 +117,16 @@ def forget(dom0):
     dom0.cut_power()
 
 
+def at_rest(dom0, disk):
+    """Return what SHOWN says of a disk once that stays so: md counts back when all is written."""
+
+    def stays():
+        shown = dom0.run(SHOWN.format(disk=disk)).out
+        return shown if dom0.run("sleep 2; " + SHOWN.format(disk=disk)).out == shown else None
+
+    return dom0.wait_until(stays)
+
+
 def content(dom0, sr):
     group = "VG_XenStorage-" + sr
     return dom0.run(
@@ -131,7 +141,7 @@ def test_a_fresher_disk_that_comes_late_is_not_written_over(fresh_dom0):
     fresh_dom0.run("printf '[boot]\\nwait_s = 1\\n' >/etc/xsraid.conf")
     sr = mirror_in_two_states(fresh_dom0)
     fresh = fresh_dom0.disk("d1")
-    before = fresh_dom0.run(SHOWN.format(disk=fresh.device)).out
+    before = at_rest(fresh_dom0, fresh.device)
     forget(fresh_dom0)
     fresh_dom0.boot(late={"d1": 7})
     fresh_dom0.wait_until(lambda: "d1" in fresh_dom0.disks())
