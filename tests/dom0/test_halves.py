@@ -397,8 +397,8 @@ def test_a_newer_part_is_known_when_what_runs_has_counted_past_it(fresh_dom0):
 
 
 def noted(dom0):
-    """Have noted what md0 runs from, as within each hour; return what leads to these members."""
-    dom0.run("systemctl start xsraid-care.service")
+    """Have noted what md0 runs from, as at each shutdown; return what leads to these members."""
+    dom0.run("systemctl start xsraid-assemble.service && systemctl stop xsraid-assemble.service")
     (known,) = json.loads(dom0.run("cat /var/lib/xsraid/ran_from").out).values()
     return known["names"]
 
@@ -409,6 +409,7 @@ def test_a_member_that_was_out_is_not_started_alone_while_the_other_is_late(fres
     """
     sr = mirror_in_two_states(fresh_dom0)
     fresh_dom0.run("printf '[boot]\\nwait_s = 1\\n' >/etc/xsraid.conf")
+    assert fresh_dom0.disk("d1").by_id in noted(fresh_dom0)
     before = fresh_dom0.run(SHOWN.format(disk=fresh_dom0.disk("d0").device)).out
     fresh_dom0.reboot(late={"d1": 30})
     ((priority, body),) = told(fresh_dom0)

@@ -334,6 +334,7 @@ def test_check_finds_what_was_planted(fresh_dom0):
     found = record["mismatch_count"]
     assert found >= 128
     assert record["last_check"]
+    fresh_dom0.run("systemctl start xsraid-assemble.service")
     fresh_dom0.reboot()
     assert fresh_dom0.run("cat /sys/block/md0/md/mismatch_cnt").out == "0\n"
     assert array(fresh_dom0)["mismatch_count"] == found
