@@ -398,7 +398,7 @@ def test_a_newer_part_is_known_when_what_runs_has_counted_past_it(fresh_dom0):
 
 def noted(dom0):
     """Have noted what md0 runs from, as at each shutdown; return what leads to these members."""
-    dom0.run("systemctl start xsraid-assemble.service && systemctl stop xsraid-assemble.service")
+    dom0.run("/usr/libexec/xsraid/at-boot note")
     (known,) = json.loads(dom0.run("cat /var/lib/xsraid/ran_from").out).values()
     return known["names"]
 
