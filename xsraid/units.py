@@ -82,16 +82,12 @@ def _let_spares_in(host, records):
     apart.update((store.read(host, "boot") or {}).get("conflicts", {}))
     for record in records:
         spares = [member.device for member in record.members if member.state == "spare"]
-        is_waiting = (
-            record.configured
-            and spares
-            and record.uuid not in apart
-            and md_state.lacks_member(record)
-            and md_state.is_untouched(host, record)
-        )
-        read, unread = assemble.examine_all(host, spares if is_waiting else [])
-        is_safe = is_waiting and not unread
-        if is_safe and all(block is not None and block.slot is None for block in read.values()):
+        may_wait = record.configured and record.uuid not in apart and md_state.lacks_member(record)
+        if not (spares and may_wait and md_state.is_untouched(host, record)):
+            continue
+        read, unread = assemble.examine_all(host, spares)
+        are_spares = all(block is not None and block.slot is None for block in read.values())
+        if are_spares and not unread:
             resync.wake(host, record)
 
 

@@ -87,6 +87,19 @@ def test_who_is_in_a_new_array_is_noted_at_once_and_the_rest_when_it_is_looked_a
     assert parts.noted(host)[UUID].blocks == [FRESH]
 
 
+def test_a_link_that_two_disks_share_names_neither(host, tmpdir):
+    for number, device in enumerate(["sda", "sdb"]):
+        tmpdir.join("sys", "block", device, "device", "uevent").ensure()
+        tmpdir.join("run", "udev", "data", "b8:%d" % number).write(
+            "S:disk/by-id/ata-shared\n" + "S:disk/by-id/wwn-b\n" * number
+        )
+    whole = [active("/dev/sda", 0), active("/dev/sdb", 1)]
+    parts.note_members(host, array(device="/dev/md0", uuid=UUID, configured=True, members=whole))
+    slots = store.read(host, "ran_from")[UUID]["slots"]
+    assert slots["0"]["by_id"] is None
+    assert slots["1"]["by_id"] == "/dev/disk/by-id/wwn-b"
+
+
 def test_that_it_cannot_be_noted_breaks_nothing(host, tmpdir):
     tmpdir.join("var", "lib", "xsraid").remove()
     parts.note_members(host, degraded())

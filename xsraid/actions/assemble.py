@@ -96,7 +96,8 @@ class Boot(object):
 
         An array that udev has begun to assemble starts by itself when its last member comes; one of
         which udev knows nothing is tried again and again. One of which parts have been written to
-        without each other is not started: which is the data, a person has to say.
+        without each other is not started: which is the data, a person has to say. Nor is one of
+        which only members are there that it went on without: the others may come yet.
         """
         host = self.host
         self.did += tried("taking back", rollback.take_back_creations, host)
@@ -497,9 +498,8 @@ def _free(host, record, known):
     It is a spare until md has given it a slot.
     """
     members = {member.device: member.state for member in record.members}
-    own = {_member_uuid(host, device) for device, state in members.items() if state == "active"} - {
-        None
-    }
+    active = [device for device, state in members.items() if state == "active"]
+    own = {parts.member_uuid(host, device) for device in active} - {None}
     if md_state.is_untouched(host, record):
         members = {
             device: state
@@ -511,18 +511,7 @@ def _free(host, record, known):
         for device, uuid in known.items()
         if uuid == bare_uuid(record.uuid)
         and device not in members
-        and _member_uuid(host, device) not in own
-    )
-
-
-def _member_uuid(host, device):
-    """Return the uuid of a member itself, as udev has it from its superblock, None if it has
-    none: a second path to a member has the same one.
-    """
-    return (
-        sysfs.udev_properties(host, host.device_number(device)).get("ID_FS_UUID_SUB")
-        if device
-        else None
+        and parts.member_uuid(host, device) not in own
     )
 
 

@@ -268,12 +268,10 @@ def _brought_up(host, record, known, now, is_time):
 def _note_end(host, record, known, now):
     """Put down in what is known of an array that a check of it has ended, and what it found."""
     name = sysfs.name_of(record.device)
-    last_action = sysfs.attribute(host, name, "md/last_sync_action")
-    at = _resumes_at(host, record)
     if known.get("is_running"):
-        known["at"] = at
+        known["at"] = _resumes_at(host, record)
         _set_speeds(host, record, ("system", "system"))
-    if not at and record.health == "optimal" and last_action in (None, "check"):
+    if record.health == "optimal" and md_state.has_checked_all(host, name):
         known.update(since=now, done=now, at=0, is_overdue_told=False)
         known["found"] = sysfs.number(host, name, "md/mismatch_cnt")
     known["is_running"] = known["is_asked"] = False

@@ -395,7 +395,9 @@ def choose(host, session, record, names, argument, wipe, allow_removable=False):
             )
         _refuse_small(host, record, disk)
     returning = [disk.device for disk in chosen if _is_returning(host, record, disk)]
-    snapshot.judge(host, session, chosen, _has_other_sectors(host, record), allow_removable)
+    # Where the array's own sectors are not of 512 bytes, a new member's need not be, either.
+    allow_4k = refusals.is_other_sector(md_state.sector_bytes(host, record))
+    snapshot.judge(host, session, chosen, allow_4k, allow_removable)
     for disk in chosen:
         if disk.device in returning:
             disk.refusals = [
@@ -418,14 +420,6 @@ def choose(host, session, record, names, argument, wipe, allow_removable=False):
         )
         for disk in chosen
     ]
-
-
-def _has_other_sectors(host, record):
-    """Return whether the sectors of an array are not of 512 bytes: then a new member's need not be,
-    either.
-    """
-    sector_bytes = sysfs.number(host, sysfs.name_of(record.device), "queue/logical_block_size")
-    return sector_bytes not in (None, refusals.SECTOR_BYTES)
 
 
 def _member(host, record, name):
@@ -580,7 +574,7 @@ def put_in(host, record, new):
 
 def _free_former(host, session, record, name):
     """Clear the superblock of a disk that was a member of an array; return its record, None for a
-    disk that was none. Raises StaleData, DiskInUse, UnknownDisk, BadArgument.
+    disk that was none. Raises WouldLoseData, DiskInUse, UnknownDisk, BadArgument.
     """
     found = inventory.inventory(host)
     (disk,) = inventory.resolve(host, found, [name], "disk", inventory.PARTITION)

@@ -7,6 +7,7 @@ from __future__ import absolute_import
 import collections
 import syslog
 
+from xsraid.disks import identity, inventory
 from xsraid.errors import CommandFailed
 from xsraid.host import store, sysfs
 from xsraid.md import state as md_state
@@ -51,7 +52,7 @@ def note(host, records, blocks_of, names_of):
     blocks_of(record): Superblocks of its active members, [] if one cannot be read;
     names_of(blocks): what leads to these.
     """
-    known = store.read(host, NOTE) or {}
+    known, links = store.read(host, NOTE) or {}, _links(host)
     found = {record.uuid: known[record.uuid] for record in records if record.uuid in known}
     for record in _running(records):
         is_whole = not md_state.lacks_member(record)
@@ -63,7 +64,7 @@ def note(host, records, blocks_of, names_of):
                 "members": _members(host, record),
                 "blocks": [superblocks.packed(block) for block in blocks],
                 "names": names_of(blocks),
-                "slots": _slots(host, record, found.get(record.uuid, {}).get("slots", {})),
+                "slots": _slots(record, found.get(record.uuid, {}).get("slots", {}), links),
             }
     if found != known:
         store.write(host, NOTE, found)
@@ -76,7 +77,7 @@ def note_members(host, record):
     known = store.read(host, NOTE) or {}
     facts = {"members": [], "blocks": [], "names": "", "slots": {}}
     facts.update(known.get(record.uuid, {}))
-    facts["slots"] = _slots(host, record, facts["slots"])
+    facts["slots"] = _slots(record, facts["slots"], _links(host))
     try:
         store.write(host, NOTE, dict(known, **{str(record.uuid): facts}))
     except CommandFailed as error:
@@ -95,31 +96,40 @@ def _members(host, record):
     return sorted(member_key(host, device) for device in md_state.active_members(record))
 
 
-def _slots(host, record, before):
+def _links(host):
+    """Return {node: by-id link that leads to that disk and to no other, or None} of all disks."""
+    return {disk.device: disk.by_id for disk in inventory.inventory(host)}
+
+
+def _slots(record, before, links):
     """Return what is known of the member of each slot: what is gone can no longer be asked."""
     slots = dict(before)
     for member in record.members:
         if member.device and member.slot is not None and member.state == "active":
-            links = _links(host, member.device)
             slots[str(member.slot)] = {
                 "device": member.device,
                 "serial": member.serial,
-                "by_id": min(links) if links else None,
+                "by_id": links.get(member.device),
             }
     return slots
 
 
-def _links(host, device):
-    links = sysfs.udev_properties(host, host.device_number(device))["links"]
-    return [link for link in links if link.startswith("/dev/disk/by-id/")]
+def member_uuid(host, device):
+    """Return the uuid of a member itself, as udev has it from its superblock, None if it has none:
+    a second path to a member has the same one.
+    """
+    if not device:
+        return None
+    return sysfs.udev_properties(host, host.device_number(device)).get("ID_FS_UUID_SUB")
 
 
 def member_key(host, device):
-    """Return what a member is known by in another boot, too: the uuid of its own that its
-    superblock has, or, with version 0.90, which has none, what udev calls its disk.
+    """Return what a member is known by in another boot, too: its own uuid, or, with version 0.90,
+    which has none, what udev calls its disk.
     """
-    properties = sysfs.udev_properties(host, host.device_number(device))
-    return properties.get("ID_FS_UUID_SUB") or min(_links(host, device) or [device])
+    links = sysfs.udev_properties(host, host.device_number(device))["links"]
+    lasting = [link for link in links if link.startswith(identity.BY_ID)]
+    return member_uuid(host, device) or min(lasting or [device])
 
 
 def is_outlived(host, part, blocks):

@@ -81,8 +81,8 @@ def create_sr(
 
 
 def _refuse_sectors(host, record, allow_4k):
-    sector_bytes = sysfs.number(host, sysfs.name_of(record.device), "queue/logical_block_size")
-    if sector_bytes not in (None, refusals.SECTOR_BYTES) and not allow_4k:
+    sector_bytes = md_state.sector_bytes(host, record)
+    if refusals.is_other_sector(sector_bytes) and not allow_4k:
         raise Unsupported(
             "A storage repository on %s, whose logical sectors have %d bytes: its disks for VMs "
             "could not be made (SR_BACKEND_FAILURE_78)" % (record.device, sector_bytes),

@@ -539,7 +539,7 @@ def _limits(facts, graph, allow_4k, allow_removable):
         for device in [facts.name] + facts.partitions
         if device in graph.unreadable
     ]
-    other_sectors = facts.sector_bytes not in (None, SECTOR_BYTES) and not allow_4k
+    other_sectors = is_other_sector(facts.sector_bytes) and not allow_4k
     if facts.read_only:
         yield "READ_ONLY", "it is read-only"
     if facts.removable and facts.transport == "usb":
@@ -557,6 +557,11 @@ def _limits(facts, graph, allow_4k, allow_removable):
         yield "SECTOR_SIZE", OTHER_SECTORS % facts.sector_bytes
     if unreadable:
         yield "UNREADABLE", "what is on it cannot be found out: %s" % "; ".join(unreadable)
+
+
+def is_other_sector(sector_bytes):
+    """Return whether logical sectors are of another size than all takes; None is not known."""
+    return sector_bytes not in (None, SECTOR_BYTES)
 
 
 def in_words(refusals):

@@ -165,6 +165,19 @@ def is_untouched(host, record):
     return sysfs.attribute(host, sysfs.name_of(record.device), "md/array_state") == "read-auto"
 
 
+def sector_bytes(host, record):
+    """Return the size of an array's logical sectors, None if it is not known."""
+    return sysfs.number(host, sysfs.name_of(record.device), "queue/logical_block_size")
+
+
+def has_checked_all(host, name):
+    """Return whether the last check of an array, by its kernel name, went to the end: sync_min is
+    where one that was cut short would go on. A kernel that does not tell the last action has none.
+    """
+    last_action = sysfs.attribute(host, name, "md/last_sync_action")
+    return last_action in (None, "check") and not sysfs.number(host, name, "md/sync_min")
+
+
 def read_configuration(host):
     """Return the mdadmconf.Configuration of this host: our file, all others that mdadm reads, and
     those that it would read but for another one.
@@ -648,12 +661,7 @@ def _last_check(host, name, checked, sync):
     """Return when a check ended; of one that has just done so, and is to be noted within minutes,
     when it began.
     """
-    if (
-        checked.get("is_asked")
-        and sync is None
-        and sysfs.attribute(host, name, "md/last_sync_action") in (None, "check")
-        and not sysfs.number(host, name, "md/sync_min")
-    ):
+    if checked.get("is_asked") and sync is None and has_checked_all(host, name):
         return checked.get("begun")
     return checked.get("done")
 
