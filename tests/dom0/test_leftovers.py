@@ -22,16 +22,20 @@ with Dom0("system", rpm="", disks=("d0",)) as dom0:
 
 
 def processes_of(work):
-    """Return the command lines of all processes that have the work folder among their arguments."""
-    found = []
-    for path in glob.glob("/proc/[0-9]*/cmdline"):
+    """Return the ids of all processes that have the work folder among their arguments, each with
+    when it started: the next guest may have the same folder, and another process the same id.
+    """
+    found = set()
+    for path in glob.glob("/proc/[0-9]*"):
         try:
-            with open(path, "rb") as cmdline:
+            with open(path + "/cmdline", "rb") as cmdline:
                 words = cmdline.read().decode(errors="replace").split("\0")
+            with open(path + "/stat", encoding="ascii", errors="replace") as stat:
+                started = stat.read().rpartition(") ")[2].split()[19]
         except OSError:
             continue
         if any(work + "/" in word or word == work for word in words):
-            found.append(words)
+            found.add((path, started))
     return found
 
 
@@ -51,13 +55,14 @@ def members_of(namespace):
     return found
 
 
-def assert_gone(work, namespace, timeout_s=1):
-    """Fail if anything of a guest is there a moment after its end."""
+def assert_gone(work, processes, namespace, timeout_s=10):
+    """Fail if anything of a guest is there a moment after its end: processes of it, and of its
+    namespace.
+    """
     deadline = time.monotonic() + timeout_s
-    while (processes_of(work) or members_of(namespace)) and time.monotonic() < deadline:
+    while processes & processes_of(work) or members_of(namespace):
+        assert time.monotonic() < deadline, (processes & processes_of(work), members_of(namespace))
         time.sleep(0.01)
-    assert not processes_of(work)
-    assert not members_of(namespace)
 
 
 def namespace_of(guest):
@@ -68,17 +73,21 @@ def namespace_of(guest):
 def test_nothing_after_the_end():
     with Dom0("system", rpm="", disks=("d0",)) as dom0:
         work, namespace = dom0.work, namespace_of(dom0.guest)
-        assert processes_of(work)
+        processes = processes_of(work)
+        assert processes
         assert members_of(namespace)
-    assert_gone(work, namespace)
-    assert not os.path.exists(work)
+        with open(work + "/left", "w", encoding="ascii"):
+            pass
+    assert_gone(work, processes, namespace)
+    assert not os.path.exists(work + "/left")
 
 
 def test_nothing_after_a_test_that_failed():
     with pytest.raises(ZeroDivisionError), Dom0("system", rpm="", disks=("d0",)) as dom0:
         work, namespace = dom0.work, namespace_of(dom0.guest)
+        processes = processes_of(work)
         raise ZeroDivisionError
-    assert_gone(work, namespace)
+    assert_gone(work, processes, namespace)
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
@@ -93,11 +102,12 @@ def test_nothing_after_its_owner_was_killed(number):
         work, guest = owner.stdout.readline().split()
         namespace = os.readlink(f"/proc/{guest}/ns/pid_for_children")
         assert work.startswith(BUILD)
-        assert processes_of(work)
+        processes = processes_of(work)
+        assert processes
         assert members_of(namespace)
         owner.send_signal(number)
         owner.wait(20)
-        assert_gone(work, namespace)
+        assert_gone(work, processes, namespace)
     finally:
         owner.kill()
         owner.wait()
