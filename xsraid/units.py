@@ -182,14 +182,19 @@ def _late_members(host):
     facts = store.read(host, "boot") or {}
     before = facts.get("before", {})
     before = {uuid: list(map(superblocks.unpacked, blocks)) for uuid, blocks in before.items()}
-    boot, started = assemble.Boot(host), {}
+    boot = assemble.Boot(host)
     boot.part_joined()
-    if facts.get("awaited"):
-        started = boot.start_awaited(facts["awaited"])
-        before.update(started)
+    awaited, chosen = facts.get("awaited", {}), facts.get("chosen", [])
+    is_told = "conflicts" not in facts  # which the first `attach` of a boot takes out
+    told = chosen + list(awaited if is_told else [])
+    started, still_chosen = boot.start_awaited(awaited, told)
+    before.update(started)
+    if started or (boot.awaited, still_chosen) != (awaited, chosen):
         kept = {uuid: list(map(superblocks.packed, blocks)) for uuid, blocks in before.items()}
-        store.write(host, "boot", dict(facts, awaited=boot.awaited, before=kept))
-    said, conflicts = boot.did, boot.conflicts
+        facts.update(awaited=boot.awaited, before=kept, chosen=still_chosen)
+        store.write(host, "boot", facts)
+    new = {uuid: why for uuid, why in boot.awaited.items() if uuid not in awaited}
+    said, conflicts = boot.did, dict(new, **boot.conflicts)
     records = assemble.lacking(host)
     for record, free in zip(records, assemble.examine_free(host, records)):
         read, _ = assemble.examine_all(host, md_state.active_members(record))
@@ -278,8 +283,8 @@ def attach(host, session):
         _tell_of_conflicts(host, conflicts)
         if facts:
             # For members that come later still.
-            kept = {key: facts.get(key, {}) for key in ("before", "awaited")}
-            store.write(host, "boot", kept)
+            lasting = ("before", "awaited", "chosen")
+            store.write(host, "boot", {key: facts[key] for key in lasting if key in facts})
     deliver.start(host)
 
 

@@ -469,12 +469,46 @@ def test_a_disk_that_was_replaced_is_not_started_alone(fresh_dom0):
     fresh_dom0.run(UNITS)
     assert array(fresh_dom0)["health"] == "missing"
     assert attached(fresh_dom0) == "false"
+    stop = "systemctl stop xsraid-attach.service && systemctl restart xsraid-assemble.service"
+    fresh_dom0.run(f"{stop} && {alone(devices(fresh_dom0, 'd0'))}")
+    fresh_dom0.run("systemctl start xsraid-attach.service")
+    assert array(fresh_dom0)["health"] == "missing"
+    assert attached(fresh_dom0) == "false"
     fresh_dom0.plug_in("d1")
     fresh_dom0.plug_in("d2")
     fresh_dom0.wait_until(lambda: attached(fresh_dom0) == "true")
     fresh_dom0.wait_until(lambda: runs_from(fresh_dom0) == ["d1", "d2"])
     assert settled(fresh_dom0)["health"] == "optimal"
     assert content(fresh_dom0, sr) == "precious"
+
+
+def test_a_disk_that_was_replaced_and_comes_late_is_not_started_alone(fresh_dom0):
+    """None is there at the boot. udev begins the array with it, and mdadm-last-resort would start
+    that half a minute later, or has started it when it is looked at.
+    """
+    sr = mirror_in_two_states(fresh_dom0)
+    fresh_dom0.run("printf '[boot]\\nwait_s = 1\\n' >/etc/xsraid.conf")
+    noted(fresh_dom0)
+    fresh_dom0.reboot(disks=())
+    assert array(fresh_dom0)["health"] == "missing"
+    fresh_dom0.run("systemctl stop xsraid-late.path")
+    fresh_dom0.plug_in("d0")
+    fresh_dom0.run("udevadm settle")
+    assert array(fresh_dom0)["health"] == "inactive"
+    fresh_dom0.run("/usr/libexec/xsraid/at-boot late")
+    assert array(fresh_dom0)["health"] == "missing"
+    ((priority, body),) = told(fresh_dom0)
+    assert priority == 1
+    assert "starts by itself" in body
+    fresh_dom0.run(alone(devices(fresh_dom0, "d0")))
+    fresh_dom0.run("/usr/libexec/xsraid/at-boot late")
+    assert runs_from(fresh_dom0) == ["d0"], "somebody who was told started it"
+    fresh_dom0.run("mdadm --stop /dev/md0; systemctl start xsraid-late.path")
+    fresh_dom0.plug_in("d1")
+    fresh_dom0.wait_until(lambda: attached(fresh_dom0) == "true")
+    assert runs_from(fresh_dom0) == ["d1"]
+    assert content(fresh_dom0, sr) == "precious"
+    assert len(told(fresh_dom0)) == 1
 
 
 def events_of(dom0, disk):

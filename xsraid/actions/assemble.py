@@ -117,10 +117,7 @@ class Boot(object):
         if lines and not is_last:
             return False
         self._start([line for line in lines if not line[0] or self._may_start(*line)])
-        for uuid in self.awaited:
-            inactive = _inactive(host, uuid)
-            if inactive is not None:  # as udev has begun it, mdadm-last-resort would start it
-                self.did += tried("stopping " + inactive, mdadm.stop, host, inactive, True)
+        self._stop_begun()
         self._finish()
         return True
 
@@ -134,29 +131,42 @@ class Boot(object):
     def _may_start(self, uuid, node):
         return not self._is_split(uuid) and not self._is_outlived(uuid, node)
 
-    def start_awaited(self, awaited):
-        """Start arrays that were not started, as the members that they last ran from were away,
-        where these have come.
-
-        awaited: {uuid: why}, which is left in `awaited` for those that still are. Return {uuid:
-        [Superblock] as before it ran} of those that run now, unless somebody has started them from
-        the others.
+    def _stop_begun(self):
+        """Stop what udev has begun of arrays that are not to be started: mdadm-last-resort would
+        start it.
         """
-        lines = []
-        for uuid, node in _not_running(self.host):
-            if uuid and md_uuid(uuid) in awaited:
-                lines.append((uuid, node))
-        self._examine(lines)
-        self._start([line for line in lines if self._blocks_of(line[0]) and self._may_start(*line)])
+        for uuid in sorted(set(self.awaited).union(self.conflicts)):
+            inactive = _inactive(self.host, uuid)
+            if inactive is not None:
+                self.did += tried("stopping " + inactive, mdadm.stop, self.host, inactive, True)
+
+    def start_awaited(self, awaited, told):
+        """Start arrays that were not started, as the members that they last ran from were away,
+        where these have come; have none run from members that it had gone on without, unless
+        somebody who was told has started it.
+
+        awaited: {uuid: why}; told: the uuids of those that somebody was told of. `awaited` is of
+        those that are not started now. Return ({uuid: [Superblock] as before it ran} of those that
+        run now, the uuids of those that somebody who was told has started).
+        """
+        self._examine(_not_running(self.host))
+        chosen = [record.uuid for record, _ in self._outlived() if record.uuid in told]
+        startable = [
+            (uuid, node)
+            for uuid, node in _not_running(self.host)
+            if uuid and self._blocks_of(uuid) and self._may_start(uuid, node)
+        ]
+        self._start([line for line in startable if md_uuid(line[0]) in awaited])
+        self._stop_begun()
+        self._stop_outlived(chosen)
         records = [record for record in _there(self.host) if record.uuid in awaited]
         running = [record.uuid for record in records]
-        self.awaited = {uuid: why for uuid, why in awaited.items() if uuid not in running}
-        before, started = self._before(records), {}
-        for record in records:
-            blocks = before.get(record.uuid, [])
-            if not parts.is_outlived(self.host, self.parts.get(record.uuid), blocks):
-                started[record.uuid] = blocks
-        return started
+        for uuid, why in awaited.items():
+            if uuid not in running:
+                self.awaited.setdefault(uuid, why)
+        before = self._before(records)
+        others = set(chosen).union(self.conflicts)
+        return {uuid: before.get(uuid, []) for uuid in running if uuid not in others}, chosen
 
     def _finish(self):
         """Start the fresher parts, bring arrays to their nodes, take in what is late, have repairs
@@ -276,16 +286,26 @@ class Boot(object):
             return None
         return parts.why_not_alone(part, uuid, node, blocks, lasting_names(self.host, blocks))
 
-    def _stop_outlived(self):
-        """Stop arrays that somebody has started from members that they had gone on without, unless
-        they are in use: those that went on may come yet.
+    def _outlived(self):
+        """Return [(record, why it should not)] of the arrays that run from members that they had
+        gone on without.
         """
         records = [record for record in lacking(self.host) if record.uuid not in self.conflicts]
         before = self._before(records)
+        found = []
         for record in records:
             node = _node_of(self.host, record.uuid)
             why = self._why_not_alone(record.uuid, node, before[record.uuid])
-            if why is None:
+            if why is not None:
+                found.append((record, why))
+        return found
+
+    def _stop_outlived(self, chosen=()):
+        """Stop arrays that somebody has started from members that they had gone on without, unless
+        they are in use: those that went on may come yet. chosen: uuids that are let run.
+        """
+        for record, why in self._outlived():
+            if record.uuid in chosen:
                 continue
             said = tried("stopping " + record.device, _stop_unused, self.host, record, None)
             if said:
