@@ -145,28 +145,31 @@ class Boot(object):
         where these have come; have none run from members that it had gone on without, unless
         somebody who was told has started it.
 
-        awaited: {uuid: why}; told: the uuids of those that somebody was told of. `awaited` is of
-        those that are not started now. Return ({uuid: [Superblock] as before it ran} of those that
-        run now, the uuids of those that somebody who was told has started).
+        awaited: {uuid: why}; told: the uuids of those that somebody was told of. The attribute
+        `awaited` is then of those that do not run. Return ({uuid: [Superblock] as before it ran} of
+        those awaited or told of that run now as they should, the uuids of those that somebody who
+        was told has started from what is left).
         """
         self._examine(_not_running(self.host))
-        chosen = [record.uuid for record, _ in self._outlived() if record.uuid in told]
         startable = [
             (uuid, node)
             for uuid, node in _not_running(self.host)
             if uuid and self._blocks_of(uuid) and self._may_start(uuid, node)
         ]
-        self._start([line for line in startable if md_uuid(line[0]) in awaited])
+        ours = set(awaited).union(told)
+        self._start([line for line in startable if md_uuid(line[0]) in ours])
         self._stop_begun()
-        self._stop_outlived(chosen)
-        records = [record for record in _there(self.host) if record.uuid in awaited]
+        chosen = self._stop_outlived(told)
+        records = _there(self.host)
         running = [record.uuid for record in records]
-        for uuid, why in awaited.items():
-            if uuid not in running:
+        for uuid, why in dict(awaited, **self.awaited).items():
+            if uuid in running:
+                self.awaited.pop(uuid, None)
+            else:
                 self.awaited.setdefault(uuid, why)
-        before = self._before(records)
-        others = set(chosen).union(self.conflicts)
-        return {uuid: before.get(uuid, []) for uuid in running if uuid not in others}, chosen
+        ours.difference_update(chosen, self.conflicts)
+        before = self._before(record for record in records if record.uuid in ours)
+        return {uuid: before.get(uuid, []) for uuid in running if uuid in ours}, chosen
 
     def _finish(self):
         """Start the fresher parts, bring arrays to their nodes, take in what is late, have repairs
@@ -286,26 +289,22 @@ class Boot(object):
             return None
         return parts.why_not_alone(part, uuid, node, blocks, lasting_names(self.host, blocks))
 
-    def _outlived(self):
-        """Return [(record, why it should not)] of the arrays that run from members that they had
-        gone on without.
+    def _stop_outlived(self, told=()):
+        """Stop arrays that somebody has started from members that they had gone on without, unless
+        they are in use: those that went on may come yet.
+
+        told: uuids of arrays that somebody was told of, who may have started them: they are let
+        run. Return the uuids of those that run so.
         """
         records = [record for record in lacking(self.host) if record.uuid not in self.conflicts]
-        before = self._before(records)
-        found = []
+        before, chosen = self._before(records), []
         for record in records:
             node = _node_of(self.host, record.uuid)
             why = self._why_not_alone(record.uuid, node, before[record.uuid])
-            if why is not None:
-                found.append((record, why))
-        return found
-
-    def _stop_outlived(self, chosen=()):
-        """Stop arrays that somebody has started from members that they had gone on without, unless
-        they are in use: those that went on may come yet. chosen: uuids that are let run.
-        """
-        for record, why in self._outlived():
-            if record.uuid in chosen:
+            if why is None:
+                continue
+            if record.uuid in told:
+                chosen.append(record.uuid)
                 continue
             said = tried("stopping " + record.device, _stop_unused, self.host, record, None)
             if said:
@@ -316,6 +315,7 @@ class Boot(object):
                 "%s ran from members that it had gone on without: %s"
                 % (record.device, "".join(said) or "it was stopped")
             )
+        return chosen
 
     def part_joined(self):
         """Take apart arrays that run from members of which one had gone on without another, before
