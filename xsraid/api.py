@@ -72,7 +72,7 @@ def call(host, session, function, given):
     try:
         act = getattr(importlib.import_module("xsraid." + module), verb)
     except ImportError:
-        raise Busy("an upgrade of xsraid, which has just taken these modules away")
+        raise Busy("an upgrade of xsraid, which has just replaced its modules")
     reply = act(host, session, **values)
     return json.dumps(_clean(reply), separators=(", ", ": "))
 
@@ -159,7 +159,7 @@ def _internal(failure, function, host, error):
         )
         step = step.tb_next
     sentence = (
-        "%s met an error that nobody foresaw (%s): please report it with what `journalctl -t "
+        "%s met an unexpected error (%s): please report it with what `journalctl -t "
         "xsraid` says." % (function.name, kind)
     )
     return failure("XSRAID_INTERNAL", [function.name, kind, sentence])

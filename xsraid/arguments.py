@@ -141,8 +141,8 @@ def smtp_user(text):
 def secret_uuid(text):
     if not re.match(UUID, text):
         raise ValueError(
-            "takes the uuid of a secret, as `xe secret-create value=...` prints it; what was given "
-            "is no uuid and is not repeated here"
+            "takes the uuid of a secret, as `xe secret-create value=...` prints it; the given "
+            "value is not a uuid and is not shown here"
         )
     return text
 

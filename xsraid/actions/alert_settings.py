@@ -67,7 +67,7 @@ def configure_alerts(
     password, warnings = settings.password_of(session, smtp_user, smtp_password_secret)
     token = settings.token_of(session, wanted)
     if password and wanted["smtp_security"] == "none":
-        warnings.append("smtp_security=none sends user and password in clear over the network")
+        warnings.append("smtp_security=none sends user and password in clear text over the network")
     with rollback.changing(host, "configure_alerts", session):
         settings.apply_settings(
             host,

@@ -314,12 +314,12 @@ def _watch(host, record):
         return ["nobody is alerted when a disk fails: call configure_alerts"]
     if not is_known(record.level):
         return [
-            "%s is %s, a level that is not known: you are told when one of its disks is gone"
+            "%s is %s, a level that is not known: you are alerted when one of its disks is gone"
             % (record.device, record.level)
         ]
     if not is_redundant(record.level):
         return [
-            "%s has no redundancy: you are told when one of its disks is gone, but nothing is "
+            "%s has no redundancy: you are alerted when one of its disks is gone, but nothing is "
             "left by then" % record.device
         ]
     try:

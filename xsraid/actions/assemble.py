@@ -654,7 +654,9 @@ def _start_without(host, node, uuid, devices):
             "%s could not be started: %s"
             % (_name(uuid, node), " ".join(said.split()) or "none of its members is there")
         ]
-    return ["%s was started, after waiting in vain for all its members" % _name(uuid, node)]
+    return [
+        "%s was started without all of its members, which did not come in time" % _name(uuid, node)
+    ]
 
 
 def _start_fresher(host, record, devices, is_split):

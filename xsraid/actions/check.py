@@ -50,7 +50,7 @@ def check_array(host, session, array, action):
             )
         if not is_redundant(record.level):
             why = (
-                "whose members hold nothing twice that could be compared"
+                "whose members hold no redundant data to compare"
                 if is_known(record.level)
                 else "a level that is not known"
             )
@@ -63,7 +63,7 @@ def check_array(host, session, array, action):
         if record.health == "degraded" and action == "start":
             raise BadArgument(
                 "array",
-                "%s is degraded: what is missing cannot be compared, repair it first"
+                "%s is degraded: a missing member cannot be compared; repair the array first"
                 % record.device,
             )
         if action == "start" and under_way is None:

@@ -130,7 +130,7 @@ def _refuse(host, record):
         raise Unsupported(
             "Growing %s, whose write hole is closed by %s"
             % (record.device, record.consistency_policy),
-            "an array without it: the kernel reshapes no other",
+            "an array without it, as the kernel cannot reshape one that has it",
         )
     if (
         record.level == "raid10"
@@ -138,7 +138,7 @@ def _refuse(host, record):
     ):
         raise Unsupported(
             "Growing %s, whose copies are far or offset" % record.device,
-            "the layout near: mdadm reshapes no other",
+            "the near layout, the only one that mdadm can reshape",
         )
 
 
@@ -270,7 +270,7 @@ def _offer(host, session, record, scan):
     if not _has_taken(session, sr, note):
         return False
     host.log(
-        "the storage repository %s has the new room of %s" % (note["sr"], record.device),
+        "the storage repository %s has the new capacity of %s" % (note["sr"], record.device),
         syslog.LOG_NOTICE,
     )
     store.remove(host, GROWING, record.uuid)
@@ -289,12 +289,12 @@ def _has_taken(session, sr, note):
 def _next(host, session, record, seen):
     if record.sync:
         return "list_arrays shows how far it is." + (
-            " Then the storage repository is offered the new room." if seen is False else ""
+            " Then the storage repository is enlarged." if seen is False else ""
         )
     if seen:
-        return "The storage repository has the new room."
+        return "The storage repository has the new capacity."
     if seen is None:
-        return "Nothing needs to be done: no storage repository waits for room."
+        return "Nothing needs to be done: no storage repository waits for more capacity."
     uuid = record.sr.uuid if record.sr else store.read(host, GROWING, record.uuid)["sr"]
     kind = _kind(session.xenapi.SR.get_type(session.xenapi.SR.get_by_uuid(uuid)))
     by_hand = kind.by_hand or sr_types.TYPES[sr_types.DEFAULT].by_hand
@@ -302,6 +302,6 @@ def _next(host, session, record, seen):
     if host.names(lvm.MASTER):
         steps = "`export LVM_SYSTEM_DIR=%s`, %s" % (lvm.MASTER, steps)
     return (
-        "The storage repository has not taken the new room by itself: %s, then `xe sr-scan "
+        "The storage repository was not enlarged automatically: %s, then `xe sr-scan "
         "uuid=%s`." % (steps, uuid)
     )

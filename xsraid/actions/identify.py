@@ -21,7 +21,7 @@ LOCATE_LED, LEDCTL, ACTIVITY = "locate LED", "ledctl", "activity light"
 SEEN = {
     LOCATE_LED: "Its locate LED was on",
     LEDCTL: "Its locate LED was on",
-    ACTIVITY: "Its activity light was on and off by turns of half a second",
+    ACTIVITY: "Its activity light was on and off in turns of half a second",
 }
 SECONDS_MAX = 3600
 GRACE_S = 30  # a call puts its own LED out
@@ -33,7 +33,7 @@ READ_BYTES = 1 << 20
 READ_LIMIT_S = 5  # of one read; a disk that works takes hundredths of a second
 TRIES = 3  # reads that fail before a disk counts as dead: one may have met a bad place
 DARK = (
-    "%s answers no read, so its light does not blink: it is the one that stays dark while "
+    "%s does not answer reads, so its light does not blink: it is the one that stays dark while "
     "identify_disk makes each of the others blink."
 )
 

@@ -163,7 +163,7 @@ def replace_disk(host, session, array, disk, new_disk, wipe, allow_removable):
         if old.state not in ("active", "faulty", "journal"):
             raise BadArgument(
                 "disk",
-                "%s is no member that could be replaced now, it is %s" % (old.device, old.state),
+                "%s cannot be replaced now: it is %s" % (old.device, old.state),
             )
         if old.being_replaced:
             raise BadArgument(
@@ -190,7 +190,7 @@ def replace_disk(host, session, array, disk, new_disk, wipe, allow_removable):
         if old.state == "active" and any(member.state == "missing" for member in record.members):
             raise BadArgument(
                 "disk",
-                "%s lacks a member, in whose place a new disk would go: add_disk puts one in first"
+                "%s lacks a member, whose place a new disk would take: use add_disk first"
                 % record.device,
             )
         if old.state == "active":
@@ -429,8 +429,8 @@ def _member(host, record, name):
         there = ", ".join(member.device for member in record.members if member.device)
         raise UnknownDisk(
             name,
-            "it is no member of %s, which has %s; in the place of one that is gone already "
-            "add_disk puts another" % (record.device, there),
+            "it is not a member of %s, which has %s; add_disk fills the place of a member "
+            "that is already gone" % (record.device, there),
         )
     return member
 

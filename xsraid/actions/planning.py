@@ -44,17 +44,17 @@ def check_options(level, devices, spares, chunk, bitmap, policy=None, journal=No
         raise BadArgument("chunk", "%s has no chunks; leave it out" % level)
     if bitmap == "internal" and not rule.redundant:
         raise BadArgument(
-            "bitmap", "%s has no redundancy to keep a bitmap of; leave it out" % level
+            "bitmap", "%s has no redundancy and therefore no bitmap; leave it out" % level
         )
     if spares and not rule.redundant:
         raise BadArgument(
-            "spares", "%s has no redundancy that a spare could restore; leave it out" % level
+            "spares", "%s has no redundancy for a spare to restore; leave it out" % level
         )
     if policy == "ppl" and level != "raid5":
         raise BadArgument("consistency_policy", "only raid5 takes ppl, not %s" % level)
     if journal is not None and not rule.parity:
         raise BadArgument(
-            "journal", "%s has no parity that a journal could keep right; leave it out" % level
+            "journal", "%s has no parity for a journal to protect; leave it out" % level
         )
     if policy == "bitmap" and (bitmap == "none" or not rule.redundant):
         raise BadArgument(

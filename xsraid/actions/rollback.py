@@ -125,7 +125,7 @@ def finish_deletion(host, session, uuid, is_asked=False):
         ):
             raise ArrayInUse(
                 md_uuid(uuid),
-                "somebody that cannot be found out, as it does not run",
+                "an unknown user, as it does not run",
                 "Delete it again if nobody needs it.",
             )
         if record is not None or is_asked:

@@ -88,7 +88,7 @@ def send(host, way, alert, state, limits):
         return spool.Sent("accepted", mail.Answer(True, MESSAGE + message, ""), False, False)
 
     gone = mail.Answer(
-        False, "xapi does not answer", "Is xapi running? `systemctl status xapi` tells."
+        False, "xapi does not answer", "Is xapi running? `systemctl status xapi` shows it."
     )
     return way.ask(post, spool.Sent("waiting", gone, False, False))
 

@@ -20,7 +20,7 @@ WHAT = {  # the subject's words, and the first sentence of the body
     "XSRAID_ARRAY_FAILED": (
         "array FAILED",
         "The array %(array)s has failed: too many of its disks, or its journal, are gone; it "
-        "cannot serve.",
+        "cannot be used.",
     ),
     "XSRAID_ARRAY_MISSING": (
         "array missing",
@@ -39,17 +39,17 @@ WHAT = {  # the subject's words, and the first sentence of the body
     ),
     "XSRAID_CHECK_OVERDUE": (
         "check overdue",
-        "The array %(array)s is whole, but %(meaning)s. What its disks have lost unnoticed shows "
-        "when one of them fails.",
+        "The array %(array)s is whole, but %(meaning)s. Errors that nobody has noticed yet show "
+        "when one of its disks fails.",
     ),
     "XSRAID_MONITOR_DOWN": (
         "mdadm's monitor does not run",
-        "mdadm's monitor does not run and cannot be started: a fault is told of within an hour "
-        "only.",
+        "mdadm's monitor is not running and cannot be started: faults are reported within an "
+        "hour only.",
     ),
     "XSRAID_MONITOR_BACK": (
         "mdadm's monitor runs again",
-        "mdadm's monitor runs again: faults are told of at once.",
+        "mdadm's monitor is running again: faults are reported at once.",
     ),
     "XSRAID_REBUILD_FINISHED": (
         "array whole again",
@@ -73,8 +73,8 @@ NEXT = {
     "XSRAID_DISK_FAILED": "Put a new disk in, then: %(call)s fn=replace_disk args:array=%(node)s "
     "args:disk=%(disk_path)s "
     "args:new_disk=/dev/disk/by-id/<new disk>",
-    "XSRAID_DISK_WEAK": "Replace it while it serves: %(call)s fn=replace_disk args:array=%(node)s "
-    "args:disk=%(disk_path)s "
+    "XSRAID_DISK_WEAK": "Replace it while it serves: %(call)s fn=replace_disk "
+    "args:array=%(node)s args:disk=%(disk_path)s "
     "args:new_disk=/dev/disk/by-id/<new disk>",
     "XSRAID_ARRAY_DEGRADED": "See which disk is missing: %(call)s fn=list_arrays",
     "XSRAID_ARRAY_FAILED": "Shut down what runs on it and write nothing. Then see which disks are "
@@ -83,9 +83,9 @@ NEXT = {
     "mdadm --assemble --scan --no-degraded",
     "XSRAID_ARRAY_DIVERGED": "Shut down what runs on it and write nothing until you have chosen. "
     "See what there is: %(call)s fn=list_arrays",
-    "XSRAID_ARRAY_MISPLACED": "It works all the same: its storage repository names another path. "
-    "Reboot when it suits you.",
-    "XSRAID_ARRAY_FROZEN": "Unless somebody works on it with mdadm right now: %(let_go)s",
+    "XSRAID_ARRAY_MISPLACED": "It works nevertheless: its storage repository names another path. "
+    "Reboot when convenient.",
+    "XSRAID_ARRAY_FROZEN": "Unless somebody is working on it with mdadm: %(let_go)s",
     "XSRAID_CHECK_OVERDUE": "Check it now: %(call)s fn=check_array args:array=%(node)s; or set "
     "other hours in /etc/xsraid.conf ([check] hours).",
     "XSRAID_MONITOR_DOWN": "See why: systemctl status mdmonitor.service",
@@ -129,9 +129,9 @@ def body(alert, facts):
     values, record, member = _values(alert, facts), facts["record"], facts["member"]
     lines = [WHAT[alert["name"]][1] % values] + _absent(alert, facts) + _redundancy(alert, facts)
     if alert["is_reminder"]:
-        lines.append("You were told before; this reminds you once a day until it is repaired.")
+        lines.append("This is a reminder, sent once a day until it is repaired.")
     if alert["folded"]:
-        lines.append("%d more alerts of this array were folded into this one." % alert["folded"])
+        lines.append("%d more alerts of this array were combined into this one." % alert["folded"])
     lines += [
         "",
         _row("since", _date(alert["time"])),

@@ -76,7 +76,7 @@ def signatures(host, names):
         except EnvironmentError as error:
             unreadable[name] = os.strerror(error.errno)
         except ValueError as error:
-            unreadable[name] = "what wipefs says cannot be understood: %s" % error
+            unreadable[name] = "the output of wipefs cannot be parsed: %s" % error
     return found, unreadable
 
 

@@ -115,6 +115,6 @@ def _choice(values, where, default, choices):
 
 def _refuse(where, value, wanted):
     raise NotConfigured(
-        "%s, section [%s], key %s: %s is no good value" % (PATH, where[0], where[1], shown(value)),
+        "%s, section [%s], key %s: %s is not valid" % (PATH, where[0], where[1], shown(value)),
         "It takes %s." % wanted,
     )

@@ -214,7 +214,7 @@ def examine(host, device):
         raise CommandFailed(
             "mdadm --examine %s" % device,
             done.status,
-            " ".join(done.err.split()) or "what it says cannot be understood",
+            " ".join(done.err.split()) or "its output cannot be parsed",
         )
     return found
 
