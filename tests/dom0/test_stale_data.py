@@ -33,13 +33,13 @@ KINDS = {
     "lsi_raid": ("lsi_mega_raid_member", LABEL + " lsi_raid {disk}"),
     "imsm": (
         "isw_raid_member",
-        "IMSM_NO_PLATFORM=1 mdadm -q --create /dev/md/imsm -e imsm --run --force --raid-devices=1 "
-        "{disk} && mdadm -q --stop /dev/md/imsm",
+        "IMSM_NO_PLATFORM=1 mdadm -q --create /dev/md126 -e imsm --run --force --raid-devices=1 "
+        "{disk} && mdadm -q --stop /dev/md126",
     ),
     "ddf": (
         "ddf_raid_member",
-        "mdadm -q --create /dev/md/ddf -e ddf --run --force --raid-devices=1 {disk} && mdadm -q "
-        "--stop /dev/md/ddf",
+        "mdadm -q --create /dev/md125 -e ddf --run --force --raid-devices=1 {disk} && mdadm -q "
+        "--stop /dev/md125",
     ),
     "md_0.90": ("linux_raid_member", MD % ("0.90", "")),
     "md_1.0": ("linux_raid_member ext4", "mkfs.ext4 -q {disk} 56M && " + MD % ("1.0", "")),
