@@ -343,6 +343,28 @@ def test_a_forgotten_sr_is_refused_named_and_brought_back_with_its_data(fresh_do
     assert "Back" in fresh_dom0.xe(f"sr-list uuid={uuid}")
 
 
+@pytest.mark.parametrize("members,is_promised", [("d0 d1 d2", True), ("d0 d2 d1", False)])
+def test_no_data_is_promised_of_an_array_that_was_made_since(fresh_dom0, members, is_promised):
+    """The group is found whatever the order of the other members is; the data is another matter."""
+    fresh_dom0.call(
+        "create_array", level=0, devices=devices(fresh_dom0, "d0", "d1", "d2"), name="md0"
+    )
+    sr = fresh_dom0.call("create_sr", array="md0")["sr_uuid"]
+    fresh_dom0.xe("pbd-unplug uuid=" + fresh_dom0.xe("pbd-list --minimal").strip())
+    fresh_dom0.xe(f"sr-forget uuid={sr}")
+    if not is_promised:
+        nodes = devices(fresh_dom0, *members.split())
+        fresh_dom0.run(
+            f"mdadm --stop /dev/md0 && sleep 1 && yes | mdadm -q --create /dev/md0 --level=0 "
+            f"--raid-devices=3 {' '.join(nodes)} && udevadm settle"
+        )
+    details = refusal(fresh_dom0, "create_sr", array="md0")
+    assert details[0] == "XSRAID_WOULD_LOSE_DATA"
+    assert sr in details[3]
+    assert ("brings it back with its data" in details[3]) == is_promised
+    assert ("members and their order" in details[3]) != is_promised
+
+
 @pytest.mark.parametrize("kind", one_of("ext", "lvm"))
 def test_a_forgotten_sr_can_be_given_up(fresh_dom0, kind):
     uuid, _proof = forgotten_sr(fresh_dom0, kind)

@@ -7,14 +7,15 @@ import struct
 import pytest
 
 from xsraid.host.files import Host
-from xsraid.host.physical_volume import Group, group_on, volume_of
+from xsraid.host.physical_volume import Group, group_on, volume_of, written_s
 
 MAGIC = b"\x20\x4c\x56\x4d\x32\x20\x78\x5b\x35\x41\x25\x72\x30\x4e\x2a\x3e"
 ID = "abcdef-ghij-klmn-opqr-stuv-wxyz-012345"
 AREA, AREA_BYTES = 4096, 8192
+WRITTEN_S = 1700000000
 
 
-def volume(group="data", sector=1, at=512, flags=0, area=AREA, has_text=True):
+def volume(group="data", sector=1, at=512, flags=0, area=AREA, has_text=True, filler=300):
     """Return the bytes of a physical volume. sector: of its label; at: where in the metadata area
     the text begins.
     """
@@ -26,7 +27,8 @@ def volume(group="data", sector=1, at=512, flags=0, area=AREA, has_text=True):
     head += struct.pack("<QQQQ", 1 << 20, 0, 0, 0) + (
         struct.pack("<QQQQ", area, AREA_BYTES, 0, 0) if area else struct.pack("<QQ", 0, 0)
     )
-    text = ('%s {\nid = "%s"\nseqno = 1\n' % (group, ID)).encode() + b"#" * 300
+    text = ('%s {\nid = "%s"\nseqno = 1\n' % (group, ID)).encode() + b"#" * filler
+    text += b"\ncreation_time = %d\t# of this text\n" % WRITTEN_S
     ring = bytearray(AREA_BYTES)
     struct_head = struct.pack("<I16sIQQ", 0, MAGIC, 1, AREA, AREA_BYTES)
     struct_head += struct.pack(
@@ -50,6 +52,27 @@ def read(tmpdir):
         return group_on(Host(str(tmpdir)), "/disk")
 
     return group_of
+
+
+@pytest.mark.parametrize(
+    "content,seconds",
+    [
+        (volume(), WRITTEN_S),
+        (volume(filler=3000), WRITTEN_S),
+        # The text goes on at the ring's begin, before its end and within it.
+        (volume(at=AREA_BYTES - 9), WRITTEN_S),
+        (volume(at=AREA_BYTES - 1100, filler=1000), WRITTEN_S),
+        (volume(at=AREA_BYTES - 2000, filler=3000), WRITTEN_S),
+        (volume(has_text=False), None),
+        (volume(flags=1), None),
+        (volume(area=0), None),
+        (b"\0" * 8192, None),
+    ],
+)
+def test_when_a_group_was_written(tmpdir, content, seconds):
+    with io.open(str(tmpdir.join("disk")), "wb") as disk:
+        disk.write(content)
+    assert written_s(Host(str(tmpdir)), "/disk") == seconds
 
 
 @pytest.mark.parametrize(
@@ -79,7 +102,7 @@ def test_the_group_on_a_volume(read, content, group):
     assert read(content) == group
 
 
-def test_no_damage_makes_it_fail(read):
+def test_no_damage_makes_it_fail(read, tmpdir):
     """Whatever bytes are there: a group, or none."""
     chance = random.Random(11)
     whole = bytearray(volume())
@@ -91,6 +114,7 @@ def test_no_damage_makes_it_fail(read):
             )
         found = read(bytes(content[: chance.choice([None, 600, 4100, 4200])]))
         assert found is None or isinstance(found, Group)
+        assert isinstance(written_s(Host(str(tmpdir)), "/disk"), (int, type(None)))
 
 
 @pytest.mark.parametrize(

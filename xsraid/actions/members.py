@@ -429,7 +429,7 @@ def _member(host, record, name):
         there = ", ".join(member.device for member in record.members if member.device)
         raise UnknownDisk(
             name,
-            "it is not a member of %s, which has %s; add_disk fills the place of a member "
+            "it is no member of %s, which has %s; add_disk fills the place of a member "
             "that is already gone" % (record.device, there),
         )
     return member

@@ -13,7 +13,8 @@ import XenAPI
 from xsraid.actions import rollback
 from xsraid.disks import claim, lvm, refusals, snapshot
 from xsraid.errors import BadArgument, Busy, UnknownArray, Unsupported, WouldLoseData
-from xsraid.host import config, store, sysfs
+from xsraid.host import config, physical_volume, store, sysfs
+from xsraid.md import mdadm
 from xsraid.md import state as md_state
 from xsraid.xapi import objects, sr_types, srs
 
@@ -214,9 +215,9 @@ def _make(host, session, here, record, wish):
     own_volumes = [use for use in judged.uses if group and use.reason == "LVM_PV"]
     others = [use for use in judged.uses if use not in own_volumes]
     if others and others[0].reason == "SR_DEVICE":
-        _refuse_known(record, others[0], wish)
+        _refuse_known(host, record, others[0], wish)
     if (own_volumes or judged.stale) and not wish.wipe:
-        _refuse_to_lose(record, judged, group)
+        _refuse_to_lose(host, record, judged, group)
     claim.refuse_uses(record, others)
     if group:
         host.log("giving up as asked: volume group %s on %s" % (group, record.device))
@@ -268,14 +269,14 @@ def _old_sr(host, record, judged, group, wish):
     )
 
 
-def _refuse_known(record, use, wish):
+def _refuse_known(host, record, use, wish):
     """Refuse to overwrite an SR that XAPI knows, whatever the caller gives up."""
     if wish.wipe:
         claim.refuse_uses(record, [use])
     raise WouldLoseData(
         record.device,
         "carries %s, which XAPI knows" % use.what,
-        "reattach=true brings it back with its data.",
+        _what_comes_back(host, record) + ".",
     )
 
 
@@ -288,20 +289,42 @@ def _in_words(judged, group):
     return ", ".join((["the volume group %s" % group] if group else []) + others)
 
 
-def _refuse_to_lose(record, judged, group):
+def _refuse_to_lose(host, record, judged, group):
     old_uuid = sr_types.uuid_of_group(group)
     if old_uuid is None:
         advice = "If nobody needs that, repeat the call with wipe=true."
     else:
-        advice = (
-            "That is the storage repository %s: reattach=true brings it back with its data, "
-            "wipe=true gives it up." % old_uuid
+        advice = "That is the storage repository %s: %s, wipe=true gives it up." % (
+            old_uuid,
+            _what_comes_back(host, record),
         )
     raise WouldLoseData(
         record.device,
         "carries %s, which SR.create would overwrite without asking" % _in_words(judged, group),
         advice,
     )
+
+
+def _what_comes_back(host, record):
+    """Return what reattach=true does for the SR on an array, as words."""
+    if not _is_older(host, record):
+        return "reattach=true brings it back with its data"
+    return (
+        "it was there before this array was made, so reattach=true brings it back, but its data "
+        "only if this array has the level, the chunk size, the members and their order of the one "
+        "before"
+    )
+
+
+def _is_older(host, record):
+    """Return whether the volume group on an array was last changed before the array was made."""
+    try:
+        written_s = physical_volume.written_s(host, record.device)
+    except EnvironmentError as error:
+        host.log("when %s was written is not known: %s" % (record.device, error))
+        written_s = None
+    created_s = mdadm.created_s(host, record.device)
+    return written_s is not None and created_s is not None and written_s < created_s
 
 
 def _reattach(session, here, old_sr, wish):

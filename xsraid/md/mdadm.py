@@ -10,6 +10,7 @@ import collections
 import re
 import sys
 import tempfile
+import time
 
 from xsraid.errors import CommandFailed
 from xsraid.host.process import folder_in_memory, run
@@ -19,6 +20,7 @@ from xsraid.text import md_uuid, same_uuid
 EXAMINE_LIMIT_S = 30  # a disk that takes longer for its superblock is as good as dead
 UPDATED = "%a %b %d %H:%M:%S %Y"  # how mdadm shows a time, as ctime(3) does
 NO_SUPERBLOCK = "No md superblock detected"
+CREATED = r"^ *Creation Time : (.*?) *$"
 UNUSED = r"Unused Space : before=(\d+) sectors"  # from 3.3 on
 DETACHED = "detached"  # mdadm's word for members whose nodes have gone
 # events: the count; updated: when it was last written, as text; slot: None if it holds no data
@@ -217,6 +219,15 @@ def examine(host, device):
             " ".join(done.err.split()) or "its output cannot be parsed",
         )
     return found
+
+
+def created_s(host, node):
+    """Return when an array was made, in seconds since 1970, None if mdadm does not tell."""
+    found = re.search(CREATED, run(host, ["mdadm", "--detail", node]).out, re.MULTILINE)
+    try:
+        return int(time.mktime(time.strptime(found.group(1), UPDATED))) if found else None
+    except (ValueError, OverflowError):
+        return None
 
 
 def free_sectors_before(host, device):
