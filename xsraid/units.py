@@ -17,6 +17,7 @@ from xsraid.host import clock, config, store, sysfs
 from xsraid.host.files import Host
 from xsraid.md import resync, superblocks
 from xsraid.md import state as md_state
+from xsraid.text import printable
 from xsraid.xapi import objects, tasks
 
 XAPI_WAIT_S = 60
@@ -229,18 +230,22 @@ def settings_locally(host):
 
 
 def _locally(host, act):
-    """Call act(host, session), again while xapi is being restarted or another call changes this
-    host.
+    """Call act(host, session), again while xapi is being restarted, cannot reach the pool's master,
+    or another call changes this host.
     """
-    deadline = clock.monotonic_s() + XAPI_WAIT_S
+    deadline, logged = clock.monotonic_s() + XAPI_WAIT_S, None
     while True:
         try:
             _once(host, act)
             return
-        except (EnvironmentError, Busy) as error:  # no socket, or nobody behind it
+        # No socket, or nobody behind it; what xapi says while its master is away has many names.
+        except (EnvironmentError, XenAPI.Failure, Busy) as error:
             if clock.monotonic_s() > deadline:
                 raise
-            host.log("at boot: not yet: %s" % error)
+            said = "%s" % error
+            if said != logged:
+                host.log("at boot: not yet: " + printable(said))
+            logged = said
         time.sleep(LOOK_S)
 
 

@@ -249,7 +249,7 @@ class Dom0:
     def _settle_in(self, word):
         if self._rpm:
             # The package or the boot has started it, and it must not meet what comes now.
-            self.run("systemctl start xsraid-attach.service")
+            self.run("systemctl start xsraid-attach.service || ! journalctl -q -t xsraid >&2")
         self.run(["/usr/bin/bash", "/bed/dom0/guest/reset", word])
 
     def xapi(self, method, *arguments, timeout_s=PATIENCE_S):

@@ -5,6 +5,7 @@ and what was kept before does no harm.
 import time
 
 import pytest
+import XenAPI
 
 from tests import made, system_faults
 from tests.unit.test_rules import DAY_S, event, record, whole
@@ -102,6 +103,23 @@ def test_xapi_is_waited_for_as_long_as_said(host, mocker, step_s, ends_soon):
     with pytest.raises(OSError):
         units.attach_locally(host)
     assert opened.call_count > 2
+
+
+def test_xapi_is_tried_again_while_its_master_is_away(host, mocker, ends_soon):
+    """What it says meanwhile is logged once."""
+    mocker.patch("xsraid.units.LOOK_S", 0.01)
+    away = XenAPI.Failure(["CANNOT_CONTACT_HOST", "OpaqueRef:\x1bmaster"])
+    session = mocker.Mock()
+    session.xenapi.login_with_password.side_effect = [away, away, away, None]
+    mocker.patch("XenAPI.xapi_local", return_value=session)
+    act = mocker.patch("xsraid.units.attach")
+    logged = mocker.patch.object(host, "log")
+    units.attach_locally(host)
+    act.assert_called_once_with(host, session)
+    ((said,), _) = logged.call_args
+    assert logged.call_count == 1
+    assert "CANNOT_CONTACT_HOST" in said
+    assert "\x1b" not in said
 
 
 @pytest.mark.parametrize("step_s", [YEAR_S, EVER_BACK_S])
