@@ -150,10 +150,11 @@ class Boot(object):
         those awaited or told of that run now as they should, the uuids of those that somebody who
         was told has started from what is left).
         """
-        self._examine(_not_running(self.host))
+        lines = _not_running(self.host)
+        self._examine(lines)
         startable = [
             (uuid, node)
-            for uuid, node in _not_running(self.host)
+            for uuid, node in lines
             if uuid and self._blocks_of(uuid) and self._may_start(uuid, node)
         ]
         ours = set(awaited).union(told)
@@ -162,11 +163,8 @@ class Boot(object):
         chosen = self._stop_outlived(told)
         records = _there(self.host)
         running = [record.uuid for record in records]
-        for uuid, why in dict(awaited, **self.awaited).items():
-            if uuid in running:
-                self.awaited.pop(uuid, None)
-            else:
-                self.awaited.setdefault(uuid, why)
+        known = dict(awaited, **self.awaited)
+        self.awaited = {uuid: why for uuid, why in known.items() if uuid not in running}
         ours.difference_update(chosen, self.conflicts)
         before = self._before(record for record in records if record.uuid in ours)
         return {uuid: before.get(uuid, []) for uuid in running if uuid in ours}, chosen

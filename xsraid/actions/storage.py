@@ -323,8 +323,10 @@ def _is_older(host, record):
     except EnvironmentError as error:
         host.log("when %s was written is not known: %s" % (record.device, error))
         written_s = None
+    if written_s is None:
+        return False
     created_s = mdadm.created_s(host, record.device)
-    return written_s is not None and created_s is not None and written_s < created_s
+    return created_s is not None and written_s < created_s
 
 
 def _reattach(session, here, old_sr, wish):

@@ -51,8 +51,8 @@ def written_s(host, device):
 
 
 def _copies(host, device):
-    """Return the Copies of the metadata on a physical volume that are up to date, [] if it is
-    none.
+    """Yield the Copies of the metadata on a physical volume that are up to date, none if it is no
+    physical volume. An area is read when its copy is asked for.
     """
     ((_, head),) = host.read_pieces(device, [(0, HEAD_BYTES)])
     for at in range(0, LABEL_SECTORS * SECTOR_BYTES, SECTOR_BYTES):
@@ -61,9 +61,12 @@ def _copies(host, device):
                 (header,) = struct.unpack_from("<I", head, at + 20)
                 areas = _metadata_areas(head, at + header)
             except struct.error:
-                return []
-            return list(filter(None, [_copy_in(host, device, area) for area in areas]))
-    return []
+                return
+            for area in areas:
+                copy = _copy_in(host, device, area)
+                if copy is not None:
+                    yield copy
+            return
 
 
 def _metadata_areas(head, at):

@@ -223,7 +223,9 @@ def examine(host, device):
 
 def created_s(host, node):
     """Return when an array was made, in seconds since 1970, None if mdadm does not tell."""
-    found = re.search(CREATED, run(host, ["mdadm", "--detail", node]).out, re.MULTILINE)
+    found = re.search(
+        CREATED, run(host, ["mdadm", "--detail", node], accept=None).out, re.MULTILINE
+    )
     try:
         return int(time.mktime(time.strptime(found.group(1), UPDATED))) if found else None
     except (ValueError, OverflowError):
