@@ -35,6 +35,12 @@ def physical_size(dom0, sr_uuid):
     return int(dom0.xe(f"sr-param-get uuid={sr_uuid} param-name=physical-size"))
 
 
+def is_redundancy_right(dom0):
+    dom0.run("echo check >/sys/block/md0/md/sync_action")
+    settled(dom0)
+    return dom0.run("cat /sys/block/md0/md/mismatch_cnt").out == "0\n"
+
+
 @pytest.mark.parametrize("level", one_of("10", "5", "6"))
 def test_grown_through_a_power_cut(fresh_dom0, level):
     """The array is there at once, the reshape goes on by itself, the SR takes the room, not one
@@ -66,6 +72,7 @@ def test_grown_through_a_power_cut(fresh_dom0, level):
     assert record["redundancy_left"] == before["redundancy_left"]
     assert gained == pytest.approx({"5": 2, "6": 2, "10": 1.5}[level], rel=0.05)
     assert volume.wrong_blocks() == []
+    assert is_redundancy_right(fresh_dom0)
     fresh_dom0.wait_until(lambda: physical_size(fresh_dom0, sr) > sr_size_bytes * 1.3)
     assert fresh_dom0.call("grow_array", array="md0")["sr_sees_size"] is not False
 

@@ -8,8 +8,14 @@ import pytest
 from tests import system_faults
 from tests.unit.test_members import ACTION, ARRAY, Dom0
 from xsraid.errors import CommandFailed
+from xsraid.host import store
 from xsraid.md import resync
+from xsraid.md import state as md_state
 
+PARITY = ARRAY.replace(level="raid5", consistency_policy="bitmap", health="resyncing")
+POSITION = "sys/block/md0/md/reshape_position"
+RESYNC_START = "sys/block/md0/md/resync_start"
+BOOT_ID = "proc/sys/kernel/random/boot_id"
 SIGKILL_WAITS = "SigPnd:\t0000000000000100\nShdPnd:\t0000000000000000\n"
 # An mdadm on a kernel of today: no array is made read-only while anything is under way on it.
 REFUSES = "case $(cat {0}/%s) in idle*|frozen*) ;; *) echo busy >&2; exit 1;; esac" % ACTION
@@ -111,3 +117,80 @@ def test_an_array_is_let_go_though_it_stays_read_only(dom0, then):
     resync.make_writable(dom0.host, ARRAY)
     assert dom0.read("asked") == "--readwrite /dev/md0\n"
     assert dom0.read(ACTION)[:4] == "idle"
+
+
+@pytest.fixture
+def cut_off(dom0):
+    """A parity array whose reshape a power cut interrupted, on a kernel that takes it for a
+    resync.
+    """
+    dom0.write(ACTION, "resync\n")
+    dom0.write(POSITION, "2048\n")
+    dom0.write(RESYNC_START, "0\n")
+    dom0.write(BOOT_ID, "a\n")
+    os.makedirs(os.path.join(dom0.folder, "var/lib/xsraid"))
+    return dom0
+
+
+def is_due(dom0):
+    return md_state.is_repair_due(dom0.host, ARRAY.uuid)
+
+
+def look(dom0, **changed):
+    whole = PARITY.replace(sync=None, **changed)
+    resync.repair_parity(dom0.host, [whole])
+
+
+def test_a_reshape_that_is_taken_for_a_resync_is_parted_from_it_and_repaired(cut_off):
+    resync.part_from_reshape(cut_off.host, PARITY)
+    assert cut_off.read(ACTION)[:4] == "idle"
+    assert cut_off.read(RESYNC_START)[:4] == "none"
+    assert is_due(cut_off)
+    cut_off.write(ACTION, "reshape\n")
+    look(cut_off)
+    assert cut_off.read(ACTION) == "reshape\n"
+    cut_off.write(POSITION, "none\n")
+    cut_off.write(ACTION, "idle\n")
+    look(cut_off)
+    assert cut_off.read(ACTION) == "repair"
+    assert not is_due(cut_off)
+    cut_off.write(BOOT_ID, "b\n")  # in the middle of the repair
+    assert is_due(cut_off)
+    cut_off.write(ACTION, "idle\n")
+    look(cut_off)
+    cut_off.write(ACTION, "idle\n")
+    look(cut_off)
+    assert store.uuids(cut_off.host, md_state.RESHAPED) == []
+
+
+@pytest.mark.parametrize("health", md_state.NOT_THERE)
+def test_what_is_known_of_parity_is_kept_while_the_array_is_away(cut_off, health):
+    resync.part_from_reshape(cut_off.host, PARITY)
+    look(cut_off, health=health)
+    assert is_due(cut_off)
+
+
+def test_what_is_known_of_parity_goes_with_the_array(cut_off):
+    resync.part_from_reshape(cut_off.host, PARITY)
+    resync.repair_parity(cut_off.host, [])
+    assert store.uuids(cut_off.host, md_state.RESHAPED) == []
+
+
+@pytest.mark.parametrize(
+    "level,policy,action,position",
+    [
+        ("raid10", "bitmap", "resync", "2048"),  # does one after the other by itself
+        ("raid5", "ppl", "resync", "2048"),
+        ("raid5", "bitmap", "reshape", "2048"),
+        ("raid5", "bitmap", "idle", "2048"),
+        ("raid5", "bitmap", "resync", "none"),
+    ],
+)
+def test_other_reshapes_and_resyncs_go_on_as_they_are(cut_off, level, policy, action, position):
+    cut_off.write(ACTION, action)
+    cut_off.write(POSITION, position)
+    other = ARRAY.replace(level=level, consistency_policy=policy)
+    resync.part_from_reshape(cut_off.host, other)
+    assert cut_off.read(ACTION) == action
+    assert cut_off.read(RESYNC_START) == "0\n"
+    assert not is_due(cut_off)

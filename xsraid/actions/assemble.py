@@ -795,4 +795,5 @@ def _repair(host, record, before):
     did = take_in(host, record, before) if md_state.lacks_member(record) else []
     if (md_state.lacks_member(record) or record.sync) and md_state.is_untouched(host, record):
         mdadm.make_writable(host, record.device)
+    resync.part_from_reshape(host, record)
     return did

@@ -1,10 +1,10 @@
 """Notes on what is being done to this host, in /var/lib/xsraid: written before it is done, so that
 a later call or boot finishes it or takes it back.
 
-A note is a small file of JSON, `KIND-KEY`. KIND: `creating`, `deleting`, `deleted` and `growing`
-(an array), `registering` (an SR on an array), with the array's uuid as KEY; `identifying` (a LED
-that is on), with 32 random digits; `alarms`, `alerts`, `boot`, `care`, `diverged`, `mail_login`,
-`names`, `ran_from`, `tasks` and `webhook` have no KEY.
+A note is a small file of JSON, `KIND-KEY`. KIND: `creating`, `deleting`, `deleted`, `growing` and
+`reshaped` (an array), `registering` (an SR on an array), with the array's uuid as KEY;
+`identifying` (a LED that is on), with 32 random digits; `alarms`, `alerts`, `boot`, `care`,
+`diverged`, `mail_login`, `names`, `ran_from`, `tasks` and `webhook` have no KEY.
 """
 
 from __future__ import absolute_import

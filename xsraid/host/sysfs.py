@@ -28,6 +28,11 @@ def boot_time(host):
     return int(re.search(r"^btime (\d+)$", host.read("/proc/stat"), re.MULTILINE).group(1))
 
 
+def boot_id(host):
+    """Return what tells this boot from all others (random(4))."""
+    return host.read("/proc/sys/kernel/random/boot_id").strip()
+
+
 def node(name):
     """Return the device node of a kernel name; the kernel writes `!` where the node's path has a
     slash.

@@ -11,8 +11,11 @@ import syslog
 import time
 
 from xsraid.errors import CommandFailed, Timeout
-from xsraid.host import clock, sysfs
+from xsraid.host import clock, store, sysfs
 from xsraid.md import mdadm
+from xsraid.md import state as md_state
+from xsraid.md.levels import has_write_hole
+from xsraid.text import bare_uuid
 
 SETTLE_S = 5  # as long as udev may look at an array
 LOOK_S = 0.1
@@ -57,6 +60,62 @@ def make_writable(host, record):
     except Timeout as error:
         host.log("%s stays read-only: %s" % (record.device, error), syslog.LOG_WARNING)
     thaw(host, record)
+
+
+def part_from_reshape(host, record):
+    """Have an array be reshaped that the kernel resynchronises and reshapes in one, and note that
+    its parity is to be repaired then. Raises CommandFailed.
+
+    That is what kernels from 6.18 on (and later ones of 6.12) make of a reshape that a power cut
+    interrupted in the middle of writes (md.c, md_get_active_sync_action): in the end the array has
+    its old size, and what had been reshaped before has parity that was never made right.
+    """
+    name = sysfs.name_of(record.device)
+    is_in_one = (
+        has_write_hole(record.level, record.consistency_policy)
+        and sysfs.attribute(host, name, "md/sync_action") == "resync"
+        and sysfs.number(host, name, "md/reshape_position") is not None
+    )
+    if not is_in_one:
+        return
+    store.write(host, md_state.RESHAPED, {}, record.uuid)
+    host.write_attribute("/sys/block/%s/md/sync_action" % name, "frozen")
+    try:
+        host.write_attribute("/sys/block/%s/md/resync_start" % name, "none")
+    finally:
+        thaw(host, record)
+
+
+def repair_parity(host, records):
+    """Begin the repair of what `part_from_reshape` noted where the reshape has ended, and forget it
+    where the repair has ended. records: of `state.read_arrays`. Raises CommandFailed.
+
+    A power cut in the middle leaves the note, and the next boot begins again.
+    """
+    there = [record for record in records if record.health not in md_state.NOT_THERE]
+    for record in there:
+        part_from_reshape(host, record)
+    known = [bare_uuid(record.uuid) for record in records if record.uuid]
+    for uuid in store.uuids(host, md_state.RESHAPED):
+        if uuid not in known:
+            store.remove(host, md_state.RESHAPED, uuid)
+    for record in there:
+        note = store.read(host, md_state.RESHAPED, record.uuid) if record.uuid else None
+        if note is not None:
+            _repair_parity(host, record)
+
+
+def _repair_parity(host, record):
+    name = sysfs.name_of(record.device)
+    if md_state.is_repair_due(host, record.uuid):
+        is_over = sysfs.number(host, name, "md/reshape_position") is None
+        if is_over and sysfs.attribute(host, name, "md/sync_action") == "idle":
+            host.write_attribute("/sys/block/%s/md/sync_action" % name, "repair")
+            facts = {"boot": sysfs.boot_id(host)}
+            store.write(host, md_state.RESHAPED, facts, record.uuid)
+    elif not record.sync:
+        store.remove(host, md_state.RESHAPED, record.uuid)
+        host.log("the parity of %s was repaired after its reshape" % record.device)
 
 
 def thaw(host, record):

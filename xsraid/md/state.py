@@ -45,6 +45,9 @@ CARE = "care"
 # "blocks": [superblocks.packed], "names": what leads to them in another boot, too, "slots": {slot:
 # {"device", "serial", "by_id"} of what served there last}}}.
 RAN_FROM = "ran_from"
+# An array whose parity is to be repaired once its reshape has ended, a note: {"boot": the
+# sysfs.boot_id in which the repair began, once it has}, see `resync.part_from_reshape`.
+RESHAPED = "reshaped"
 NODE = r"md(\d+|_d\d+)\Z"  # names that the kernel gives to arrays
 STOPPED = ("clear", "inactive")
 CONTAINER = "container"  # mdadm's level of what holds the volumes of firmware RAID, and its health
@@ -402,14 +405,14 @@ def _read_array(host, name, state, properties, uuid, line, slots, care):
     for member in members:
         member.smart = _smart(host, care, member)
     _recall(host, uuid, members)
-    sync = _sync(host, name, state)
+    sync = _sync(host, name, state, uuid)
     policy = sysfs.attribute(host, name, "md/consistency_policy") or None  # from Linux 4.12 on
     checked = care.get("arrays", {}).get(uuid, {})
     if lacks_journal(policy, members):
         health, left = "failed", 0
     else:
         health, left = _health(host, name, level, state, members, sync)
-    if left and _may_parity_be_wrong(host, name, level, policy, sync):
+    if left and _may_parity_be_wrong(host, name, level, policy, sync, uuid):
         left = 0
     record = Array(
         device=sysfs.node(name),
@@ -684,8 +687,8 @@ def iso_time(seconds):
     return None if seconds is None else time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(seconds))
 
 
-def _sync(host, name, state):
-    """Return what resync, recovery, check or reshape is under way, None when none is.
+def _sync(host, name, state, uuid):
+    """Return what resync, recovery, check or reshape is under way or due, None when none is.
 
     The kernel's md.rst: sync_completed counts sectors, sync_speed KiB/s. An array that was cut off
     while it synchronised or was reshaped, and has not been written to since (read-auto), goes on
@@ -699,6 +702,8 @@ def _sync(host, name, state):
             if sysfs.number(host, name, path) is not None
         ]
         action = pending[0] if pending else action
+    if action == "idle" and is_repair_due(host, uuid):
+        action = "repair"
     if action not in SYNC_HEALTH:
         return None
     completed = (sysfs.attribute(host, name, "md/sync_completed") or "").split(" / ")
@@ -713,17 +718,23 @@ def _sync(host, name, state):
     return Sync(action=action, done_ratio=done_ratio, speed_bytes_s=speed, remaining_s=remaining_s)
 
 
-def _may_parity_be_wrong(host, name, level, policy, sync):
+def _may_parity_be_wrong(host, name, level, policy, sync, uuid):
     """Return whether an array with a write hole still needs a resync (the kernel's md.rst:
-    resync_start is `none` if not).
+    resync_start is `none` if not), or the repair that is due after a reshape.
     """
     if not has_write_hole(level, policy):
         return False
-    return (
-        sync is not None
-        and sync.action == "resync"
-        or sysfs.number(host, name, "md/resync_start") is not None
+    if sysfs.number(host, name, "md/resync_start") is not None:
+        return True
+    return sync is not None and (
+        sync.action == "resync" or bool(uuid) and store.read(host, RESHAPED, uuid) is not None
     )
+
+
+def is_repair_due(host, uuid):
+    """Return whether an array's parity is to be repaired after a reshape, and is not yet."""
+    note = store.read(host, RESHAPED, uuid) if uuid else None
+    return note is not None and note.get("boot") != sysfs.boot_id(host)
 
 
 def is_parity_being_made(host, record):
@@ -736,6 +747,7 @@ def is_parity_being_made(host, record):
         record.level,
         record.consistency_policy,
         record.sync,
+        record.uuid,
     )
 
 
