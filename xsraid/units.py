@@ -15,11 +15,13 @@ from xsraid.alerts import settings as alert_settings
 from xsraid.errors import Busy, XsraidError
 from xsraid.host import clock, config, store, sysfs
 from xsraid.host.files import Host
+from xsraid.host.process import run
 from xsraid.md import resync, superblocks
 from xsraid.md import state as md_state
 from xsraid.text import printable
 from xsraid.xapi import objects, tasks
 
+FAILURES = (XsraidError, XenAPI.Failure, EnvironmentError)
 XAPI_WAIT_S = 60
 LOOK_S = 1
 DAY_S = 24 * 3600
@@ -28,15 +30,7 @@ MONITOR_DOWN = "monitor_down"  # the note that it was told that mdadm's monitor 
 # boot, "time"}}.
 DIVERGED = "diverged"
 PLUG_LIMIT_S, PLUGS_AT_ONCE = 300, 4
-# What each delivery of alerts does besides: full speed for an array whose check has ended, Xen
-# Orchestra's alarms, tasks for what runs on the arrays, and the room that a reshape has made,
-# offered to the SR.
-FOLLOW_UPS = (
-    deliver.FollowUp(look=check.free_speed),
-    deliver.FollowUp(follow=xo_alarms.follow, is_open=xo_alarms.is_open),
-    deliver.FollowUp(follow=tasks.follow, is_open=tasks.is_open),
-    deliver.FollowUp(follow=growth.follow, is_open=growth.is_open),
-)
+ATTACH = "xsraid-attach.service"
 
 
 def main(arguments):
@@ -54,10 +48,37 @@ def main(arguments):
             "late": see_to_late_members,
             "note": note_before_shutdown,
         }[" ".join(arguments)](host)
-    except (XsraidError, XenAPI.Failure, EnvironmentError) as error:
+    except FAILURES as error:
         host.log("at boot: %s" % error, syslog.LOG_ERR)
         return 1
     return 0
+
+
+def _is_unattached(host, records):
+    """Return whether the SRs of this boot are still to be plugged."""
+    return "conflicts" in (store.read(host, "boot") or {})
+
+
+def _attach_again(host, records):
+    """Have the unit that attaches try again where it has ended without that, as where xapi could
+    not reach its master; in the background, as plugging takes long.
+    """
+    if _is_unattached(host, records):
+        state = run(host, ["systemctl", "is-active", ATTACH], accept=None).out.strip()
+        if state in ("active", "failed"):
+            run(host, ["systemctl", "--no-block", "restart", ATTACH])
+
+
+# What each delivery of alerts does besides: full speed for an array whose check has ended, Xen
+# Orchestra's alarms, tasks for what runs on the arrays, the room that a reshape has made, offered
+# to the SR, and the SRs that could not be plugged at boot.
+FOLLOW_UPS = (
+    deliver.FollowUp(look=check.free_speed),
+    deliver.FollowUp(look=_attach_again, is_open=_is_unattached),
+    deliver.FollowUp(follow=xo_alarms.follow, is_open=xo_alarms.is_open),
+    deliver.FollowUp(follow=tasks.follow, is_open=tasks.is_open),
+    deliver.FollowUp(follow=growth.follow, is_open=growth.is_open),
+)
 
 
 def deliver_and_follow(host):
@@ -66,7 +87,7 @@ def deliver_and_follow(host):
     """
     deliver.deliver(host, FOLLOW_UPS)
     records = md_state.read_arrays(host)
-    for act in (parts.have_noted, _let_spares_in, check.note_ends):
+    for act in (parts.have_noted, _let_spares_in, resync.repair_parity, check.note_ends):
         try:
             act(host, records)
         except XsraidError as error:
@@ -97,10 +118,8 @@ def look_after(host):
     check.look_after(host)
     try:
         see_to_late_members(host)
-    except XsraidError as error:
+    except FAILURES as error:
         host.log("late members: %s" % error, syslog.LOG_WARNING)
-    if "conflicts" in (store.read(host, "boot") or {}):
-        attach_locally(host)  # the boot's own try met a call that took too long
     _look_after_the_monitor(host)
     deliver.start(host)  # which looks at the arrays, whoever else does
 
@@ -218,8 +237,12 @@ def _late_members(host):
 
 
 def attach_locally(host):
-    """`attach` on a session of its own."""
-    _locally(host, attach)
+    """`attach` on a session of its own; if that fails, the deliveries of alerts try again."""
+    try:
+        _locally(host, attach)
+    except FAILURES:
+        deliver.go_on(host)
+        raise
 
 
 def settings_locally(host):
@@ -347,7 +370,7 @@ def _tell_of_conflicts(host, conflicts):
     sentences}.
     """
     told, now = store.read(host, DIVERGED) or {}, time.time()
-    boot_id = host.read("/proc/sys/kernel/random/boot_id").strip()
+    boot_id = sysfs.boot_id(host)
     known = {}
     for record in md_state.read_arrays(host):
         uuid = record.uuid

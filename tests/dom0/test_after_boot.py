@@ -8,6 +8,7 @@ from tests.dom0.steps import DISK_BYTES, configure, devices, settled
 
 DOM0_OPTIONS = {"disks": ("d0", "d1", "d2", "d3"), "disk_bytes": DISK_BYTES}
 PREFERRED_PYTHON = "2.7"
+FAULTS = "/run/xapi-faults"
 ANOTHER_ORDER = ("d3", "d1", "d0", "d2")
 
 
@@ -378,3 +379,26 @@ def test_where_there_is_dracut_the_initrd_is_made_anew_in_the_background(fresh_d
             f"rm -f /usr/sbin/dracut {image}* /run/dracut*; systemctl unmask --runtime "
             "xsraid-initrd.service; systemctl reset-failed"
         )
+
+
+def test_an_sr_is_plugged_after_a_master_that_was_away_for_longer(fresh_dom0):
+    """The unit gives up after a minute, here after two seconds; deliveries of alerts have it try
+    again.
+    """
+    make_sr(fresh_dom0)
+    limit = "sed -i 's/^XAPI_WAIT_S = {}$/XAPI_WAIT_S = {}/' /usr/share/xsraid/*/xsraid/units.py"
+    is_active = "systemctl is-active xsraid-attach.service"
+    fault = FAULTS + "/session.login_with_password.fail"
+    fresh_dom0.run(
+        "xe pbd-unplug uuid=$(xe pbd-list --minimal) && systemctl restart xsraid-assemble.service"
+    )
+    fresh_dom0.run(limit.format(60, 2) + f" && mkdir -p {FAULTS}")
+    try:
+        fresh_dom0.run(
+            f"printf HOST_STILL_BOOTING >{fault}; ! systemctl restart xsraid-attach.service && "
+            f"sleep 1; rm {fault}"
+        )
+        fresh_dom0.wait_until(lambda: attached(fresh_dom0) == "true")
+        fresh_dom0.wait_until(lambda: fresh_dom0.run(is_active, check=False).out == "active\n")
+    finally:
+        fresh_dom0.run(limit.format(2, 60))

@@ -5,11 +5,12 @@ the array, as the real one does, and hangs.
 import os
 
 import pytest
+import XenAPI
 
 from tests import made
 from xsraid import units
 from xsraid.actions import assemble, members
-from xsraid.errors import BadArgument, CommandFailed, Timeout
+from xsraid.errors import BadArgument, Busy, CommandFailed, Timeout
 from xsraid.host import store
 from xsraid.host.files import Host
 
@@ -20,6 +21,12 @@ ARRAY = made.array(
 )
 ACTION = "sys/block/md0/md/sync_action"
 NEW = members.New("/dev/sdc", False, [], made.disk(device="/dev/sdc"))
+UNATTACHED = {"before": {}, "left": [], "conflicts": {}}
+SYSTEMCTL = """#!/bin/sh
+echo "$*" >>%s/systemctl.log
+[ "$1" = is-active ] && echo %s
+:
+"""
 
 
 class Dom0(object):
@@ -144,17 +151,19 @@ def test_a_cleanup_that_hangs_as_well_hides_nothing(dom0):
     assert "--add-journal" in caught.value.parameters[0]
 
 
-def test_the_arrays_are_looked_at_every_hour_whether_or_not_an_event_has_come(dom0, mocker):
-    for part in (
-        "actions.check.look_after",
-        "units.see_to_late_members",
-        "units._look_after_the_monitor",
-    ):
-        mocker.patch("xsraid." + part)
-    mocker.patch("xsraid.host.store.read", return_value={"before": {}})
+@pytest.mark.parametrize(
+    "failure", [None, Busy("x"), XenAPI.Failure(["HOST_STILL_BOOTING"]), EnvironmentError(5, "x")]
+)
+def test_the_arrays_are_looked_at_every_hour_whether_or_not_an_event_has_come(
+    dom0, mocker, failure
+):
+    mocker.patch("xsraid.actions.check.look_after")
+    monitor = mocker.patch("xsraid.units._look_after_the_monitor")
+    mocker.patch("xsraid.units.see_to_late_members", side_effect=failure)
     start = mocker.patch("xsraid.alerts.deliver.start")
     units.look_after(dom0.host)
     assert start.call_count == 1
+    assert monitor.call_count == 1
 
 
 def hours_of_the_monitor(dom0, mocker, states, level="raid1"):
@@ -189,26 +198,36 @@ def test_without_an_array_to_watch_no_monitor_is_missed(dom0, mocker):
 
 
 @pytest.mark.parametrize(
-    "note,attaches",
+    "note,state,asked",
     [
-        (None, False),
-        ({}, False),
-        ({"before": {}}, False),
-        ({"before": {}, "left": [], "conflicts": {}}, True),
+        (None, "failed", None),
+        ({"before": {}}, "failed", None),
+        (UNATTACHED, "failed", "restart"),
+        (UNATTACHED, "active", "restart"),  # a late member has come since
+        (UNATTACHED, "activating", None),
+        (UNATTACHED, "inactive", None),  # waits for xapi, or is not wanted
     ],
 )
-def test_what_a_boot_could_not_attach_is_attached_within_the_hour(dom0, mocker, note, attaches):
-    """A call held the lock for longer than the unit waits; the note of the boot is as the
-    assembling unit left it.
+def test_what_a_boot_could_not_attach_is_tried_again_by_deliveries(dom0, note, state, asked):
+    """A call held the lock, or the master was away, for longer than the unit waits; the note of the
+    boot is as the assembling unit left it.
     """
-    for part in (
-        "actions.check.look_after",
-        "units.see_to_late_members",
-        "units._look_after_the_monitor",
-        "alerts.deliver.start",
-    ):
-        mocker.patch("xsraid." + part)
-    mocker.patch("xsraid.host.store.read", return_value=note)
-    attach = mocker.patch("xsraid.units.attach_locally")
-    units.look_after(dom0.host)
-    assert bool(attach.called) is attaches
+    dom0.write("bin/systemctl", SYSTEMCTL % (dom0.folder, state))
+    os.chmod(os.path.join(dom0.folder, "bin/systemctl"), 0o755)
+    os.makedirs(os.path.join(dom0.folder, "var/lib/xsraid"))
+    if note is not None:
+        store.write(dom0.host, "boot", note)
+    (ours,) = [kind for kind in units.FOLLOW_UPS if kind.is_open is units._is_unattached]
+    ours.look(dom0.host, [])
+    assert ours.is_open(dom0.host, []) is (note == UNATTACHED)
+    log = dom0.read("systemctl.log") if note == UNATTACHED else ""
+    verbs = [line for line in log.splitlines() if "is-active" not in line]
+    assert verbs == (["--no-block %s xsraid-attach.service" % asked] if asked else [])
+
+
+def test_attaching_that_fails_has_deliveries_go_on(dom0, mocker):
+    go_on = mocker.patch("xsraid.alerts.deliver.go_on")
+    mocker.patch("xsraid.units._locally", side_effect=Busy("create_array"))
+    with pytest.raises(Busy):
+        units.attach_locally(dom0.host)
+    assert go_on.call_count == 1

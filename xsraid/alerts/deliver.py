@@ -158,13 +158,13 @@ class _Delivery(object):
             or not spool.is_empty(host)
         ):
             # What one progress event started alone has to be looked at again, too.
-            _timer(host, "start")
+            go_on(host)
             return True
         _timer(host, "stop")
         if spool.is_empty(host):
             return True
         # Something came just now, and its own start of the timer may have come before our stop.
-        _timer(host, "start")
+        go_on(host)
         return False
 
     def _look(self, records):
@@ -178,6 +178,11 @@ class _Delivery(object):
 def start(host):
     """Have what is in the spool delivered, and a look taken at the arrays, in the background."""
     _timer(host, "restart")
+
+
+def go_on(host):
+    """Have deliveries and looks go on, each after a longer pause, until nothing is open."""
+    _timer(host, "start")
 
 
 def _timer(host, verb):
