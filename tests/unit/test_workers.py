@@ -61,7 +61,7 @@ def test_what_hangs_is_ended_and_holds_no_lock(host):
         hung, good = workers.each(host, time.sleep, [60, 0], 1)
     assert hung.error == "it took longer than 1 s"
     assert good.error is None
-    assert time.time() - began < 10
+    assert time.time() - began < 50
 
 
 def test_a_command_that_goes_on_holds_no_lock(host, tmpdir):

@@ -457,9 +457,13 @@ def _emit(name, uuid, record, known, event, now):
     is_whole = record is not None and record.health in WHOLE
     # That an array is degraded stands before that it is frozen.
     is_worse = name != "XSRAID_ARRAY_FROZEN" or known["told"] is None
-    if name in STANDING and not is_whole and is_worse:
+    standing = name
+    is_absent = record is not None and record.health in ("missing", "inactive")
+    if name == "XSRAID_ARRAY_DIVERGED" and is_absent and known["told"] is None:
+        standing = "XSRAID_ARRAY_MISSING"  # is part of what is told
+    if standing in STANDING and not is_whole and is_worse:
         known["told"] = {
-            "name": name,
+            "name": standing,
             "left": record.redundancy_left if record else 0,
             "lost": _lost(record),
             "time": now,
