@@ -18,6 +18,7 @@ from xsraid.host.files import Host
 from xsraid.host.process import run
 from xsraid.md import resync, superblocks
 from xsraid.md import state as md_state
+from xsraid.states import Health, MemberState
 from xsraid.text import printable
 from xsraid.xapi import objects, tasks
 
@@ -25,10 +26,6 @@ FAILURES = (XsraidError, XenAPI.Failure, EnvironmentError)
 XAPI_WAIT_S = 60
 LOOK_S = 1
 DAY_S = 24 * 3600
-MONITOR_DOWN = "monitor_down"  # the note that it was told that mdadm's monitor cannot run
-# The note of the arrays that have been told of as being in two versions: {uuid: {"boot": id of the
-# boot, "time"}}.
-DIVERGED = "diverged"
 PLUG_LIMIT_S, PLUGS_AT_ONCE = 300, 4
 ATTACH = "xsraid-attach.service"
 
@@ -56,7 +53,7 @@ def main(arguments):
 
 def _is_unattached(host, records):
     """Return whether the SRs of this boot are still to be plugged."""
-    return "conflicts" in (store.read(host, "boot") or {})
+    return "conflicts" in (store.read(host, store.BOOT) or {})
 
 
 def _attach_again(host, records):
@@ -100,10 +97,10 @@ def _let_spares_in(host, records):
 
     What is no spare by its own superblock may be a fresher part, which is for `_late_members`.
     """
-    apart = set(store.read(host, DIVERGED) or {})
-    apart.update((store.read(host, "boot") or {}).get("conflicts", {}))
+    apart = set(store.read(host, store.DIVERGED) or {})
+    apart.update((store.read(host, store.BOOT) or {}).get("conflicts", {}))
     for record in records:
-        spares = [member.device for member in record.members if member.state == "spare"]
+        spares = [member.device for member in record.members if member.state == MemberState.SPARE]
         may_wait = record.configured and record.uuid not in apart and md_state.lacks_member(record)
         if not (spares and may_wait and md_state.is_untouched(host, record)):
             continue
@@ -129,7 +126,7 @@ def _look_after_the_monitor(host):
     once when it cannot run, and when it can again.
     """
     if not alert_settings.is_watchable(md_state.read_arrays(host)) or not store.read(
-        host, "alerts"
+        host, store.ALERTS
     ):
         return
     try:
@@ -138,13 +135,13 @@ def _look_after_the_monitor(host):
     except XsraidError as error:
         host.log("mdadm's monitor: %s" % error, syslog.LOG_ERR)
         is_down = True
-    if is_down != bool(store.read(host, MONITOR_DOWN)):
+    if is_down != bool(store.read(host, store.MONITOR_DOWN)):
         event = "MonitorDown" if is_down else "MonitorBack"
         spool.add_event(host, event, monitor.SERVICE, time.time())
         if is_down:
-            store.write(host, MONITOR_DOWN, {"time": int(time.time())})
+            store.write(host, store.MONITOR_DOWN, {"time": int(time.time())})
         else:
-            store.remove(host, MONITOR_DOWN)
+            store.remove(host, store.MONITOR_DOWN)
 
 
 def see_to_late_members(host):
@@ -159,8 +156,8 @@ def see_to_late_members(host):
                 said, conflicts, started = _late_members(host)
                 if started:
                     # If the storage repositories cannot be plugged now, the hourly look does.
-                    facts = store.read(host, "boot") or {}
-                    store.write(host, "boot", dict({"conflicts": {}}, **facts))
+                    facts = store.read(host, store.BOOT) or {}
+                    store.write(host, store.BOOT, dict({"conflicts": {}}, **facts))
             break
         except Busy:
             if clock.monotonic_s() > deadline:
@@ -199,7 +196,7 @@ def _late_members(host):
 
     A member that may hold what the array lacks is left alone: that is a conflict.
     """
-    facts = store.read(host, "boot") or {}
+    facts = store.read(host, store.BOOT) or {}
     before = facts.get("before", {})
     before = {uuid: list(map(superblocks.unpacked, blocks)) for uuid, blocks in before.items()}
     boot = assemble.Boot(host)
@@ -212,7 +209,7 @@ def _late_members(host):
     if started or (boot.awaited, still_chosen) != (awaited, chosen):
         kept = {uuid: list(map(superblocks.packed, blocks)) for uuid, blocks in before.items()}
         facts.update(awaited=boot.awaited, before=kept, chosen=still_chosen)
-        store.write(host, "boot", facts)
+        store.write(host, store.BOOT, facts)
     new = {uuid: why for uuid, why in boot.awaited.items() if uuid not in awaited}
     said, conflicts = boot.did, dict(new, **boot.conflicts)
     records = assemble.lacking(host)
@@ -300,7 +297,7 @@ def attach(host, session):
     config.load_or_default(host)
     with rollback.changing(host, "attaching storage repositories", session):
         did, conflicts, _ = _late_members(host)
-        facts = store.read(host, "boot") or {}
+        facts = store.read(host, store.BOOT) or {}
         waiting = dict(facts.get("conflicts", {}), **facts.get("awaited", {}))
         conflicts = dict(waiting, **conflicts)
         did += assemble.tried("plugging", _plug, host, session, conflicts)
@@ -312,7 +309,7 @@ def attach(host, session):
         if facts:
             # For members that come later still.
             lasting = ("before", "awaited", "chosen")
-            store.write(host, "boot", {key: facts[key] for key in lasting if key in facts})
+            store.write(host, store.BOOT, {key: facts[key] for key in lasting if key in facts})
     deliver.start(host)
 
 
@@ -324,7 +321,7 @@ def _plug(host, session, conflicts):
     records = {
         record.uuid: record
         for record in md_state.read_arrays(host)
-        if record.health not in md_state.NOT_THERE
+        if record.health not in Health.NOT_THERE
     }
     for pbd in objects.local_pbds(host, session):
         record = records.get(session.xenapi.SR.get_other_config(pbd["SR"]).get(objects.ARRAY_TAG))
@@ -369,7 +366,7 @@ def _tell_of_conflicts(host, conflicts):
     """Have arrays told of that are in two versions, each once in a boot and once a day: {uuid:
     sentences}.
     """
-    told, now = store.read(host, DIVERGED) or {}, time.time()
+    told, now = store.read(host, store.DIVERGED) or {}, time.time()
     boot_id = sysfs.boot_id(host)
     known = {}
     for record in md_state.read_arrays(host):
@@ -380,7 +377,7 @@ def _tell_of_conflicts(host, conflicts):
             if not is_told:
                 spool.add_event(host, rules.DIVERGED, record.device, now, meaning=conflicts[uuid])
             known[uuid] = before if is_told else {"boot": boot_id, "time": now}
-        elif uuid in told and record.health in md_state.NOT_THERE:
+        elif uuid in told and record.health in Health.NOT_THERE:
             known[uuid] = told[uuid]  # it was stopped, as its parts are in conflict
     if known != told:
-        store.write(host, DIVERGED, known)
+        store.write(host, store.DIVERGED, known)

@@ -320,8 +320,9 @@ def test_half_of_a_mirror_with_lvm_in_it_is_refused_with_the_way_out(dom0):
     dom0.run(
         "mdadm -q --create /dev/md9 --run --level=1 --metadata=1.0 --raid-devices=2 "
         f"--assume-clean {one} {other} && "
-        "vgcreate -q inside /dev/md9 && mdadm -q --stop /dev/md9 && mdadm --zero-superblock "
-        f"{other} && udevadm settle"
+        # Else udev may begin the array again with what it has seen before.
+        "vgcreate -q inside /dev/md9 && udevadm settle && mdadm -q --stop /dev/md9 && "
+        f"mdadm --zero-superblock {other} && udevadm settle"
     )
     found = {record["device"]: record for record in dom0.call("list_disks")["disks"]}
     told = [refusal["detail"] for refusal in found[one]["refusals"]]

@@ -118,7 +118,7 @@ def test_one_that_somebody_has_destroyed_stays_so_until_there_is_news(host, sess
 def test_a_delivery_that_was_cut_off_before_its_note_makes_no_second_one(host, session):
     remembers(host)
     xo_alarms.follow(host, session, [record()])
-    store.remove(host, xo_alarms.NOTE)
+    store.remove(host, store.ALARMS)
     xo_alarms.follow(host, session, [record()])
     assert len(shown(session)) == 1
 

@@ -4,6 +4,7 @@ the system's clock.
 
 import ast
 import os
+import sys
 
 
 def modules_of(package):
@@ -19,6 +20,13 @@ def modules_of(package):
                 with open(os.path.join(folder, name)) as source:
                     found[".".join(place + [name[: -len(".py")]])] = ast.parse(source.read())
     return found
+
+
+def texts(tree):
+    """Return the set of all texts that stand in a syntax tree."""
+    name = "value" if sys.version_info >= (3, 8) else "s"
+    found = [getattr(node, name, None) for node in ast.walk(tree)]
+    return {text for text in found if isinstance(text, str)}
 
 
 def imported(node, package, modules):

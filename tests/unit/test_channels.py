@@ -9,7 +9,7 @@ import time
 import pytest
 
 from tests import system_faults
-from xsraid.alerts import by_mail, channels, deliver, mail, spool
+from xsraid.alerts import channels, deliver, mail, spool
 from xsraid.host import process, store
 from xsraid.host.files import Host
 
@@ -154,7 +154,7 @@ def test_new_settings_and_a_test_alert_try_a_refused_login_at_once(host, server)
     host.replace(mail.CONFIGURATION, host.read_if_there(mail.CONFIGURATION))
     server.answers.clear()
     assert attempt(host, alert)["state"] == "accepted"
-    assert store.read(host, by_mail.LOGIN) is None
+    assert store.read(host, store.MAIL_LOGIN) is None
 
 
 def test_a_mail_that_everybody_is_refused_is_tried_again_in_an_hour_and_given_up_after_a_week(

@@ -304,7 +304,7 @@ def test_a_led_that_cannot_be_put_out_is_no_matter_for_years(host, mocker, tmpdi
     tmpdir.ensure("locate", dir=True)
     # It is there and takes nothing.
     tmpdir.join("locate").join("missing").mksymlinkto("/proc/version")
-    store.write(host, identify.IDENTIFYING, light, "a" * 32)
+    store.write(host, store.IDENTIFYING, light, "a" * 32)
     system_faults.clock_shows(mocker, 1e9 - back_s)
     identify._end(host, "a" * 32, light)
-    assert store.uuids(host, identify.IDENTIFYING) == ([] if goes else ["a" * 32])
+    assert store.uuids(host, store.IDENTIFYING) == ([] if goes else ["a" * 32])

@@ -9,7 +9,7 @@ import signal
 import pytest
 
 from tests import made
-from xsraid.alerts import by_webhook, channels, deliver, mail, spool
+from xsraid.alerts import channels, deliver, mail, spool
 from xsraid.host import store
 from xsraid.host.files import Host
 
@@ -99,7 +99,7 @@ class Place(object):
         tmpdir.join("etc/mdadm.conf").write("MAILADDR a@example.com\n")
         self.host = Host(str(tmpdir), "/usr/bin:/bin")
         store.write(
-            self.host, by_webhook.NOTE, {"urls": [URL], "header": None, "token": None, "time": 1}
+            self.host, store.WEBHOOK, {"urls": [URL], "header": None, "token": None, "time": 1}
         )
         spool.add_event(self.host, "Fail", "/dev/md0", 1e9, "/dev/sdb")
         self.play()

@@ -11,11 +11,13 @@ import pytest
 
 import xsraid
 from tests.unit import syntax
+from xsraid.host import store
 
 # Folders and single modules, the lowest first: each imports from its own layer and from those
 # before it.
 LAYERS = (
     "text",
+    "states",
     "errors",
     "records",
     "host",
@@ -51,6 +53,17 @@ TIME_OF_DAY = {
 
 
 MODULES = syntax.modules_of(xsraid)
+STATES = {
+    "optimal",
+    "no_redundancy",
+    "resyncing",
+    "rebuilding",
+    "degraded",
+    "resync",
+    "recover",
+    "reshape",
+}
+KINDS = {getattr(store, name) for name in dir(store) if name.isupper() and name != "STATE_DIR"}
 
 
 def imports(module):
@@ -137,3 +150,22 @@ def test_what_only_reads_loads_nothing_that_runs():
 @pytest.mark.parametrize("module", sorted(MODULES))
 def test_a_statement_has_at_most_one_comprehension_or_conditional_expression(module):
     assert syntax.dense_lines(MODULES[module]) == []
+
+
+@pytest.mark.parametrize("module", sorted(set(MODULES) - {"states"}))
+def test_words_for_states_stand_in_one_module(module):
+    """Those that mean nothing else; `failed`, say, is systemd's as well."""
+    assert sorted(syntax.texts(MODULES[module]) & STATES) == []
+
+
+@pytest.mark.parametrize("module", sorted(MODULES))
+def test_kinds_of_notes_stand_in_one_module(module):
+    calls = [
+        node
+        for node in ast.walk(MODULES[module])
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Attribute)
+        and isinstance(node.func.value, ast.Name)
+        and node.func.value.id == "store"
+    ]
+    assert [texts for texts in map(syntax.texts, calls) if texts & KINDS] == []

@@ -11,6 +11,7 @@ from xsraid.errors import CommandFailed
 from xsraid.host import store
 from xsraid.md import resync
 from xsraid.md import state as md_state
+from xsraid.states import Health
 
 PARITY = ARRAY.replace(level="raid5", consistency_policy="bitmap", health="resyncing")
 POSITION = "sys/block/md0/md/reshape_position"
@@ -160,10 +161,10 @@ def test_a_reshape_that_is_taken_for_a_resync_is_parted_from_it_and_repaired(cut
     look(cut_off)
     cut_off.write(ACTION, "idle\n")
     look(cut_off)
-    assert store.uuids(cut_off.host, md_state.RESHAPED) == []
+    assert store.uuids(cut_off.host, store.RESHAPED) == []
 
 
-@pytest.mark.parametrize("health", md_state.NOT_THERE)
+@pytest.mark.parametrize("health", Health.NOT_THERE)
 def test_what_is_known_of_parity_is_kept_while_the_array_is_away(cut_off, health):
     resync.part_from_reshape(cut_off.host, PARITY)
     look(cut_off, health=health)
@@ -173,7 +174,7 @@ def test_what_is_known_of_parity_is_kept_while_the_array_is_away(cut_off, health
 def test_what_is_known_of_parity_goes_with_the_array(cut_off):
     resync.part_from_reshape(cut_off.host, PARITY)
     resync.repair_parity(cut_off.host, [])
-    assert store.uuids(cut_off.host, md_state.RESHAPED) == []
+    assert store.uuids(cut_off.host, store.RESHAPED) == []
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from xsraid.errors import MailRejected, NotConfigured, UnknownArray
 from xsraid.host import clock, config
 from xsraid.md import mdadm
 from xsraid.md import state as md_state
+from xsraid.states import Health
 
 TEST_EVENT = "TestMessage"
 LOOK_S = 0.1
@@ -35,7 +36,7 @@ def test_alert(host, session, array, timeout_s):
     devices = [
         record.device
         for record in md_state.list_arrays(host, session, array)["arrays"]
-        if record.health != "missing"
+        if record.health != Health.MISSING
     ]
     if not devices:
         raise UnknownArray(

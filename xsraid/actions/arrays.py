@@ -14,6 +14,7 @@ from xsraid.host import clock, config, store, sysfs
 from xsraid.host.process import run
 from xsraid.md import state as md_state
 from xsraid.md.levels import is_known, is_redundant
+from xsraid.states import Health, MemberState
 from xsraid.text import md_uuid, same_uuid
 from xsraid.xapi import objects, srs
 
@@ -81,12 +82,12 @@ def create_array(
             plan = planning.plan_array(host, session, chosen, options)
             _carry_out(host, plan)
             uuid = plan.uuid
-        array, note = md_state.find_array(host, uuid), store.read(host, "creating", uuid)
+        array, note = md_state.find_array(host, uuid), store.read(host, store.CREATING, uuid)
         warnings = _watch(host, array) + initrd.rebuild(host)
         # Until the reply is out: as long as the note is there, a repeat of this call counts as
         # such.
         lock.keep()
-        host.when_replied(lambda: store.remove(host, "creating", uuid))
+        host.when_replied(lambda: store.remove(host, store.CREATING, uuid))
         host.when_replied(lambda: parts.note_members(host, array))
         host.when_replied(lock.release)
     return _reply(array, note["commands"], note["unused_bytes"], warnings)
@@ -102,7 +103,7 @@ def adopt_array(host, session, array):
     config.load(host)
     with rollback.changing(host, "adopt_array", session):
         record = md_state.find_array(host, array)
-        if record.health in md_state.NOT_THERE or record.uuid is None:
+        if record.health in Health.NOT_THERE or record.uuid is None:
             raise UnknownArray(
                 array, "this array is %s, so it cannot be adopted" % md_state.state_in_words(record)
             )
@@ -150,7 +151,7 @@ def delete_array(host, session, array, confirm):
         facts = {"device": record.device, "name": record.name}
         store.write(
             host,
-            rollback.DELETING,
+            store.DELETING,
             {"request": {"devices": members}, "array": facts},
             record.uuid,
         )
@@ -200,8 +201,8 @@ def _kept_superblocks(record, kept, cleared):
     """Return what to do about members of a deleted array that are away, or whose superblocks could
     not be cleared: kept, nodes. cleared: nodes of those that were.
     """
-    away = len([member for member in record.members if member.state == "missing"])
-    if record.health == "missing":  # its members are remembered, and some of them may be there
+    away = len([member for member in record.members if member.state == MemberState.MISSING])
+    if record.health == Health.MISSING:  # its members are remembered, and some of them may be there
         away -= len(cleared)
     found = [
         "%s could not be cleared: `mdadm --zero-superblock %s` if nobody needs it"
@@ -220,10 +221,10 @@ def _deleted_before(host, array, confirm):
     """Return the reply of an earlier call that deleted the array with this node, name or uuid, None
     when there was none or it is not finished.
     """
-    unfinished = store.uuids(host, rollback.DELETING)
+    unfinished = store.uuids(host, store.DELETING)
     found = [
-        (store.read(host, rollback.DELETED, uuid), md_uuid(uuid))
-        for uuid in store.uuids(host, rollback.DELETED)
+        (store.read(host, store.DELETED, uuid), md_uuid(uuid))
+        for uuid in store.uuids(host, store.DELETED)
         if uuid not in unfinished
     ]
     fitting = [
@@ -337,18 +338,18 @@ def _made_before(host, request):
     One that is still to be taken back stays.
     """
     repeated = None
-    for uuid in store.uuids(host, "creating"):
-        facts = store.read(host, "creating", uuid)
+    for uuid in store.uuids(host, store.CREATING):
+        facts = store.read(host, store.CREATING, uuid)
         if facts.get("is_made") and facts.get("request") == request and _is_there(host, uuid):
             repeated = uuid
         elif facts.get("is_made"):
-            store.remove(host, "creating", uuid)
+            store.remove(host, store.CREATING, uuid)
     return repeated
 
 
 def _is_there(host, uuid):
     return any(
-        record.uuid and same_uuid(record.uuid, uuid) and record.health != "missing"
+        record.uuid and same_uuid(record.uuid, uuid) and record.health != Health.MISSING
         for record in md_state.read_arrays(host)
     )
 
@@ -366,7 +367,7 @@ def _carry_out(host, plan):
             "commands": planning.commands_of(plan),
             "unused_bytes": plan.unused_bytes,
         }
-        store.write(host, "creating", facts, plan.uuid)
+        store.write(host, store.CREATING, facts, plan.uuid)
         try:
             claim.claim(host, plan.chosen)
             claim.wipe(host, plan.wipes, plan.chosen)

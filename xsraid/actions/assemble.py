@@ -20,6 +20,7 @@ from xsraid.host.process import run
 from xsraid.md import mdadm, resync, superblocks
 from xsraid.md import state as md_state
 from xsraid.md.names import number_of
+from xsraid.states import Health, MemberState
 from xsraid.text import bare_uuid, md_uuid, printable, same_uuid
 
 SETTLE_S = 20
@@ -192,7 +193,7 @@ class Boot(object):
         self.did += said
         kept = {uuid: list(map(superblocks.packed, blocks)) for uuid, blocks in before.items()}
         facts = {"before": kept, "left": left, "conflicts": self.conflicts, "awaited": self.awaited}
-        store.write(host, "boot", facts)
+        store.write(host, store.BOOT, facts)
         for sentence in self.did + [
             "%s: %s" % (device, why) for device, why in sorted(self.unread.items())
         ]:
@@ -392,7 +393,8 @@ class Boot(object):
     def _runs_from(self, record, devices):
         now = next((one for one in _there(self.host) if one.uuid == record.uuid), None)
         return now is not None and any(
-            member.device in devices and member.state == "active" for member in now.members
+            member.device in devices and member.state == MemberState.ACTIVE
+            for member in now.members
         )
 
 
@@ -516,13 +518,13 @@ def _free(host, record, known):
     It is a spare until md has given it a slot.
     """
     members = {member.device: member.state for member in record.members}
-    active = [device for device, state in members.items() if state == "active"]
+    active = [device for device, state in members.items() if state == MemberState.ACTIVE]
     own = {parts.member_uuid(host, device) for device in active} - {None}
     if md_state.is_untouched(host, record):
         members = {
             device: state
             for device, state in members.items()
-            if state not in ("rebuilding", "spare")
+            if state not in (MemberState.REBUILDING, MemberState.SPARE)
         }
     return sorted(
         device
@@ -540,7 +542,7 @@ def take_in(host, record, before):
     udev does not take in what comes after the start. Staler ones have failed or been away: those
     are for a person to judge.
     """
-    if not any(member.state == "missing" for member in record.members):
+    if not any(member.state == MemberState.MISSING for member in record.members):
         return []
     (found,) = examine_free(host, [record])
     known = [member.device for member in record.members]
@@ -565,7 +567,7 @@ def _there(host):
     return [
         record
         for record in md_state.read_arrays(host)
-        if record.configured and record.uuid and record.health not in md_state.NOT_THERE
+        if record.configured and record.uuid and record.health not in Health.NOT_THERE
     ]
 
 
@@ -586,7 +588,7 @@ def _not_running(host):
     running = [
         bare_uuid(record.uuid)
         for record in records
-        if record.uuid and record.health not in ("missing", "inactive")
+        if record.uuid and record.health not in Health.NOT_RUNNING
     ]
     known = md_state.running_lines(host)
     waiting = []
@@ -612,7 +614,10 @@ def _inactive(host, uuid):
         (
             record.device
             for record in md_state.read_arrays(host)
-            if uuid and record.uuid and record.health == "inactive" and same_uuid(record.uuid, uuid)
+            if uuid
+            and record.uuid
+            and record.health == Health.INACTIVE
+            and same_uuid(record.uuid, uuid)
         ),
         None,
     )
@@ -693,7 +698,7 @@ def _put_right(host):
         if uuid and node
     }
     records = [
-        record for record in md_state.read_arrays(host) if record.health not in md_state.NOT_THERE
+        record for record in md_state.read_arrays(host) if record.health not in Health.NOT_THERE
     ]
     wrong = [
         record

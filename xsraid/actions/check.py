@@ -19,6 +19,7 @@ from xsraid.host import clock, config, store, sysfs
 from xsraid.md import mdadm, resync
 from xsraid.md import state as md_state
 from xsraid.md.levels import is_known, is_redundant
+from xsraid.states import Health, SyncAction
 
 SETTLE_S, LOOK_S = 5, 0.1
 DAY_S = 24 * 3600
@@ -44,7 +45,7 @@ def check_array(host, session, array, action):
     limits = config.load(host)
     with rollback.changing(host, "check_array", session):
         record = md_state.find_array(host, array)
-        if record.health in md_state.NOT_THERE:
+        if record.health in Health.NOT_THERE:
             raise UnknownArray(
                 array, "this array is %s, it cannot be checked" % md_state.state_in_words(record)
             )
@@ -58,9 +59,9 @@ def check_array(host, session, array, action):
         members.refuse_read_only(record)
         resync.wake(host, record)
         under_way = record.sync.action if record.sync else None
-        if under_way not in (None, "check"):
+        if under_way not in (None, SyncAction.CHECK):
             raise ArrayInUse(record.device, "its own %s" % under_way, "Let that end first.")
-        if record.health == "degraded" and action == "start":
+        if record.health == Health.DEGRADED and action == "start":
             raise BadArgument(
                 "array",
                 "%s is degraded: a missing member cannot be compared; repair the array first"
@@ -71,10 +72,10 @@ def check_array(host, session, array, action):
             _write(host, record, "md/sync_min", "0")
             # Somebody may have left a check to end early.
             _write(host, record, "md/sync_max", "max")
-            _act(host, record, "check")
+            _act(host, record, SyncAction.CHECK)
             _note(host, record, is_asked=True, begun=time.time())
             deliver.start(host)  # which notes what it finds
-        elif action == "stop" and under_way == "check":
+        elif action == "stop" and under_way == SyncAction.CHECK:
             _stop(host, record)
     record = md_state.list_arrays(host, session, record.uuid)["arrays"][0]
     return collections.OrderedDict([("array", record), ("schedule", _schedule(host, limits))])
@@ -82,8 +83,8 @@ def check_array(host, session, array, action):
 
 def _stop(host, record):
     """Stop a check. One that was due is then due still, and it goes on in the next quiet hours."""
-    _act(host, record, "idle")
-    care = store.read(host, md_state.CARE) or {}
+    _act(host, record, SyncAction.IDLE)
+    care = store.read(host, store.CARE) or {}
     known = care.get("arrays", {}).get(record.uuid, {})
     if known.get("is_asked"):
         _note(host, record, is_asked=False)
@@ -93,11 +94,11 @@ def _stop(host, record):
 
 
 def _note(host, record, **facts):
-    """Note facts of the checks of an array, see md_state.CARE."""
-    care = store.read(host, md_state.CARE) or {}
+    """Note facts of the checks of an array, see store.CARE."""
+    care = store.read(host, store.CARE) or {}
     known = care.setdefault("arrays", {}).setdefault(record.uuid, _unchecked(time.time()))
     known.update(facts)
-    store.write(host, md_state.CARE, care)
+    store.write(host, store.CARE, care)
 
 
 def _unchecked(now):
@@ -108,21 +109,21 @@ def note_ends(host, records):
     """Note what checks have found that have ended: a boot resets the kernel's counts. records: of
     `state.read_arrays`. Raises Busy, CommandFailed.
     """
-    known = (store.read(host, md_state.CARE) or {}).get("arrays", {})
+    known = (store.read(host, store.CARE) or {}).get("arrays", {})
     if not any(_has_ended(record, known.get(record.uuid, {})) for record in records):
         return
     with host.lock("noting what checks have found", is_brief=True):
-        care, now = store.read(host, md_state.CARE) or {}, time.time()
+        care, now = store.read(host, store.CARE) or {}, time.time()
         for record in records:
             known = care.get("arrays", {}).get(record.uuid, {})
             if _has_ended(record, known):
                 _note_end(host, record, known, now)
-        store.write(host, md_state.CARE, care)
+        store.write(host, store.CARE, care)
 
 
 def _has_ended(record, known):
     is_begun = known.get("is_asked") or known.get("is_running")
-    return bool(is_begun) and record.health not in md_state.NOT_THERE and not _is_checking(record)
+    return bool(is_begun) and record.health not in Health.NOT_THERE and not _is_checking(record)
 
 
 def look_after(host):
@@ -148,7 +149,7 @@ def free_speed(host, records):
     """Let arrays whose check has ended, or given way to a rebuild, run at full speed. records: of
     `state.read_arrays`. Raises CommandFailed.
     """
-    known = (store.read(host, md_state.CARE) or {}).get("arrays", {})
+    known = (store.read(host, store.CARE) or {}).get("arrays", {})
     for record in records:
         if known.get(record.uuid, {}).get("is_running") and not _is_checking(record):
             _set_speeds(host, record, ("system", "system"))
@@ -156,7 +157,7 @@ def free_speed(host, records):
 
 def _look_at_disks(host):
     """Ask each disk that arrays are on for its health; have new findings told."""
-    known, now = store.read(host, md_state.CARE) or {}, time.time()
+    known, now = store.read(host, store.CARE) or {}, time.time()
     remembered = {}
     for disk, (record, member) in sorted(_disks(host).items()):
         key = sysfs.disk_key(host, sysfs.node(disk))
@@ -178,9 +179,7 @@ def _look_at_disks(host):
         remembered[key] = {"seen": seen, "time": now, "told": memory}
     if remembered != known.get("disks", {}):
         # A check may have been stopped meanwhile.
-        store.write(
-            host, md_state.CARE, dict(store.read(host, md_state.CARE) or {}, disks=remembered)
-        )
+        store.write(host, store.CARE, dict(store.read(host, store.CARE) or {}, disks=remembered))
 
 
 def _disks(host):
@@ -189,7 +188,7 @@ def _disks(host):
     """
     found = {}
     for record in sorted(
-        md_state.read_arrays(host), key=lambda record: record.health == md_state.CONTAINER
+        md_state.read_arrays(host), key=lambda record: record.health == Health.CONTAINER
     ):
         for member in record.members:
             if member.device:
@@ -215,9 +214,9 @@ def _look_at_checks(host, limits):
     ended.
     """
     with rollback.changing(host, "the monthly check", is_brief=True):
-        known, now = store.read(host, md_state.CARE) or {}, time.time()
+        known, now = store.read(host, store.CARE) or {}, time.time()
         there = [record for record in md_state.read_arrays(host) if record.uuid]
-        records = [record for record in there if record.health not in md_state.NOT_THERE]
+        records = [record for record in there if record.health not in Health.NOT_THERE]
         left_to = other_checker(host)
         if left_to != known.get("left_to") and left_to:
             host.log(
@@ -241,7 +240,7 @@ def _look_at_checks(host, limits):
             _begin(host, records, arrays, now, limits)
         if left_to is None and limits.check_every_days > 0:
             _tell_of_overdue(host, records, arrays, now, limits)
-        store.write(host, md_state.CARE, dict(known, arrays=arrays, left_to=left_to))
+        store.write(host, store.CARE, dict(known, arrays=arrays, left_to=left_to))
 
 
 def _brought_up(host, record, known, now, is_time):
@@ -258,7 +257,7 @@ def _brought_up(host, record, known, now, is_time):
     elif known["is_running"]:
         known["at"] = _position(host, record)
         if not is_time:
-            _act(host, record, "idle")
+            _act(host, record, SyncAction.IDLE)
             known["at"] = _resumes_at(host, record) or known["at"]
             _set_speeds(host, record, ("system", "system"))
             known["is_running"] = False
@@ -271,7 +270,7 @@ def _note_end(host, record, known, now):
     if known.get("is_running"):
         known["at"] = _resumes_at(host, record)
         _set_speeds(host, record, ("system", "system"))
-    if record.health == "optimal" and md_state.has_checked_all(host, name):
+    if record.health == Health.OPTIMAL and md_state.has_checked_all(host, name):
         known.update(since=now, done=now, at=0, is_overdue_told=False)
         known["found"] = sysfs.number(host, name, "md/mismatch_cnt")
     known["is_running"] = known["is_asked"] = False
@@ -288,7 +287,7 @@ def _begin(host, records, arrays, now, limits):
         if (
             not is_due
             or not is_redundant(record.level)
-            or record.health != "optimal"
+            or record.health != Health.OPTIMAL
             or record.sync
             or busy.intersection(disks)
         ):
@@ -297,7 +296,7 @@ def _begin(host, records, arrays, now, limits):
             _write(host, record, "md/sync_min", str(known["at"]))  # it was booted since
         _write(host, record, "md/sync_max", "max")  # as for a check that is asked for
         _set_speeds(host, record, (limits.check_min_kib_s, limits.check_max_kib_s))
-        _act(host, record, "check")
+        _act(host, record, SyncAction.CHECK)
         host.log(
             "checking %s%s" % (record.device, ", from where it was paused" if known["at"] else ""),
             syslog.LOG_NOTICE,
@@ -314,7 +313,7 @@ def _tell_of_overdue(host, records, arrays, now, limits):
     for record in records:
         known = arrays[record.uuid]
         waited_s = now - known["since"]
-        can_be = is_redundant(record.level) and record.health == "optimal" and not record.sync
+        can_be = is_redundant(record.level) and record.health == Health.OPTIMAL and not record.sync
         if can_be and waited_s >= limit_s and not known.get("is_overdue_told"):
             meaning = OVERDUE % ((waited_s // DAY_S,) + limits.check_hours)
             spool.add_event(host, rules.OVERDUE, record.device, now, meaning=meaning)
@@ -364,7 +363,7 @@ def _schedule(host, limits):
 
 
 def _is_checking(record):
-    return bool(record.sync) and record.sync.action == "check"
+    return bool(record.sync) and record.sync.action == SyncAction.CHECK
 
 
 def _position(host, record):
@@ -397,7 +396,7 @@ def _act(host, record, action):
     mdadm.act(host, record.device, action)
     deadline = clock.monotonic_s() + SETTLE_S
     while (
-        bool(md_state.find_array(host, record.uuid).sync) != (action == "check")
+        bool(md_state.find_array(host, record.uuid).sync) != (action == SyncAction.CHECK)
         and clock.monotonic_s() < deadline
     ):
         time.sleep(LOOK_S)

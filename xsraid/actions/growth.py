@@ -22,12 +22,10 @@ from xsraid.host import config, store, sysfs
 from xsraid.md import levels, mdadm, resync
 from xsraid.md import state as md_state
 from xsraid.md.levels import LEVELS
+from xsraid.states import Health, MemberState
 from xsraid.text import bare_uuid
 from xsraid.xapi import sr_types
 
-# The note of an array whose SR has not yet taken the new room: {"sr": uuid, "size_bytes": the SR's
-# before, "tries"}.
-GROWING = "growing"
 GROWABLE = [name for name, rule in LEVELS.items() if rule.grows]
 TRIES_MAX = 6
 # Less the storage manager does not take; LVM's own data are in it as well.
@@ -49,7 +47,7 @@ def grow_array(host, session, array, devices, wipe, allow_removable):
     config.load(host)
     with rollback.changing(host, "grow_array", session):
         record = md_state.find_array(host, array)
-        if record.health in md_state.NOT_THERE or record.uuid is None:
+        if record.health in Health.NOT_THERE or record.uuid is None:
             raise UnknownArray(
                 array, "this array is %s, it cannot grow" % md_state.state_in_words(record)
             )
@@ -73,10 +71,10 @@ def follow(host, session, records):
     Raises CommandFailed, and what XAPI raises.
     """
     by_uuid = {bare_uuid(record.uuid): record for record in records if record.uuid}
-    for uuid in store.uuids(host, GROWING):
+    for uuid in store.uuids(host, store.GROWING):
         if uuid not in by_uuid:
-            store.remove(host, GROWING, uuid)
-        elif store.read(host, GROWING, uuid).get("tries", 0) < TRIES_MAX:
+            store.remove(host, store.GROWING, uuid)
+        elif store.read(host, store.GROWING, uuid).get("tries", 0) < TRIES_MAX:
             _offer(host, session, by_uuid[uuid], session.xenapi.Async.SR.scan)
 
 
@@ -86,8 +84,8 @@ def is_open(host, records):
     """
     grown = [bare_uuid(record.uuid) for record in records if record.uuid and not record.sync]
     return any(
-        uuid in grown and store.read(host, GROWING, uuid).get("tries", 0) < TRIES_MAX
-        for uuid in store.uuids(host, GROWING)
+        uuid in grown and store.read(host, store.GROWING, uuid).get("tries", 0) < TRIES_MAX
+        for uuid in store.uuids(host, store.GROWING)
     )
 
 
@@ -124,7 +122,7 @@ def _refuse(host, record):
             "%s is frozen: `echo idle > /sys/block/%s/md/sync_action`, then repeat the call"
             % (record.device, sysfs.name_of(record.device)),
         )
-    if record.health != "optimal":
+    if record.health != Health.OPTIMAL:
         raise BadArgument("array", "%s is %s: repair it first" % (record.device, record.health))
     if record.consistency_policy in ("ppl", "journal"):
         raise Unsupported(
@@ -150,7 +148,7 @@ def _grow(host, session, record, names, allowed):
         member = members.find(host, record, name, "devices")
         if member is None:
             wanted.append(name)
-        elif member.state != "spare":
+        elif member.state != MemberState.SPARE:
             raise BadArgument(
                 "devices", "%s is a member of %s already" % (member.device, record.device)
             )
@@ -184,7 +182,7 @@ def _grow(host, session, record, names, allowed):
         )
         store.write(
             host,
-            GROWING,
+            store.GROWING,
             {"sr": record.sr.uuid, "size_bytes": size_bytes, "tries": 0},
             record.uuid,
         )
@@ -230,7 +228,7 @@ def _note_room(host, session, record):
     """Have the SR on an array be offered the room of one that was made bigger by hand (mdadm --grow
     --size=max): what it has not taken of it yet.
     """
-    if record.sr is None or store.read(host, GROWING, record.uuid) is not None:
+    if record.sr is None or store.read(host, store.GROWING, record.uuid) is not None:
         return
     sr = session.xenapi.SR.get_record(session.xenapi.SR.get_by_uuid(record.sr.uuid))
     size_bytes, own_bytes = int(sr["physical_size"]), ROOM_MIN_BYTES
@@ -239,7 +237,7 @@ def _note_room(host, session, record):
     if 0 < size_bytes < record.size_bytes - own_bytes:
         store.write(
             host,
-            GROWING,
+            store.GROWING,
             {"sr": record.sr.uuid, "size_bytes": size_bytes, "tries": 0},
             record.uuid,
         )
@@ -252,7 +250,7 @@ def _offer(host, session, record, scan):
     The storage manager's scan looks for a larger device and resizes the physical volume (LVHDSR's
     _expand_size), from 100 MiB on.
     """
-    note = store.read(host, GROWING, record.uuid)
+    note = store.read(host, store.GROWING, record.uuid)
     if note is None:
         return None
     if record.sync:
@@ -262,10 +260,10 @@ def _offer(host, session, record, scan):
     except XenAPI.Failure as error:
         if error.details[0] != "UUID_INVALID":
             raise
-        store.remove(host, GROWING, record.uuid)  # the SR is gone
+        store.remove(host, store.GROWING, record.uuid)  # the SR is gone
         return None
     if not _has_taken(session, sr, note):
-        store.write(host, GROWING, dict(note, tries=note["tries"] + 1), record.uuid)
+        store.write(host, store.GROWING, dict(note, tries=note["tries"] + 1), record.uuid)
         scan(sr)
     if not _has_taken(session, sr, note):
         return False
@@ -273,7 +271,7 @@ def _offer(host, session, record, scan):
         "the storage repository %s has the new capacity of %s" % (note["sr"], record.device),
         syslog.LOG_NOTICE,
     )
-    store.remove(host, GROWING, record.uuid)
+    store.remove(host, store.GROWING, record.uuid)
     return True
 
 
@@ -295,7 +293,7 @@ def _next(host, session, record, seen):
         return "The storage repository has the new capacity."
     if seen is None:
         return "Nothing needs to be done: no storage repository waits for more capacity."
-    uuid = record.sr.uuid if record.sr else store.read(host, GROWING, record.uuid)["sr"]
+    uuid = record.sr.uuid if record.sr else store.read(host, store.GROWING, record.uuid)["sr"]
     kind = _kind(session.xenapi.SR.get_type(session.xenapi.SR.get_by_uuid(uuid)))
     by_hand = kind.by_hand or sr_types.TYPES[sr_types.DEFAULT].by_hand
     steps = by_hand % {"device": record.by_id, "uuid": uuid}

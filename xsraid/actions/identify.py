@@ -16,7 +16,6 @@ from xsraid.host import clock, enclosures, store, sysfs
 from xsraid.host.process import find_tool, run
 from xsraid.text import random_hex
 
-IDENTIFYING = "identifying"  # the kind of note of a LED that is on
 LOCATE_LED, LEDCTL, ACTIVITY = "locate LED", "ledctl", "activity light"
 SEEN = {
     LOCATE_LED: "Its locate LED was on",
@@ -117,7 +116,7 @@ def _shine(host, light, seconds):
         if other.get("light") == light["light"]:
             light = dict(light, was=other["was"])  # before any of us
     light = dict(light, until=time.time() + seconds)
-    store.write(host, IDENTIFYING, light, key)
+    store.write(host, store.IDENTIFYING, light, key)
     try:
         _switch(host, light, True)
         is_on = light["way"] == LEDCTL or _is_lit(host, light)
@@ -176,14 +175,17 @@ def _end(host, key, light):
             and abs(time.time() - light["until"]) < GIVE_UP_S
         ):
             return
-    store.remove(host, IDENTIFYING, key)
+    store.remove(host, store.IDENTIFYING, key)
 
 
 def _noted(host):
     """Return {key: facts} of the notes of LEDs; of one that cannot be understood, or has just gone,
     the facts are {}.
     """
-    return {key: store.read(host, IDENTIFYING, key) or {} for key in store.uuids(host, IDENTIFYING)}
+    return {
+        key: store.read(host, store.IDENTIFYING, key) or {}
+        for key in store.uuids(host, store.IDENTIFYING)
+    }
 
 
 def _flicker(host, record, seconds):

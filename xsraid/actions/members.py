@@ -26,6 +26,7 @@ from xsraid.host import clock, config, store, sysfs
 from xsraid.md import mdadm, resync, superblocks
 from xsraid.md import state as md_state
 from xsraid.md.levels import is_known, is_redundant, lacks_journal
+from xsraid.states import Health, MemberState, SyncAction
 from xsraid.text import same_uuid
 
 SETTLE_S = 10
@@ -52,17 +53,19 @@ def fail_disk(host, session, array, disk, confirm):
                 "confirm",
                 "must be the serial number of %s: confirm=%s" % (member.device, wanted),
             )
-        if member.state == "journal":
+        if member.state == MemberState.JOURNAL:
             raise WouldLoseData(
                 record.device,
                 "can write nothing without its journal %s" % member.device,
                 "Nothing was changed; %s." % REPLACE_ADVICE,
             )
-        if member.state == "active":
+        if member.state == MemberState.ACTIVE:
             _refuse_without_redundancy(host, record, member)
-        if member.state != "faulty":
+        if member.state != MemberState.FAULTY:
             mdadm.set_faulty(host, record.device, member.device)
-            wait_until(host, record, lambda now: _state(now, member.device) in ("faulty", None))
+            wait_until(
+                host, record, lambda now: _state(now, member.device) in (MemberState.FAULTY, None)
+            )
             host.log(
                 "made %s of %s faulty, as asked" % (member.device, record.device),
                 syslog.LOG_NOTICE,
@@ -96,7 +99,7 @@ def remove_disk(host, session, array, disk, wipe_old):
                     host, session, record, "%s is free for another use now." % former.device
                 )
         member = _member(host, record, disk)
-        if member.state not in ("faulty", "spare"):
+        if member.state not in (MemberState.FAULTY, MemberState.SPARE):
             _refuse_without_redundancy(host, record, member)
             raise BadArgument(
                 "disk",
@@ -135,7 +138,7 @@ def add_disk(host, session, array, disk, wipe, allow_removable):
             )
         put_in(host, record, new)
         # Else it is a spare for a moment only.
-        if record.health not in ("degraded", "rebuilding", "failed"):
+        if record.health not in (Health.DEGRADED, Health.REBUILDING, Health.FAILED):
             count_spares(host, record)
         return _reply(
             host,
@@ -160,7 +163,7 @@ def replace_disk(host, session, array, disk, new_disk, wipe, allow_removable):
         record = _redundant(host, array)
         md_state.refuse_firmware(record, TAKES_DISKS)
         old = _member(host, record, disk)
-        if old.state not in ("active", "faulty", "journal"):
+        if old.state not in (MemberState.ACTIVE, MemberState.FAULTY, MemberState.JOURNAL):
             raise BadArgument(
                 "disk",
                 "%s cannot be replaced now: it is %s" % (old.device, old.state),
@@ -187,13 +190,15 @@ def replace_disk(host, session, array, disk, new_disk, wipe, allow_removable):
                 record,
                 "%s is the journal now, %s is out." % (new.device, old.device),
             )
-        if old.state == "active" and any(member.state == "missing" for member in record.members):
+        if old.state == MemberState.ACTIVE and any(
+            member.state == MemberState.MISSING for member in record.members
+        ):
             raise BadArgument(
                 "disk",
                 "%s lacks a member, whose place a new disk would take: use add_disk first"
                 % record.device,
             )
-        if old.state == "active":
+        if old.state == MemberState.ACTIVE:
             _refuse_unfinished(host, record)
         spare = _spare(host, record, new_disk)
         new = (
@@ -202,11 +207,11 @@ def replace_disk(host, session, array, disk, new_disk, wipe, allow_removable):
             else choose(host, session, record, [new_disk], "new_disk", wipe, allow_removable)[0]
         )
         new_device = spare or new.device
-        if old.state == "faulty":
+        if old.state == MemberState.FAULTY:
             _take_out(host, record, old.device)
         if new:
             put_in(host, record, new)
-        if old.state == "faulty":
+        if old.state == MemberState.FAULTY:
             return _reply(
                 host,
                 session,
@@ -264,7 +269,7 @@ def _redundant(host, name, may_lack_journal=False):
     has another, is none to refuse.
     """
     record = md_state.find_array(host, name)
-    if record.health in ("missing", "inactive", md_state.CONTAINER):
+    if record.health in Health.NOT_RUNNING + (Health.CONTAINER,):
         raise UnknownArray(
             name,
             "this array is %s, its members cannot be changed" % md_state.state_in_words(record),
@@ -303,7 +308,7 @@ def refuse_under_way(host, record, advice="Let that end first."):
 
 def _refuse_unfinished(host, record):
     """Raise ArrayInUse for an array on which anything is under way, with how to end it."""
-    is_check = record.sync is not None and record.sync.action == "check"
+    is_check = record.sync is not None and record.sync.action == SyncAction.CHECK
     advice = "Let that end first: list_arrays shows how far it is."
     if is_check:
         advice = "check_array action=stop ends that."
@@ -438,7 +443,7 @@ def _member(host, record, name):
 def _spare(host, record, name):
     """Return the node of the array's spare that a caller means, None for what is none."""
     member = find(host, record, name, "new_disk")
-    return member.device if member and member.state == "spare" else None
+    return member.device if member and member.state == MemberState.SPARE else None
 
 
 def _is_returning(host, record, disk):
@@ -481,7 +486,7 @@ def _apart(host, record, returning):
         return []
     read = [_examined(host, device) for device in md_state.active_members(record)]
     ours = [block for block in read if block]
-    before = (store.read(host, "boot") or {}).get("before", {}).get(record.uuid, [])
+    before = (store.read(host, store.BOOT) or {}).get("before", {}).get(record.uuid, [])
     apart = []
     for device in returning:
         block = _examined(host, device)
@@ -625,7 +630,7 @@ def _put_in_journal(host, record, old, new):
         resync.make_writable(host, record)
         raise
     resync.thaw(host, record)
-    wait_until(host, record, lambda now: _state(now, new.device) == "journal")
+    wait_until(host, record, lambda now: _state(now, new.device) == MemberState.JOURNAL)
     host.log("made %s the journal of %s" % (new.device, record.device), syslog.LOG_NOTICE)
 
 
@@ -673,7 +678,7 @@ def _state(record, device):
 
 
 def _what_is_missing(record, sentence):
-    is_whole = record.health not in ("degraded", "failed")
+    is_whole = record.health not in (Health.DEGRADED, Health.FAILED)
     return sentence + ("" if is_whole else " The array lacks a member: add_disk puts one in.")
 
 

@@ -12,9 +12,9 @@ from xsraid.errors import CommandFailed
 from xsraid.host import store, sysfs
 from xsraid.md import state as md_state
 from xsraid.md import superblocks
+from xsraid.states import Health, MemberState
 from xsraid.text import md_uuid
 
-NOTE = md_state.RAN_FROM
 # A file for which xsraid-late.path waits: as if a member had come.
 TRIGGER = "/run/xsraid-late"
 
@@ -26,7 +26,7 @@ Part = collections.namedtuple("Part", "members blocks names")
 def noted(host):
     """Return {uuid: Part} of the arrays that have been seen running."""
     parts = {}
-    for uuid, facts in (store.read(host, NOTE) or {}).items():
+    for uuid, facts in (store.read(host, store.RAN_FROM) or {}).items():
         blocks = [superblocks.unpacked(values) for values in facts["blocks"]]
         parts[uuid] = Part(facts["members"], blocks, facts["names"])
     return parts
@@ -52,7 +52,7 @@ def note(host, records, blocks_of, names_of):
     blocks_of(record): Superblocks of its active members, [] if one cannot be read;
     names_of(blocks): what leads to these.
     """
-    known, links = store.read(host, NOTE) or {}, _links(host)
+    known, links = store.read(host, store.RAN_FROM) or {}, _links(host)
     found = {record.uuid: known[record.uuid] for record in records if record.uuid in known}
     for record in _running(records):
         is_whole = not md_state.lacks_member(record)
@@ -67,19 +67,19 @@ def note(host, records, blocks_of, names_of):
                 "slots": _slots(record, found.get(record.uuid, {}).get("slots", {}), links),
             }
     if found != known:
-        store.write(host, NOTE, found)
+        store.write(host, store.RAN_FROM, found)
 
 
 def note_members(host, record):
     """Note who is in which slot of an array that has just been made or adopted; what it runs from
     is noted when it is looked at first. That it cannot be noted is logged.
     """
-    known = store.read(host, NOTE) or {}
+    known = store.read(host, store.RAN_FROM) or {}
     facts = {"members": [], "blocks": [], "names": "", "slots": {}}
     facts.update(known.get(record.uuid, {}))
     facts["slots"] = _slots(record, facts["slots"], _links(host))
     try:
-        store.write(host, NOTE, dict(known, **{str(record.uuid): facts}))
+        store.write(host, store.RAN_FROM, dict(known, **{str(record.uuid): facts}))
     except CommandFailed as error:
         host.log(str(error), syslog.LOG_WARNING)
 
@@ -88,7 +88,7 @@ def _running(records):
     return [
         record
         for record in records
-        if record.configured and record.uuid and record.health not in md_state.NOT_THERE
+        if record.configured and record.uuid and record.health not in Health.NOT_THERE
     ]
 
 
@@ -105,7 +105,7 @@ def _slots(record, before, links):
     """Return what is known of the member of each slot: what is gone can no longer be asked."""
     slots = dict(before)
     for member in record.members:
-        if member.device and member.slot is not None and member.state == "active":
+        if member.device and member.slot is not None and member.state == MemberState.ACTIVE:
             slots[str(member.slot)] = {
                 "device": member.device,
                 "serial": member.serial,

@@ -16,10 +16,10 @@ from xsraid.host.files import ASIDE, STATE_DIR
 from xsraid.host.process import run
 from xsraid.md import mdadm, resync
 from xsraid.md import state as md_state
+from xsraid.states import Health
 from xsraid.text import bare_uuid, md_uuid
 
-DELETING = "deleting"  # the kind of note of an array that is being deleted
-DELETED, DELETED_MAX = "deleted", 16  # that of one that was, and how many are kept
+DELETED_MAX = 16  # notes that are kept
 SETTLE_S = 20
 # The event count of the superblocks that mdadm writes before an array runs for the first time.
 NEVER_RUN = 0
@@ -47,7 +47,7 @@ def take_back_unfinished(host, session=None):
     wants it asks again.
     """
     take_back_creations(host, session)
-    for uuid in store.uuids(host, DELETING):
+    for uuid in store.uuids(host, store.DELETING):
         try:
             if session is None:
                 _give_up_deletion(host, uuid)
@@ -65,8 +65,8 @@ def take_back_unfinished(host, session=None):
 def take_back_creations(host, session=None):
     """Take back each array whose note says that it is being made."""
     _remove_asides(host)
-    for uuid in store.uuids(host, "creating"):
-        facts = store.read(host, "creating", uuid)
+    for uuid in store.uuids(host, store.CREATING):
+        facts = store.read(host, store.CREATING, uuid)
         if not facts.get("is_made"):
             _settle_creation(host, session, uuid, facts)
 
@@ -80,10 +80,10 @@ def _settle_creation(host, session, uuid, facts):
     """
     configuration = md_state.read_configuration(host)
     if configuration.has_array(uuid):
-        store.write(host, "creating", dict(facts, is_made=True), uuid)
+        store.write(host, store.CREATING, dict(facts, is_made=True), uuid)
         return
     record = _running(host, uuid)
-    if record is not None and record.health not in md_state.NOT_THERE:
+    if record is not None and record.health not in Health.NOT_THERE:
         judged = snapshot.judge_array(host, session, record)
         is_idle = not judged.uses and not judged.stale
     else:
@@ -100,7 +100,7 @@ def _settle_creation(host, session, uuid, facts):
         syslog.LOG_WARNING,
     )
     host.replace(md_state.CONFIGURATION, configuration.text())
-    store.remove(host, "creating", uuid)
+    store.remove(host, store.CREATING, uuid)
 
 
 def finish_deletion(host, session, uuid, is_asked=False):
@@ -114,9 +114,9 @@ def finish_deletion(host, session, uuid, is_asked=False):
     event count with which it was stopped: a superblock with a higher one has been used since, and
     stays. Raises ArrayInUse, WouldLoseData, CommandFailed, Timeout.
     """
-    facts = store.read(host, DELETING, uuid) or {}
+    facts = store.read(host, store.DELETING, uuid) or {}
     record = _running(host, uuid)
-    runs = record is not None and record.health not in md_state.NOT_THERE
+    runs = record is not None and record.health not in Health.NOT_THERE
     try:
         if (
             not runs
@@ -130,7 +130,7 @@ def finish_deletion(host, session, uuid, is_asked=False):
             )
         if record is not None or is_asked:
             claim.refuse_array_in_use(host, session, record or md_state.find_array(host, uuid))
-            _stop(host, record, uuid, DELETING)
+            _stop(host, record, uuid, store.DELETING)
     except XsraidError:
         _give_up_deletion(host, uuid)
         raise
@@ -140,7 +140,7 @@ def finish_deletion(host, session, uuid, is_asked=False):
     if "array" in facts:
         # Before its own note goes: a repeat after a kill finds one of them.
         note_deleted(host, uuid, facts["array"], facts["request"]["devices"])
-    cleared = take_back(host, uuid, DELETING)
+    cleared = take_back(host, uuid, store.DELETING)
     spool.forget(host, uuid)
     return cleared
 
@@ -151,22 +151,23 @@ def note_deleted(host, uuid, facts, cleared):
 
     facts: {"device", "name"} of the array; cleared: nodes.
     """
-    store.write(host, DELETED, dict(facts, disks=cleared, time=int(time.time())), uuid)
+    store.write(host, store.DELETED, dict(facts, disks=cleared, time=int(time.time())), uuid)
     kept = sorted(
-        store.uuids(host, DELETED), key=lambda uuid: store.read(host, DELETED, uuid).get("time", 0)
+        store.uuids(host, store.DELETED),
+        key=lambda uuid: store.read(host, store.DELETED, uuid).get("time", 0),
     )
     for uuid in kept[:-DELETED_MAX]:
-        store.remove(host, DELETED, uuid)
+        store.remove(host, store.DELETED, uuid)
 
 
 def _give_up_deletion(host, uuid):
     """Forget a deletion of which nothing is done yet, or nothing but that the array is
     read-only.
     """
-    facts, record = store.read(host, DELETING, uuid) or {}, _running(host, uuid)
+    facts, record = store.read(host, store.DELETING, uuid) or {}, _running(host, uuid)
     if record is not None and facts.get("is_held"):
         resync.make_writable(host, record)
-    store.remove(host, DELETING, uuid)
+    store.remove(host, store.DELETING, uuid)
 
 
 def _stop(host, record, uuid, kind):
@@ -177,7 +178,7 @@ def _stop(host, record, uuid, kind):
     the count is known before. Raises CommandFailed, Timeout; the array then is as it was.
     """
     was_writable = (
-        record is not None and record.health not in md_state.NOT_THERE and not record.read_only
+        record is not None and record.health not in Health.NOT_THERE and not record.read_only
     )
     facts = store.read(host, kind, uuid) or {}
     if was_writable:
@@ -216,7 +217,7 @@ def try_to_take_back(host, uuid):
         host.log("cannot take back yet: %s" % error, syslog.LOG_WARNING)
 
 
-def take_back(host, uuid, kind="creating"):
+def take_back(host, uuid, kind=store.CREATING):
     """Stop the array and clear the superblocks that carry a uuid, whatever node and disks are
     called today; then remove its note, of that kind.
 
@@ -299,7 +300,7 @@ def _running(host, uuid):
     """
     run(host, ["udevadm", "settle", "--timeout=%d" % SETTLE_S], SETTLE_S + 5, accept=None)
     for record in md_state.read_arrays(host):
-        if record.health != "missing" and mdadm.has_uuid(
+        if record.health != Health.MISSING and mdadm.has_uuid(
             mdadm.detail_export(host, record.device), uuid
         ):
             return record

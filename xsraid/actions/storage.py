@@ -16,6 +16,7 @@ from xsraid.errors import BadArgument, Busy, UnknownArray, Unsupported, WouldLos
 from xsraid.host import config, physical_volume, store, sysfs
 from xsraid.md import mdadm
 from xsraid.md import state as md_state
+from xsraid.states import Health
 from xsraid.xapi import objects, sr_types, srs
 
 LVM_CONFIG = "use_vhd"  # what SR.create of type lvm leaves in sm_config
@@ -43,7 +44,7 @@ def create_sr(
         )
     with rollback.changing(host, "create_sr", session):
         record = md_state.find_array(host, array)
-        if record.health in md_state.NOT_THERE or record.by_id is None:
+        if record.health in Health.NOT_THERE or record.by_id is None:
             raise UnknownArray(
                 array,
                 "this array is %s, it carries no storage repository"
@@ -65,7 +66,7 @@ def create_sr(
             _refuse_sectors(host, record, allow_4k)
             sr, created = _make(host, session, here, record, wish), not reattach
         objects.set_other_config(session.xenapi.SR, sr, objects.ARRAY_TAG, record.uuid)
-        store.remove(host, "registering", record.uuid)
+        store.remove(host, store.REGISTERING, record.uuid)
         if default_sr:
             session.xenapi.pool.set_default_SR(session.xenapi.pool.get_all()[0], sr)
         host.log(
@@ -95,7 +96,7 @@ def _finish_or_undo(host, session, record):
     """Return the srs.Found of an array, None when there is none; what a call that was killed left
     half made of an SR is taken away first.
     """
-    note = store.read(host, "registering", record.uuid)
+    note = store.read(host, store.REGISTERING, record.uuid)
     found = srs.Finder(host, session).find(record)
     if note is None:
         return found
@@ -222,7 +223,7 @@ def _make(host, session, here, record, wish):
     if group:
         host.log("giving up as asked: volume group %s on %s" % (group, record.device))
         lvm.deactivate(host, group)
-    store.write(host, "registering", {"groups": [group] if group else []}, record.uuid)
+    store.write(host, store.REGISTERING, {"groups": [group] if group else []}, record.uuid)
     try:
         return session.xenapi.SR.create(
             here,
@@ -237,7 +238,7 @@ def _make(host, session, here, record, wish):
         )
     except XenAPI.Failure:
         _clean(host, session, record, [group] if group else [], None)
-        store.remove(host, "registering", record.uuid)
+        store.remove(host, store.REGISTERING, record.uuid)
         raise
 
 

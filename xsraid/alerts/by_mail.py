@@ -14,8 +14,6 @@ from xsraid.md import state as md_state
 
 GRACE_S = 5  # beside the limit of each mail, for what is done besides
 PAUSE_S = 3600  # before the next try with a login that was refused: that locks accounts
-# The note that the login was refused: {"time", "settings", "response", "advice"}.
-LOGIN = "mail_login"
 
 
 def send(host, _, alert, state, limits):
@@ -63,10 +61,10 @@ def send(host, _, alert, state, limits):
         recipients.note(state, address, mail.verdict(answer), answer.response, answer.advice)
     answer, verdicts = recipients.answer(state, addresses)
     if mail.LOGIN in verdicts:
-        is_news = (store.read(host, LOGIN) or {}).get("settings") != settings
+        is_news = (store.read(host, store.MAIL_LOGIN) or {}).get("settings") != settings
         store.write(
             host,
-            LOGIN,
+            store.MAIL_LOGIN,
             {
                 "time": time.time(),
                 "settings": settings,
@@ -75,7 +73,7 @@ def send(host, _, alert, state, limits):
             },
         )
         return spool.Sent("waiting", answer, True, is_news)
-    store.remove(host, LOGIN)
+    store.remove(host, store.MAIL_LOGIN)
     return recipients.sent(
         state, addresses, settings, lambda told: not mail.is_about_this_mail(told)
     )
@@ -137,7 +135,7 @@ def _refused_login(host, settings):
     """Return the Sent of an alert that is not tried now, as the login was refused lately with these
     settings; None for any other.
     """
-    now, refused = time.time(), store.read(host, LOGIN)
+    now, refused = time.time(), store.read(host, store.MAIL_LOGIN)
     if refused and refused.get("settings") == settings and 0 <= now - refused["time"] < PAUSE_S:
         return spool.Sent(
             None, mail.Answer(False, refused["response"], refused["advice"]), True, False

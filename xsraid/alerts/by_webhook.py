@@ -13,7 +13,6 @@ import ssl
 import time
 
 from xsraid.alerts import mail, recipients, spool
-from xsraid.alerts import settings as alert_settings
 from xsraid.host import store, workers
 from xsraid.text import PYTHON_2, native, printable, to_bytes
 
@@ -24,8 +23,6 @@ else:
     import http.client as httplib
     import urllib.parse as urlparse
 
-# What is configured: {"urls", "header", "token", "time"}; for root alone, as all notes are.
-NOTE = alert_settings.WEBHOOK
 TOKEN = "{token}"  # stands for the token in an address or a header
 LIMIT_S = 10  # for each address, whatever it does
 STEP_S = 5  # for each step of that
@@ -38,7 +35,7 @@ UNREACHED = "Can this host reach it? It is tried again."
 
 def is_wanted(host):
     """Return whether there is an address to send alerts to."""
-    return bool((store.read(host, NOTE) or {}).get("urls"))
+    return bool((store.read(host, store.WEBHOOK) or {}).get("urls"))
 
 
 def send(host, _, alert, state, limits):
@@ -46,7 +43,7 @@ def send(host, _, alert, state, limits):
 
     state: the alert's on this channel, see `recipients`: these are addresses without the token.
     """
-    configured = store.read(host, NOTE) or {}
+    configured = store.read(host, store.WEBHOOK) or {}
     urls, settings = configured.get("urls", []), configured.get("time")
     if not urls:
         return spool.Sent(

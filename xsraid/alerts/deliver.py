@@ -301,9 +301,9 @@ def _adornments(host, records, memory, found):
     known = outcomes[0].value
     verdicts = {device: outcome.value for device, outcome in zip(devices, outcomes[1:])}
     if known is None:
-        return store.read(host, "names") or {}, verdicts
+        return store.read(host, store.NAMES) or {}, verdicts
     try:
-        store.write(host, "names", known)
+        store.write(host, store.NAMES, known)
     except CommandFailed as error:
         host.log(str(error), syslog.LOG_WARNING)  # a full disk keeps no alert from being delivered
     return known, verdicts

@@ -6,6 +6,7 @@ from __future__ import absolute_import
 
 import time
 
+from xsraid.states import Health
 from xsraid.text import printable
 
 WHAT = {  # the subject's words, and the first sentence of the body
@@ -227,7 +228,7 @@ def _redundancy(alert, facts):
     if (
         alert["name"] not in ("XSRAID_DISK_FAILED", "XSRAID_ARRAY_DEGRADED")
         or not record
-        or record.health in ("failed", "container")
+        or record.health in (Health.FAILED, Health.CONTAINER)
     ):
         return []
     left = record.redundancy_left

@@ -28,7 +28,8 @@ from __future__ import absolute_import
 
 import collections
 
-from xsraid.md.levels import is_redundant
+from xsraid.md.levels import CONTAINER, is_redundant
+from xsraid.states import Health, MemberState, SyncAction
 
 # What takes the place of an event that nobody has told.
 Seen = collections.namedtuple("Seen", "event component time meaning")
@@ -60,7 +61,14 @@ UNNAMED_S = 10  # the monitor names a disk that was pulled a second later, on a 
 HOUR_S = 3600
 HOURLY_MAX = 6
 FROZEN_S = 600  # mdadm itself freezes an array for a moment
-WHOLE = ("optimal", "checking", "no_redundancy", "read_only", "container", "unknown")
+WHOLE = (
+    Health.OPTIMAL,
+    Health.CHECKING,
+    Health.NO_REDUNDANCY,
+    Health.READ_ONLY,
+    Health.CONTAINER,
+    Health.UNKNOWN,
+)
 PRIORITIES = {  # of XAPI's messages: 1 critical, 2 major, 3 warning, 4 minor, 5 information
     "XSRAID_ARRAY_FAILED": 1,
     "XSRAID_ARRAY_MISSING": 1,
@@ -80,13 +88,13 @@ PRIORITIES = {  # of XAPI's messages: 1 critical, 2 major, 3 warning, 4 minor, 5
 }
 # Md/last_sync_action: a first resync counts mismatches, too, where disks were not blank. None: not
 # known.
-COMPARING = (None, "check", "repair")
+COMPARING = (None, SyncAction.CHECK, SyncAction.REPAIR)
 NEVER_HELD = ("XSRAID_ARRAY_FAILED", "XSRAID_ARRAY_MISSING", "XSRAID_ARRAY_DIVERGED", "XSRAID_TEST")
 NAMES = {
-    "failed": "XSRAID_ARRAY_FAILED",
-    "missing": "XSRAID_ARRAY_MISSING",
-    "inactive": "XSRAID_ARRAY_MISSING",
-    "frozen": "XSRAID_ARRAY_FROZEN",
+    Health.FAILED: "XSRAID_ARRAY_FAILED",
+    Health.MISSING: "XSRAID_ARRAY_MISSING",
+    Health.INACTIVE: "XSRAID_ARRAY_MISSING",
+    Health.FROZEN: "XSRAID_ARRAY_FROZEN",
 }
 TELLING = (
     "Fail",
@@ -224,7 +232,7 @@ def _pulled(record, known):
     A boot may give their nodes to others.
     """
     if (
-        record.health not in ("degraded", "rebuilding", "failed")
+        record.health not in (Health.DEGRADED, Health.REBUILDING, Health.FAILED)
         or not known["was_whole"]
         or record.there is None
     ):
@@ -234,7 +242,7 @@ def _pulled(record, known):
     return [
         member
         for member in known["members"]
-        if member.get("state") == "active"
+        if member.get("state") == MemberState.ACTIVE
         and member["slot"] in gone
         and member["serial"] not in serials
         and member["device"] not in known["failed"]
@@ -247,7 +255,7 @@ def _untold_faulty(record, known):
     return [
         member.device
         for member in record.members
-        if member.state == "faulty"
+        if member.state == MemberState.FAULTY
         and member.device not in known["failed"]
         and member.device not in known["replaced"]
     ]
@@ -257,18 +265,18 @@ def _absent(record, known):
     """Return the remembered members that served where nothing does now, be the disk gone or only
     left out.
     """
-    if record.health in ("missing", "inactive"):
+    if record.health in Health.NOT_RUNNING:
         return known["absent"]
     gone = _empty_slots(record)
     serving = [
         member.get("serial")
         for member in (record.described or [])
-        if member.get("state") == "active"
+        if member.get("state") == MemberState.ACTIVE
     ]
     served = [
         member
         for member in known["members"]
-        if member.get("state") == "active" and member.get("serial") not in serving
+        if member.get("state") == MemberState.ACTIVE and member.get("serial") not in serving
     ]
     by_slot = {member["slot"]: member for member in known["absent"] + served}
     return [by_slot[slot] for slot in gone if slot in by_slot]
@@ -276,10 +284,12 @@ def _absent(record, known):
 
 def _is_spare_pulled(record, known):
     """Return whether a spare is gone, node and all, of which nobody has told."""
-    if known["is_spare_told"] or record.health in ("missing", "inactive") or record.there is None:
+    if known["is_spare_told"] or record.health in Health.NOT_RUNNING or record.there is None:
         return False
     here = [member.device for member in record.members] + record.there
-    spares = [member["device"] for member in known["members"] if member.get("state") == "spare"]
+    spares = [
+        member["device"] for member in known["members"] if member.get("state") == MemberState.SPARE
+    ]
     return any(node not in here and node not in known["failed"] for node in spares)
 
 
@@ -309,7 +319,7 @@ def _name_of(event, record, known, now):
     """Return the name of the alert that an event of mdadm's monitor (mdadm(8)) causes, None if it
     is folded or no alarm at all.
     """
-    health = record.health if record else "missing"
+    health = record.health if record else Health.MISSING
     if event.event in ("Fail", "FailSpare"):
         if event.component in known["replaced"] and health in WHOLE:
             known["replaced"] = [
@@ -346,7 +356,7 @@ def _failed(device, health, known, now):
     worth.
     """
     known["failed"][device] = now
-    return "XSRAID_ARRAY_FAILED" if health == "failed" else "XSRAID_DISK_FAILED"
+    return "XSRAID_ARRAY_FAILED" if health == Health.FAILED else "XSRAID_DISK_FAILED"
 
 
 def _change(record, known, now, reminder_s):
@@ -393,14 +403,18 @@ def _is_expected(record, known):
     time, resynced, one of its disks is being replaced, or it is nobody's.
     """
     health = record.health
-    if health == "resyncing" and known["told"] is None:
+    if health == Health.RESYNCING and known["told"] is None:
         return True
-    if health in ("rebuilding", "resyncing") and not known["was_whole"] and not known["failed"]:
+    if (
+        health in (Health.REBUILDING, Health.RESYNCING)
+        and not known["was_whole"]
+        and not known["failed"]
+    ):
         return True
-    if health in ("rebuilding", "degraded") and known["full"] is not None:
+    if health in (Health.REBUILDING, Health.DEGRADED) and known["full"] is not None:
         return record.redundancy_left >= known["full"]
-    if health in ("missing", "inactive"):  # of firmware RAID, the volumes are told of
-        return not record.configured or record.level == "container"
+    if health in Health.NOT_RUNNING:  # of firmware RAID, the volumes are told of
+        return not record.configured or record.level == CONTAINER
     return False
 
 
@@ -415,9 +429,9 @@ def _is_worse(name, record, told):
 
 def _lost(record):
     """Return the slots of an array that runs in which nothing serves."""
-    if record is None or record.health in ("missing", "inactive"):
+    if record is None or record.health in Health.NOT_RUNNING:
         return []
-    serving = [member.slot for member in record.members if member.state == "active"]
+    serving = [member.slot for member in record.members if member.state == MemberState.ACTIVE]
     slots = {member.slot for member in record.members if member.slot is not None}
     return sorted(slots.difference(serving))
 
@@ -428,7 +442,7 @@ def _is_stuck(record, known, now):
     """
     is_kept = record.frozen or record.sync_held
     # One that is whole and frozen is told of by its health.
-    if not is_kept or record.health not in ("degraded", "rebuilding", "resyncing"):
+    if not is_kept or record.health not in (Health.DEGRADED, Health.REBUILDING, Health.RESYNCING):
         known["frozen_since"], known["is_frozen_told"] = None, False
         return False
     since = known["frozen_since"]
@@ -442,9 +456,9 @@ def _patience_s(record):
     """Return how long an array may be worse than was told before its state alone is told of: the
     monitor may be about to say more.
     """
-    if record.health in ("missing", "inactive"):
+    if record.health in Health.NOT_RUNNING:
         return ABSENT_S
-    if record.health == "frozen":
+    if record.health == Health.FROZEN:
         return FROZEN_S
     return UNNAMED_S if is_redundant(record.level) else 0  # it does not watch the others
 
@@ -458,7 +472,7 @@ def _emit(name, uuid, record, known, event, now):
     # That an array is degraded stands before that it is frozen.
     is_worse = name != "XSRAID_ARRAY_FROZEN" or known["told"] is None
     standing = name
-    is_absent = record is not None and record.health in ("missing", "inactive")
+    is_absent = record is not None and record.health in Health.NOT_RUNNING
     if name == "XSRAID_ARRAY_DIVERGED" and is_absent and known["told"] is None:
         standing = "XSRAID_ARRAY_MISSING"  # is part of what is told
     if standing in STANDING and not is_whole and is_worse:
@@ -503,7 +517,7 @@ def _joined(before, member):
     kept = {}
     if not is_another:
         kept = {key: value for key, value in before.items() if member.get(key) is None}
-    if member.get("state") == "spare":
+    if member.get("state") == MemberState.SPARE:
         kept.pop("slot", None)
     return dict(member, **kept)
 
@@ -515,7 +529,7 @@ def _remember(record, known):
         record.name,
         record.nodes or known["nodes"],
     )
-    spares = len([member for member in record.members if member.state == "spare"])
+    spares = len([member for member in record.members if member.state == MemberState.SPARE])
     known["is_spare_told"] = known["is_spare_told"] and spares <= (known["spares"] or 0)
     known["spares"] = spares
     known["was_whole"] = known["was_whole"] or record.health in WHOLE
@@ -528,7 +542,9 @@ def _remember(record, known):
     known["replaced"] = [
         member.device
         for member in record.members
-        if member.being_replaced or member.device in known["replaced"] and member.state == "faulty"
+        if member.being_replaced
+        or member.device in known["replaced"]
+        and member.state == MemberState.FAULTY
     ]
     gone = _empty_slots(record)
     known["members"] = [

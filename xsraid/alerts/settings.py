@@ -37,7 +37,6 @@ DEFAULTS = {
     "webhook_token_secret": None,
     "xo_alarms": None,
 }
-WEBHOOK = "webhook"  # the note of its settings, see `by_webhook`
 # What the pool's other_config may hold for XAPI's own mail-alarm (xen-api, scripts/mail-alarm), and
 # which setting that is.
 MAIL_ALARM = {
@@ -53,7 +52,7 @@ SECURITY_BY_PORT = {465: "tls", 587: "starttls"}
 def is_restorable(host, session):
     """Return whether XAPI keeps settings for this host that are not those that this dom0 has."""
     scope, wanted = kept_settings(session, objects.this_host(host, session))
-    return scope is not None and (store.read(host, "alerts") or {}).get("applied") != wanted
+    return scope is not None and (store.read(host, store.ALERTS) or {}).get("applied") != wanted
 
 
 def restore(host, session):
@@ -83,7 +82,7 @@ def read_settings(host, session):
         ssmtp.get(key, "").upper() == "YES" for key in ("usetls", "usestarttls")
     ]
     scope, kept = kept_settings(session, objects.this_host(host, session))
-    webhook = store.read(host, WEBHOOK) or {}
+    webhook = store.read(host, store.WEBHOOK) or {}
     security = "none"
     if use_starttls:
         security = "starttls"
@@ -262,7 +261,7 @@ def apply_settings(host, wanted, password, token, keep=None):
         for file in staged:
             file.commit()
         _note_webhook(host, wanted, token)
-        store.write(host, "alerts", {"applied": wanted})
+        store.write(host, store.ALERTS, {"applied": wanted})
     finally:
         for file in staged:
             file.discard()
@@ -274,11 +273,11 @@ def _note_webhook(host, wanted, token):
     answer. The time says that they were written anew.
     """
     if wanted["webhook_urls"] is None:
-        store.remove(host, WEBHOOK)
+        store.remove(host, store.WEBHOOK)
         return
     store.write(
         host,
-        WEBHOOK,
+        store.WEBHOOK,
         {
             "urls": wanted["webhook_urls"].split(","),
             "header": wanted["webhook_header"],

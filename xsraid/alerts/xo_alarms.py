@@ -14,21 +14,21 @@ import XenAPI
 
 from xsraid.alerts import spool
 from xsraid.host import store
+from xsraid.states import Health, MemberState
 from xsraid.text import native, printable
 from xsraid.xapi import objects
 
-NOTE = "alarms"  # {uuid of the array: {"message": uuid, "text": what it says}}
 NAME, PRIORITY = "ALARM", "5"
 BODY = 'value: 0\nconfig:\n<variable>\n<name value="%s"/>\n</variable>'
 TEXT_MAX = 200
-GONE = ("faulty", "missing")
+GONE = (MemberState.FAULTY, MemberState.MISSING)
 
 
 def follow(host, session, records):
     """Bring the alarms up to what is remembered of the arrays. records: of `state.read_arrays`.
     Raises CommandFailed, and what XAPI raises.
     """
-    known, needed = store.read(host, NOTE) or {}, wanted(host, records)
+    known, needed = store.read(host, store.ALARMS) or {}, wanted(host, records)
     if known or needed:
         by_uuid = {record.uuid: record for record in records}
         now = {uuid: alarm for uuid, alarm in known.items() if needed.get(uuid) == alarm["text"]}
@@ -40,19 +40,19 @@ def follow(host, session, records):
                 "text": needed[uuid],
             }
         if now != known:
-            store.write(host, NOTE, now)
+            store.write(host, store.ALARMS, now)
 
 
 def is_open(host, records):
     """Return whether alarms are still to be made or destroyed."""
     return {
-        uuid: alarm["text"] for uuid, alarm in (store.read(host, NOTE) or {}).items()
+        uuid: alarm["text"] for uuid, alarm in (store.read(host, store.ALARMS) or {}).items()
     } != wanted(host, records)
 
 
 def wanted(host, records):
     """Return {uuid: text} of the alarms that there should be, none where they are not asked for."""
-    applied = (store.read(host, "alerts") or {}).get("applied") or {}
+    applied = (store.read(host, store.ALERTS) or {}).get("applied") or {}
     memory = spool.memory(host) if applied.get("xo_alarms") else {}
     by_uuid = {record.uuid: record for record in records if record.uuid}
     return {
@@ -70,7 +70,11 @@ def _text(record, known):
     for member in gone:
         serial = member.serial or remembered.get(member.slot)
         disks.append("disk serial %s" % serial if serial else "disk of slot %d" % member.slot)
-    word = "being repaired" if record.health in ("rebuilding", "resyncing") else record.health
+    word = (
+        "being repaired"
+        if record.health in (Health.REBUILDING, Health.RESYNCING)
+        else record.health
+    )
     text = "RAID %s %s%s" % (
         record.device.rsplit("/", 1)[-1],
         word,

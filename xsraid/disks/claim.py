@@ -13,6 +13,7 @@ from xsraid.errors import ArrayInUse, DiskInUse, StaleData, UnknownDisk, WouldLo
 from xsraid.host import sysfs
 from xsraid.host.process import run
 from xsraid.md import state as md_state
+from xsraid.states import Health
 from xsraid.text import command_line
 from xsraid.xapi import objects, srs
 
@@ -39,7 +40,7 @@ def refuse_array_in_use(host, session, record):
     array that cannot be read only XAPI knows one.
     """
     found = srs.Finder(host, session).find(record)
-    if record.health in md_state.NOT_THERE:
+    if record.health in Health.NOT_THERE:
         if found is not None:
             raise ArrayInUse(
                 record.device,

@@ -14,6 +14,7 @@ from xsraid.disks.signatures import PARTITION_TABLES
 from xsraid.host import physical_volume, stack, sysfs
 from xsraid.md import conf
 from xsraid.md import state as md_state
+from xsraid.states import Health
 from xsraid.text import md_uuid, same_uuid
 from xsraid.xapi import sr_types
 
@@ -397,7 +398,7 @@ def _mapped_in_words(name, graph):
 
 def _member_of(name, graph):
     record = next((record for record in graph.arrays if record.device == sysfs.node(name)), None)
-    if record and record.health == "inactive" and not record.configured:
+    if record and record.health == Health.INACTIVE and not record.configured:
         return (
             "it is a member of %s, which is not running and not in /etc/mdadm.conf (if nobody "
             "needs it, `mdadm --stop %s`; its superblocks are then stale data)"
@@ -474,7 +475,7 @@ def _array_use(device, family, signature, graph):
     for record in graph.arrays:
         if record.uuid and same_uuid(record.uuid, signature.uuid):
             members = [sysfs.name_of(member.device) for member in record.members if member.device]
-            is_former = record.health not in md_state.NOT_THERE and not set(members).intersection(
+            is_former = record.health not in Health.NOT_THERE and not set(members).intersection(
                 _paths_of(device, graph)
             )
             return (

@@ -6,6 +6,8 @@ from __future__ import absolute_import
 
 import collections
 
+from xsraid.states import MemberState
+
 
 def _parity(members):
     return lambda count, dead, layout: members - len(dead)
@@ -31,6 +33,7 @@ def _for_certain_none(count, dead, layout):
 Level = collections.namedtuple(
     "Level", "number members_min redundant chunked data_members survives parity grows"
 )
+CONTAINER = "container"  # mdadm's word for what holds the volumes of firmware RAID
 LOGGED = ("ppl", "journal")  # consistency policies that close the write hole
 LEVELS = collections.OrderedDict(
     [  # those that arrays are made of
@@ -83,7 +86,9 @@ def lacks_journal(policy, members):
     """Return whether an array has lost its journal, so that md writes nothing to it. policy: sysfs
     md/consistency_policy; members: their records.
     """
-    return policy == "journal" and not any(member.state == "journal" for member in members)
+    return policy == "journal" and not any(
+        member.state == MemberState.JOURNAL for member in members
+    )
 
 
 def capacity_bytes(level, member_bytes, member_count):

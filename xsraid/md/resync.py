@@ -15,6 +15,7 @@ from xsraid.host import clock, store, sysfs
 from xsraid.md import mdadm
 from xsraid.md import state as md_state
 from xsraid.md.levels import has_write_hole
+from xsraid.states import Health, SyncAction
 from xsraid.text import bare_uuid
 
 SETTLE_S = 5  # as long as udev may look at an array
@@ -46,9 +47,17 @@ def make_read_only(host, record):
             if clock.monotonic_s() > deadline:
                 thaw(host, record)
                 raise
-        if sysfs.attribute(host, name, "md/sync_action") not in (None, "idle", "frozen"):
+        if sysfs.attribute(host, name, "md/sync_action") not in (
+            None,
+            SyncAction.IDLE,
+            SyncAction.FROZEN,
+        ):
             try_to_write(
-                host, name, "md/sync_action", "frozen", "%s cannot be frozen" % record.device
+                host,
+                name,
+                "md/sync_action",
+                SyncAction.FROZEN,
+                "%s cannot be frozen" % record.device,
             )
         time.sleep(LOOK_S)
 
@@ -73,13 +82,13 @@ def part_from_reshape(host, record):
     name = sysfs.name_of(record.device)
     is_in_one = (
         has_write_hole(record.level, record.consistency_policy)
-        and sysfs.attribute(host, name, "md/sync_action") == "resync"
+        and sysfs.attribute(host, name, "md/sync_action") == SyncAction.RESYNC
         and sysfs.number(host, name, "md/reshape_position") is not None
     )
     if not is_in_one:
         return
-    store.write(host, md_state.RESHAPED, {}, record.uuid)
-    host.write_attribute("/sys/block/%s/md/sync_action" % name, "frozen")
+    store.write(host, store.RESHAPED, {}, record.uuid)
+    host.write_attribute("/sys/block/%s/md/sync_action" % name, SyncAction.FROZEN)
     try:
         host.write_attribute("/sys/block/%s/md/resync_start" % name, "none")
     finally:
@@ -92,15 +101,15 @@ def repair_parity(host, records):
 
     A power cut in the middle leaves the note, and the next boot begins again.
     """
-    there = [record for record in records if record.health not in md_state.NOT_THERE]
+    there = [record for record in records if record.health not in Health.NOT_THERE]
     for record in there:
         part_from_reshape(host, record)
     known = [bare_uuid(record.uuid) for record in records if record.uuid]
-    for uuid in store.uuids(host, md_state.RESHAPED):
+    for uuid in store.uuids(host, store.RESHAPED):
         if uuid not in known:
-            store.remove(host, md_state.RESHAPED, uuid)
+            store.remove(host, store.RESHAPED, uuid)
     for record in there:
-        note = store.read(host, md_state.RESHAPED, record.uuid) if record.uuid else None
+        note = store.read(host, store.RESHAPED, record.uuid) if record.uuid else None
         if note is not None:
             _repair_parity(host, record)
 
@@ -109,12 +118,12 @@ def _repair_parity(host, record):
     name = sysfs.name_of(record.device)
     if md_state.is_repair_due(host, record.uuid):
         is_over = sysfs.number(host, name, "md/reshape_position") is None
-        if is_over and sysfs.attribute(host, name, "md/sync_action") == "idle":
-            host.write_attribute("/sys/block/%s/md/sync_action" % name, "repair")
+        if is_over and sysfs.attribute(host, name, "md/sync_action") == SyncAction.IDLE:
+            host.write_attribute("/sys/block/%s/md/sync_action" % name, SyncAction.REPAIR)
             facts = {"boot": sysfs.boot_id(host)}
-            store.write(host, md_state.RESHAPED, facts, record.uuid)
+            store.write(host, store.RESHAPED, facts, record.uuid)
     elif not record.sync:
-        store.remove(host, md_state.RESHAPED, record.uuid)
+        store.remove(host, store.RESHAPED, record.uuid)
         host.log("the parity of %s was repaired after its reshape" % record.device)
 
 
@@ -125,13 +134,15 @@ def thaw(host, record):
     It stays frozen while an mdadm that reshapes it is at work: that freezes it between two parts.
     """
     name = sysfs.name_of(record.device)
-    if sysfs.attribute(host, name, "md/sync_action") == "frozen":
+    if sysfs.attribute(host, name, "md/sync_action") == SyncAction.FROZEN:
         if _is_reshaped(host, record):
             host.log(
                 "%s stays frozen: an mdadm is reshaping it" % record.device, syslog.LOG_WARNING
             )
             return
-        try_to_write(host, name, "md/sync_action", "idle", "%s stays frozen" % record.device)
+        try_to_write(
+            host, name, "md/sync_action", SyncAction.IDLE, "%s stays frozen" % record.device
+        )
 
 
 def try_to_write(host, name, path, text, otherwise):

@@ -13,9 +13,17 @@ import time
 from xsraid.errors import BadArgument, UnknownArray
 from xsraid.host import enclosures, stack, store, sysfs
 from xsraid.md import conf, summary
-from xsraid.md.levels import has_write_hole, is_known, is_redundant, lacks_journal, redundancy
+from xsraid.md.levels import (
+    CONTAINER,
+    has_write_hole,
+    is_known,
+    is_redundant,
+    lacks_journal,
+    redundancy,
+)
 from xsraid.md.names import array_name
 from xsraid.records import Record
+from xsraid.states import Health, MemberState, SyncAction
 from xsraid.text import md_uuid, same_uuid, to_bytes
 from xsraid.xapi import objects, srs
 
@@ -28,35 +36,22 @@ DEBIAN = "/etc/debian_version"
 FOLDER, PART = ".d", ".conf"
 BY_ID = "/dev/disk/by-id/md-uuid-"
 SYNC_HEALTH = {
-    "resync": "resyncing",
-    "recover": "rebuilding",
-    "reshape": "resyncing",
-    "check": "checking",
-    "repair": "checking",
+    SyncAction.RESYNC: Health.RESYNCING,
+    SyncAction.RECOVER: Health.REBUILDING,
+    SyncAction.RESHAPE: Health.RESYNCING,
+    SyncAction.CHECK: Health.CHECKING,
+    SyncAction.REPAIR: Health.CHECKING,
 }
 MEMBER_TYPE = "linux_raid_member"  # libblkid's word, whose uuid is the array's
-# What `actions.check` has seen, a note. disks: {sysfs.disk_key: {"seen": of `smart.examine`,
-# "time", "told"}}; arrays: {uuid: {"since": when it was first seen or last checked, "done": when it
-# was last checked, "found": the mismatches that this check found, "at": how far a check that was
-# paused is, in sectors, "is_running", "is_asked": whether somebody began one, at "begun",
-# "is_overdue_told"}}; left_to.
-CARE = "care"
-# What `actions.parts` has seen, a note: {uuid: {"members": what each active one is known by,
-# "blocks": [superblocks.packed], "names": what leads to them in another boot, too, "slots": {slot:
-# {"device", "serial", "by_id"} of what served there last}}}.
-RAN_FROM = "ran_from"
-# An array whose parity is to be repaired once its reshape has ended, a note: {"boot": the
-# sysfs.boot_id in which the repair began, once it has}, see `resync.part_from_reshape`.
-RESHAPED = "reshaped"
 NODE = r"md(\d+|_d\d+)\Z"  # names that the kernel gives to arrays
 STOPPED = ("clear", "inactive")
-CONTAINER = "container"  # mdadm's level of what holds the volumes of firmware RAID, and its health
 EXTERNAL_KINDS = ("imsm", "ddf")  # the tag metadata= of an ARRAY line for firmware RAID
 # Md/metadata_version of a volume in one, with a hyphen while it is read-only.
 IN_CONTAINER = r"external:[/-]([^/]+)/"
 GONE = (None, "clear")  # array states of a node that has no array
-# Healths of arrays that nothing can be read from.
-NOT_THERE = ("missing", "inactive", "failed", CONTAINER)
+# What is pending on an array that has not been written to yet, and the attribute that is a number
+# then.
+PENDING = ((SyncAction.RESYNC, "md/resync_start"), (SyncAction.RESHAPE, "md/reshape_position"))
 
 
 class Array(Record):
@@ -145,7 +140,9 @@ def list_arrays(host, session, array):
     name_srs(host, session, records)
     built = stack.read(host) if records else None
     for record in records:
-        users = stack.in_words(built, record.device) if record.health not in NOT_THERE else []
+        users = (
+            stack.in_words(built, record.device) if record.health not in Health.NOT_THERE else []
+        )
         if users:
             record.used_by = users
     return {"arrays": records}
@@ -153,12 +150,14 @@ def list_arrays(host, session, array):
 
 def spare_count(record):
     """Return how many spares an array has."""
-    return len([member for member in record.members if member.state == "spare"])
+    return len([member for member in record.members if member.state == MemberState.SPARE])
 
 
 def lacks_member(record):
     """Return whether a slot of an array has no member in sync."""
-    return any(member.state in ("missing", "rebuilding") for member in record.members)
+    return any(
+        member.state in (MemberState.MISSING, MemberState.REBUILDING) for member in record.members
+    )
 
 
 def is_untouched(host, record):
@@ -178,7 +177,7 @@ def has_checked_all(host, name):
     where one that was cut short would go on. A kernel that does not tell the last action has none.
     """
     last_action = sysfs.attribute(host, name, "md/last_sync_action")
-    return last_action in (None, "check") and not sysfs.number(host, name, "md/sync_min")
+    return last_action in (None, SyncAction.CHECK) and not sysfs.number(host, name, "md/sync_min")
 
 
 def read_configuration(host):
@@ -227,7 +226,7 @@ def read_arrays(host):
     """Return the records of all arrays in the order of their nodes, `sr` still None."""
     configuration = read_configuration(host)
     lines, home = configuration.array_lines(), configuration.home(os.uname()[1])
-    records, met, slots, care = [], [], enclosures.slots(host), store.read(host, CARE) or {}
+    records, met, slots, care = [], [], enclosures.slots(host), store.read(host, store.CARE) or {}
     for name, state in _names(host):
         properties = _properties(host, name)
         facts = _facts(host, name, properties, lines)
@@ -341,7 +340,7 @@ def _node_of(line, uuid=None):
 
 def active_members(record):
     """Return the nodes of the members of an array record that serve."""
-    return [member.device for member in record.members if member.state == "active"]
+    return [member.device for member in record.members if member.state == MemberState.ACTIVE]
 
 
 def find_array(host, wanted, records=None):
@@ -397,7 +396,7 @@ def _read_array(host, name, state, properties, uuid, line, slots, care):
     """Return the record of one array that the kernel has.
 
     properties: udev's of it; line: the ArrayLine that knows it; slots: of `enclosures`; care: the
-    note CARE.
+    note store.CARE.
     """
     level = sysfs.attribute(host, name, "md/level") or None
     member_count = sysfs.number(host, name, "md/raid_disks") or 0
@@ -409,7 +408,7 @@ def _read_array(host, name, state, properties, uuid, line, slots, care):
     policy = sysfs.attribute(host, name, "md/consistency_policy") or None  # from Linux 4.12 on
     checked = care.get("arrays", {}).get(uuid, {})
     if lacks_journal(policy, members):
-        health, left = "failed", 0
+        health, left = Health.FAILED, 0
     else:
         health, left = _health(host, name, level, state, members, sync)
     if left and _may_parity_be_wrong(host, name, level, policy, sync, uuid):
@@ -431,14 +430,14 @@ def _read_array(host, name, state, properties, uuid, line, slots, care):
         consistency_policy=policy,
         configured=line is not None,
     )
-    if health == CONTAINER:
+    if health == Health.CONTAINER:
         record.level = CONTAINER
     _add_the_rare(host, name, state, record)
-    if health in ("optimal", "no_redundancy"):
+    if health in (Health.OPTIMAL, Health.NO_REDUNDANCY):
         if record.read_only:
-            record.health = "read_only"
+            record.health = Health.READ_ONLY
         elif record.frozen:
-            record.health = "frozen"
+            record.health = Health.FROZEN
     record.summary = summary.sentence(record)
     return record
 
@@ -452,10 +451,10 @@ def _add_the_rare(host, name, state, record):
         record.read_only = True
     if state == "read-auto" and record.sync:
         record.sync_pending = True
-    if sysfs.attribute(host, name, "md/sync_action") == "frozen":
+    if sysfs.attribute(host, name, "md/sync_action") == SyncAction.FROZEN:
         record.frozen = True
     # Of a reshape mdadm itself moves md/sync_max on.
-    may_be_held = record.sync and record.sync.action != "reshape"
+    may_be_held = record.sync and record.sync.action != SyncAction.RESHAPE
     if may_be_held and (sysfs.attribute(host, name, "md/sync_max") or "max") != "max":
         record.sync_held = True
     there = [member.device for member in record.members if member.device]
@@ -483,12 +482,12 @@ def state_in_words(record):
     """Return what an array record's health is called in a sentence on why something cannot be
     done.
     """
-    if record.health == "inactive":
+    if record.health == Health.INACTIVE:
         return (
             "inactive (once its members are there, `systemctl restart xsraid-assemble.service` "
             "starts it)"
         )
-    return "the container of firmware RAID" if record.health == CONTAINER else record.health
+    return "the container of firmware RAID" if record.health == Health.CONTAINER else record.health
 
 
 def refuse_firmware(record, what):
@@ -517,7 +516,7 @@ def _missing(host, line, uuid=None):
         by_id=_link(uuid),
         name=node.rsplit("/", 1)[-1],
         uuid=uuid,
-        health="missing",
+        health=Health.MISSING,
         redundancy_left=0,
         members=_remembered(host, uuid),
         configured=True,
@@ -571,12 +570,14 @@ def _members(host, name, level, member_count, slots):
     # After a reboot md knows the replacement, but marks the one that it replaces no more.
     for member in members:
         member.being_replaced = (
-            member.being_replaced or member.state == "active" and member.slot in replacements
+            member.being_replaced
+            or member.state == MemberState.ACTIVE
+            and member.slot in replacements
         )
-    filled = [member.slot for member in members if member.state != "faulty"]
+    filled = [member.slot for member in members if member.state != MemberState.FAULTY]
     for slot in range(member_count):
         if slot not in filled:
-            members.append(Member(slot=slot, state="missing", being_replaced=False))
+            members.append(Member(slot=slot, state=MemberState.MISSING, being_replaced=False))
     return sorted(members, key=lambda m: (m.slot is None, m.slot or 0, m.device or ""))
 
 
@@ -588,14 +589,14 @@ def _member(host, name, level, entry, flags, slots):
     is_gone = number is None and not is_redundant(level)
     slot = sysfs.attribute(host, name, "md/%s/slot" % entry)
     slot = int(slot) if slot and slot.isdigit() else None
-    if "faulty" in flags or is_gone:
-        state = "faulty"
-    elif "journal" in flags:
-        state = "journal"
+    if MemberState.FAULTY in flags or is_gone:
+        state = MemberState.FAULTY
+    elif MemberState.JOURNAL in flags:
+        state = MemberState.JOURNAL
     elif "in_sync" in flags:
-        state = "active"
+        state = MemberState.ACTIVE
     else:
-        state = "spare" if slot is None else "rebuilding"
+        state = MemberState.SPARE if slot is None else MemberState.REBUILDING
     properties = sysfs.udev_properties(host, number)
     device = entry[len("dev-") :]
     return Member(
@@ -618,7 +619,7 @@ def _enclosure_slot(host, name, entry, slots):
 
 
 def _slots(host, uuid):
-    return (store.read(host, RAN_FROM) or {}).get(uuid, {}).get("slots", {})
+    return (store.read(host, store.RAN_FROM) or {}).get(uuid, {}).get("slots", {})
 
 
 def _remembered(host, uuid):
@@ -627,7 +628,7 @@ def _remembered(host, uuid):
     return [
         Member(
             slot=int(slot),
-            state="missing",
+            state=MemberState.MISSING,
             being_replaced=False,
             serial=slots[slot]["serial"],
             by_id=slots[slot]["by_id"],
@@ -638,7 +639,9 @@ def _remembered(host, uuid):
 
 def _recall(host, uuid, members):
     """Fill in of members that are gone what is remembered of them."""
-    gone = [member for member in members if member.state in ("missing", "faulty")]
+    gone = [
+        member for member in members if member.state in (MemberState.MISSING, MemberState.FAULTY)
+    ]
     unknown = [member for member in gone if member.serial is None]
     slots = _slots(host, uuid) if unknown else {}
     by_device = {known["device"]: known for known in slots.values()}
@@ -652,10 +655,10 @@ def _recall(host, uuid, members):
 
 def _mismatch_count(host, name, checked):
     """Return how many sectors did not agree when the array was last compared: a boot, and each
-    rebuild, resets the kernel's count. checked: what CARE has of the array.
+    rebuild, resets the kernel's count. checked: what store.CARE has of the array.
     """
     last_action = sysfs.attribute(host, name, "md/last_sync_action") if "found" in checked else None
-    if last_action is None or last_action in ("check", "repair"):
+    if last_action is None or last_action in (SyncAction.CHECK, SyncAction.REPAIR):
         return sysfs.number(host, name, "md/mismatch_cnt")
     return checked["found"]
 
@@ -695,15 +698,11 @@ def _sync(host, name, state, uuid):
     with the first write: resync_start or reshape_position is then a number.
     """
     action = sysfs.attribute(host, name, "md/sync_action")
-    if state == "read-auto" and action == "idle":
-        pending = [
-            word
-            for word, path in (("resync", "md/resync_start"), ("reshape", "md/reshape_position"))
-            if sysfs.number(host, name, path) is not None
-        ]
+    if state == "read-auto" and action == SyncAction.IDLE:
+        pending = [word for word, path in PENDING if sysfs.number(host, name, path) is not None]
         action = pending[0] if pending else action
-    if action == "idle" and is_repair_due(host, uuid):
-        action = "repair"
+    if action == SyncAction.IDLE and is_repair_due(host, uuid):
+        action = SyncAction.REPAIR
     if action not in SYNC_HEALTH:
         return None
     completed = (sysfs.attribute(host, name, "md/sync_completed") or "").split(" / ")
@@ -727,13 +726,15 @@ def _may_parity_be_wrong(host, name, level, policy, sync, uuid):
     if sysfs.number(host, name, "md/resync_start") is not None:
         return True
     return sync is not None and (
-        sync.action == "resync" or bool(uuid) and store.read(host, RESHAPED, uuid) is not None
+        sync.action == SyncAction.RESYNC
+        or bool(uuid)
+        and store.read(host, store.RESHAPED, uuid) is not None
     )
 
 
 def is_repair_due(host, uuid):
     """Return whether an array's parity is to be repaired after a reshape, and is not yet."""
-    note = store.read(host, RESHAPED, uuid) if uuid else None
+    note = store.read(host, store.RESHAPED, uuid) if uuid else None
     return note is not None and note.get("boot") != sysfs.boot_id(host)
 
 
@@ -756,8 +757,8 @@ def _health(host, name, level, state, members, sync):
     in its old shape as in its new one.
     """
     if state in STOPPED:
-        return (CONTAINER, None) if is_container(host, name) else ("inactive", 0)
-    alive = {member.slot for member in members if member.state == "active"}
+        return (Health.CONTAINER, None) if is_container(host, name) else (Health.INACTIVE, 0)
+    alive = {member.slot for member in members if member.state == MemberState.ACTIVE}
     layout = sysfs.number(host, name, "md/layout") if level == "raid10" else 0
     counts = sysfs.numbers(host, name, "md/raid_disks") or [0]
     dead = [slot for slot in range(max(counts)) if slot not in alive]
@@ -767,12 +768,12 @@ def _health(host, name, level, state, members, sync):
         in_each_shape.append(redundancy(level, count, dead_now, layout or 0))
     left = min(in_each_shape)
     if left < 0 or state == "broken":
-        return "failed", 0
+        return Health.FAILED, 0
     left = left if is_known(level) else 0  # for certain
-    if sync and (not dead or sync.action == "recover"):
+    if sync and (not dead or sync.action == SyncAction.RECOVER):
         return SYNC_HEALTH[sync.action], left
     if dead:
-        return "degraded", left
+        return Health.DEGRADED, left
     if not is_known(level):
-        return "unknown", left
-    return ("optimal" if is_redundant(level) else "no_redundancy"), left
+        return Health.UNKNOWN, left
+    return (Health.OPTIMAL if is_redundant(level) else Health.NO_REDUNDANCY), left

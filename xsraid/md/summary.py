@@ -3,22 +3,23 @@
 from __future__ import absolute_import
 
 from xsraid.md.levels import lacks_journal
+from xsraid.states import Health, MemberState, SyncAction
 from xsraid.text import duration
 
 DOING = {
-    "resync": "its redundancy is being made",
-    "recover": "%s is being filled",
-    "check": "its members are being compared",
-    "repair": "its members are being made equal",
-    "reshape": "it is being reshaped",
+    SyncAction.RESYNC: "its redundancy is being made",
+    SyncAction.RECOVER: "%s is being filled",
+    SyncAction.CHECK: "its members are being compared",
+    SyncAction.REPAIR: "its members are being made equal",
+    SyncAction.RESHAPE: "it is being reshaped",
 }
 BY_WORD = {
-    "missing": "It has a line in /etc/mdadm.conf, but it is not running.",
-    "inactive": "It does not run: it waits for members. Once they are there, `systemctl restart "
-    "xsraid-assemble.service` starts it.",
-    "container": "It is the container of firmware RAID: its volumes are arrays of their own, and "
-    "nothing needs to be done with it.",
-    "no_redundancy": "All its members serve; the failure of any one of them loses data.",
+    Health.MISSING: "It has a line in /etc/mdadm.conf, but it is not running.",
+    Health.INACTIVE: "It does not run: it waits for members. Once they are there, `systemctl "
+    "restart xsraid-assemble.service` starts it.",
+    Health.CONTAINER: "It is the container of firmware RAID: its volumes are arrays of their own, "
+    "and nothing needs to be done with it.",
+    Health.NO_REDUNDANCY: "All its members serve; the failure of any one of them loses data.",
 }
 READ_ONLY = "it is read-only: `mdadm --readwrite %s` ends that"
 FROZEN = (
@@ -44,8 +45,12 @@ def _of_health(record):
     health = record.health
     if health in BY_WORD:
         return BY_WORD[health]
-    gone = [_named(member) for member in record.members if member.state in ("faulty", "missing")]
-    if health == "failed":
+    gone = [
+        _named(member)
+        for member in record.members
+        if member.state in (MemberState.FAULTY, MemberState.MISSING)
+    ]
+    if health == Health.FAILED:
         is_unwritable = lacks_journal(record.consistency_policy, record.members)
         why = (
             "its journal is gone"
@@ -53,7 +58,7 @@ def _of_health(record):
             else "too many members are gone (%s)" % ", ".join(gone)
         )
         return "It cannot serve: %s." % why
-    if health == "unknown":
+    if health == Health.UNKNOWN:
         return (
             "All its members serve; how many failures an array of the level %s survives is not "
             "known here." % record.level
@@ -63,7 +68,7 @@ def _of_health(record):
         parts.append(READ_ONLY % record.device)
     if record.frozen:
         parts.append(FROZEN % record.device.rsplit("/", 1)[-1])
-    if health == "degraded":
+    if health == Health.DEGRADED:
         parts.append("members are gone: %s" % ", ".join(gone) if gone else "it lacks a member")
     if record.sync:
         parts.append(_under_way(record))
@@ -91,12 +96,12 @@ def _named(member):
 def _under_way(record):
     sync = record.sync
     doing = DOING[sync.action]
-    if sync.action == "recover":
+    if sync.action == SyncAction.RECOVER:
         doing %= (
             ", ".join(
                 member.device
                 for member in record.members
-                if member.state == "rebuilding" and member.device
+                if member.state == MemberState.REBUILDING and member.device
             )
             or "a member"
         )

@@ -10,26 +10,26 @@ from __future__ import absolute_import
 import XenAPI
 
 from xsraid.host import store
+from xsraid.states import Health, MemberState, SyncAction
 from xsraid.xapi import objects
 
-KIND = "tasks"  # the note: {uuid of the array: {"ref", "action"}}
 NO_TASK = "OpaqueRef:NULL"
 APPLIES_TO = "applies_to"  # by this key Xen Orchestra shows a task at the object of that reference
 DOING = {
-    "resync": "Synchronising",
-    "recover": "Rebuilding",
-    "check": "Checking",
-    "repair": "Repairing",
-    "reshape": "Reshaping",
+    SyncAction.RESYNC: "Synchronising",
+    SyncAction.RECOVER: "Rebuilding",
+    SyncAction.CHECK: "Checking",
+    SyncAction.REPAIR: "Repairing",
+    SyncAction.RESHAPE: "Reshaping",
 }
-NOT_WHOLE = ("degraded", "failed", "missing", "inactive")
+NOT_WHOLE = (Health.DEGRADED, Health.FAILED, Health.MISSING, Health.INACTIVE)
 
 
 def follow(host, session, records):
     """Bring XAPI's tasks up to what runs on the arrays now. records: of `state.read_arrays`. Raises
     CommandFailed, and what XAPI raises.
     """
-    known = store.read(host, KIND) or {}
+    known = store.read(host, store.TASKS) or {}
     by_uuid = {record.uuid: record for record in records if record.uuid}
     followed = {}
     for uuid, task in known.items():
@@ -47,12 +47,12 @@ def follow(host, session, records):
             if ref is not None:
                 followed[uuid] = {"ref": ref, "action": record.sync.action}
     if followed != known:
-        store.write(host, KIND, followed)
+        store.write(host, store.TASKS, followed)
 
 
 def is_open(host, _records=None):
     """Return whether a task is still to be ended."""
-    return bool(store.read(host, KIND))
+    return bool(store.read(host, store.TASKS))
 
 
 def _begin(host, session, record):
@@ -90,11 +90,13 @@ def _has_progress(session):
 def _title(record):
     node = record.device.rsplit("/", 1)[-1]
     new = [
-        member.device for member in record.members if member.state == "rebuilding" and member.device
+        member.device
+        for member in record.members
+        if member.state == MemberState.REBUILDING and member.device
     ]
     return ", ".join(
         ["%s %s" % (DOING[record.sync.action], node)]
-        + (new if record.sync.action == "recover" else [])
+        + (new if record.sync.action == SyncAction.RECOVER else [])
     )
 
 

@@ -9,21 +9,26 @@ from __future__ import absolute_import, unicode_literals
 
 import collections
 
+from xsraid.states import Health, MemberState
 from xsraid_cli import formats
 from xsraid_cli.show import health
 
 QUESTIONS = (("list_arrays", {}), ("get_alerts", {}))
 HEALTHS = health.WELL + (
-    "rebuilding",
-    "degraded",
-    "failed",
-    "inactive",
-    "missing",
-    "read_only",
-    "frozen",
-    "unknown",
+    Health.REBUILDING,
+    Health.DEGRADED,
+    Health.FAILED,
+    Health.INACTIVE,
+    Health.MISSING,
+    Health.READ_ONLY,
+    Health.FROZEN,
+    Health.UNKNOWN,
 )
-STATES = health.MEMBERS_WELL + ("rebuilding", "faulty", "missing")
+STATES = health.MEMBERS_WELL + (
+    MemberState.REBUILDING,
+    MemberState.FAULTY,
+    MemberState.MISSING,
+)
 SMART_COUNTS = (
     "pending_sectors",
     "reallocated_sectors",

@@ -4,23 +4,30 @@ whether all is well.
 
 from __future__ import absolute_import
 
+from xsraid.states import Health, MemberState
+
 # An array in one of these healths lacks nothing that it could have; all others, unknown ones
 # included, make `status` end with 3.
-WELL = ("optimal", "checking", "no_redundancy", "resyncing", "container")
+WELL = (Health.OPTIMAL, Health.CHECKING, Health.NO_REDUNDANCY, Health.RESYNCING, Health.CONTAINER)
 BEST = "optimal"
 COLOURS = {
-    "optimal": "good",
-    "checking": "good",
-    "no_redundancy": "notice",
-    "resyncing": "notice",
-    "rebuilding": "notice",
-    "container": "notice",
-    "read_only": "notice",
-    "frozen": "bad",
-    "unknown": "notice",
+    Health.OPTIMAL: "good",
+    Health.CHECKING: "good",
+    Health.NO_REDUNDANCY: "notice",
+    Health.RESYNCING: "notice",
+    Health.REBUILDING: "notice",
+    Health.CONTAINER: "notice",
+    Health.READ_ONLY: "notice",
+    Health.FROZEN: "bad",
+    Health.UNKNOWN: "notice",
 }
-MEMBERS_WELL = ("active", "spare", "journal")
-MEMBER_COLOURS = {"active": "good", "spare": "good", "journal": "good", "rebuilding": "notice"}
+MEMBERS_WELL = (MemberState.ACTIVE, MemberState.SPARE, MemberState.JOURNAL)
+MEMBER_COLOURS = {
+    MemberState.ACTIVE: "good",
+    MemberState.SPARE: "good",
+    MemberState.JOURNAL: "good",
+    MemberState.REBUILDING: "notice",
+}
 
 
 def is_well(array):

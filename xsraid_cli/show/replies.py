@@ -6,12 +6,13 @@ from __future__ import absolute_import, unicode_literals
 
 import itertools
 
+from xsraid.states import MemberState, SyncAction
 from xsraid_cli import formats
 from xsraid_cli.show import health, layout
 from xsraid_cli.show.layout import Cell
 from xsraid_cli.table.commands import as_typed
 
-SYNC_NAMES = {"recover": "rebuild"}
+SYNC_NAMES = {SyncAction.RECOVER: "rebuild"}
 NO_ARRAYS = (
     "No arrays here. `xsraid disks` shows what they could be made of, `xsraid create --help` how."
 )
@@ -146,7 +147,7 @@ def remarks(record):
     """
     lines = []
     for member in record.get("members", ()):
-        if member.get("state", "active") not in health.MEMBERS_WELL:
+        if member.get("state", MemberState.ACTIVE) not in health.MEMBERS_WELL:
             lines.append(
                 [
                     Cell("  %s " % formats.node(record.get("device")), None),
