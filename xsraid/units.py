@@ -153,7 +153,7 @@ def see_to_late_members(host):
     while True:
         try:
             with host.lock("looking at members that came late", is_brief=True):
-                said, conflicts, started = _late_members(host)
+                sentences, conflicts, started = _late_members(host)
                 if started:
                     # If the storage repositories cannot be plugged now, the hourly look does.
                     facts = store.read(host, store.BOOT) or {}
@@ -163,9 +163,9 @@ def see_to_late_members(host):
             if clock.monotonic_s() > deadline:
                 raise
         time.sleep(LOOK_S)
-    for sentence in said:
+    for sentence in sentences:
         host.log("late: " + sentence, syslog.LOG_WARNING)
-    _tell_of_conflicts(host, conflicts)
+    _report_conflicts(host, conflicts)
     _note_parts(host)
     if spool.events(host):
         deliver.start(host)
@@ -202,16 +202,16 @@ def _late_members(host):
     boot = assemble.Boot(host)
     boot.part_joined()
     awaited, chosen = facts.get("awaited", {}), facts.get("chosen", [])
-    is_told = "conflicts" not in facts  # which the first `attach` of a boot takes out
-    told = chosen + list(awaited if is_told else [])
-    started, still_chosen = boot.start_awaited(awaited, told)
+    is_reported = "conflicts" not in facts  # which the first `attach` of a boot takes out
+    reported = chosen + list(awaited if is_reported else [])
+    started, still_chosen = boot.start_awaited(awaited, reported)
     before.update(started)
     if started or (boot.awaited, still_chosen) != (awaited, chosen):
         kept = {uuid: list(map(superblocks.packed, blocks)) for uuid, blocks in before.items()}
         facts.update(awaited=boot.awaited, before=kept, chosen=still_chosen)
         store.write(host, store.BOOT, facts)
     new = {uuid: why for uuid, why in boot.awaited.items() if uuid not in awaited}
-    said, conflicts = boot.did, dict(new, **boot.conflicts)
+    sentences, conflicts = boot.did, dict(new, **boot.conflicts)
     records = assemble.lacking(host)
     for record, free in zip(records, assemble.examine_free(host, records)):
         read, _ = assemble.examine_all(host, md_state.active_members(record))
@@ -219,18 +219,18 @@ def _late_members(host):
         apart, _ = free.apart(ours, before.get(record.uuid, []), sysfs.boot_time(host))
         if apart:
             conflicts[record.uuid] = assemble.conflict(host, record.uuid, ours, apart)
-        said += free.unread
+        sentences += free.unread
     late = [
         record for record in records if before.get(record.uuid) and record.uuid not in conflicts
     ]
-    said += assemble.tried_together(
+    sentences += assemble.tried_together(
         host,
         lambda record: "taking in late members of " + record.device,
         lambda record: assemble.take_in(host, record, before[record.uuid]),
         late,
         3 * host.command_limit_s,
     )[0]
-    return said, conflicts, started
+    return sentences, conflicts, started
 
 
 def attach_locally(host):
@@ -262,10 +262,10 @@ def _locally(host, act):
         except (EnvironmentError, XenAPI.Failure, Busy) as error:
             if clock.monotonic_s() > deadline:
                 raise
-            said = "%s" % error
-            if said != logged:
-                host.log("at boot: not yet: " + printable(said))
-            logged = said
+            reason = "%s" % error
+            if reason != logged:
+                host.log("at boot: not yet: " + printable(reason))
+            logged = reason
         time.sleep(LOOK_S)
 
 
@@ -304,8 +304,8 @@ def attach(host, session):
         did += assemble.tried("applying the alert settings", alert_settings.restore, host, session)
         for sentence in did:
             host.log("at boot: " + sentence, syslog.LOG_WARNING)
-        _tell_of_nodes(host, dict(facts.get("left", [])))
-        _tell_of_conflicts(host, conflicts)
+        _report_nodes(host, dict(facts.get("left", [])))
+        _report_conflicts(host, conflicts)
         if facts:
             # For members that come later still.
             lasting = ("before", "awaited", "chosen")
@@ -335,7 +335,7 @@ def _plug(host, session, conflicts):
                 )
             else:
                 unplugged.append((pbd, name))
-    said, _ = assemble.tried_together(
+    sentences, _ = assemble.tried_together(
         host,
         lambda item: "plugging the storage repository " + item[1],
         lambda item: _plug_one(host, *item),
@@ -343,7 +343,7 @@ def _plug(host, session, conflicts):
         PLUG_LIMIT_S,
         PLUGS_AT_ONCE,
     )
-    return did + said
+    return did + sentences
 
 
 def _plug_one(host, pbd, name):
@@ -352,7 +352,7 @@ def _plug_one(host, pbd, name):
     return ["plugged the storage repository " + name]
 
 
-def _tell_of_nodes(host, left):
+def _report_nodes(host, left):
     """Have arrays told of that have another node than they should: {uuid: sentence}. Those that are
     not whole delivery sees by itself.
     """
@@ -362,22 +362,22 @@ def _tell_of_nodes(host, left):
             spool.add_event(host, rules.MISPLACED, record.device, time.time(), meaning=meaning)
 
 
-def _tell_of_conflicts(host, conflicts):
+def _report_conflicts(host, conflicts):
     """Have arrays told of that are in two versions, each once in a boot and once a day: {uuid:
     sentences}.
     """
-    told, now = store.read(host, store.DIVERGED) or {}, time.time()
+    reported, now = store.read(host, store.DIVERGED) or {}, time.time()
     boot_id = sysfs.boot_id(host)
     known = {}
     for record in md_state.read_arrays(host):
         uuid = record.uuid
         if record.configured and uuid in conflicts:
-            before = told.get(uuid, {})
-            is_told = before.get("boot") == boot_id and 0 <= now - before.get("time", 0) < DAY_S
-            if not is_told:
+            before = reported.get(uuid, {})
+            is_reported = before.get("boot") == boot_id and 0 <= now - before.get("time", 0) < DAY_S
+            if not is_reported:
                 spool.add_event(host, rules.DIVERGED, record.device, now, meaning=conflicts[uuid])
-            known[uuid] = before if is_told else {"boot": boot_id, "time": now}
-        elif uuid in told and record.health in Health.NOT_THERE:
-            known[uuid] = told[uuid]  # it was stopped, as its parts are in conflict
-    if known != told:
+            known[uuid] = before if is_reported else {"boot": boot_id, "time": now}
+        elif uuid in reported and record.health in Health.NOT_THERE:
+            known[uuid] = reported[uuid]  # it was stopped, as its parts are in conflict
+    if known != reported:
         store.write(host, store.DIVERGED, known)

@@ -306,5 +306,5 @@ def test_what_is_long_overdue_is_told_of_once(ended, mocker, changed, days, told
     known, now = {"u": {"since": 1e9}}, 1e9 + days * 86400
     limits = config.load_or_default(host)
     for _ in range(2):
-        check._tell_of_overdue(host, [record.replace(**changed)], known, now, limits)
+        check._report_overdue(host, [record.replace(**changed)], known, now, limits)
     assert events.call_count == told

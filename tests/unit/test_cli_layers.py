@@ -19,6 +19,7 @@ OF_THE_PLUGIN = (
     "host.clock",
     "host.files",
     "md.levels",
+    "states",
     "text",
     "xapi.objects",
 )

@@ -37,7 +37,7 @@ FILES_MAX = 14  # in a folder
 # What takes the time of day, as it is shown or kept. Whatever waits takes `clock`.
 TIME_OF_DAY = {
     "alerts.settings": ["_note_webhook"],
-    "units": ["_look_after_the_monitor", "_tell_of_conflicts", "_tell_of_nodes"],
+    "units": ["_look_after_the_monitor", "_report_conflicts", "_report_nodes"],
     "actions.check": ["_look_at_checks", "_look_at_disks", "_note", "check_array", "note_ends"],
     "alerts.by_mail": ["_refused_login", "send"],
     "alerts.by_xapi": ["_posted_before"],

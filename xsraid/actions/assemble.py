@@ -65,15 +65,15 @@ def tried_together(host, what, act, items, limit_s, at_once=workers.AT_ONCE):
     """Have act(item) done for each item at once; return (sentences, items that failed). act returns
     sentences; what(item) names it.
     """
-    said, failed = [], []
+    sentences, failed = [], []
     for item, outcome in zip(items, workers.each(host, act, items, limit_s, at_once)):
-        said += (
+        sentences += (
             ["%s failed: %s" % (what(item), outcome.error)]
             if outcome.error
             else outcome.value or []
         )
         failed += [item] if outcome.error else []
-    return said, failed
+    return sentences, failed
 
 
 class Boot(object):
@@ -141,12 +141,12 @@ class Boot(object):
             if inactive is not None:
                 self.did += tried("stopping " + inactive, mdadm.stop, self.host, inactive, True)
 
-    def start_awaited(self, awaited, told):
+    def start_awaited(self, awaited, reported):
         """Start arrays that were not started, as the members that they last ran from were away,
         where these have come; have none run from members that it had gone on without, unless
         somebody who was told has started it.
 
-        awaited: {uuid: why}; told: the uuids of those that somebody was told of. The attribute
+        awaited: {uuid: why}; reported: the uuids of those that somebody was told of. The attribute
         `awaited` is then of those that do not run. Return ({uuid: [Superblock] as before it ran} of
         those awaited or told of that run now as they should, the uuids of those that somebody who
         was told has started from what is left).
@@ -158,10 +158,10 @@ class Boot(object):
             for uuid, node in lines
             if uuid and self._blocks_of(uuid) and self._may_start(uuid, node)
         ]
-        ours = set(awaited).union(told)
+        ours = set(awaited).union(reported)
         self._start([line for line in startable if md_uuid(line[0]) in ours])
         self._stop_begun()
-        chosen = self._stop_outlived(told)
+        chosen = self._stop_outlived(reported)
         records = _there(self.host)
         running = [record.uuid for record in records]
         known = dict(awaited, **self.awaited)
@@ -183,14 +183,14 @@ class Boot(object):
         _settle(host)
         there = [record for record in _there(host) if record.uuid not in self.conflicts]
         before = self._before(there)
-        said, _ = tried_together(
+        sentences, _ = tried_together(
             host,
             lambda record: "repairing " + record.device,
             lambda record: _repair(host, record, before.get(record.uuid, [])),
             there,
             3 * host.command_limit_s + GRACE_S,
         )
-        self.did += said
+        self.did += sentences
         kept = {uuid: list(map(superblocks.packed, blocks)) for uuid, blocks in before.items()}
         facts = {"before": kept, "left": left, "conflicts": self.conflicts, "awaited": self.awaited}
         store.write(host, store.BOOT, facts)
@@ -203,14 +203,14 @@ class Boot(object):
         return [line for line in _not_running(self.host) if line not in self.given_up]
 
     def _together(self, what, act, lines):
-        said, failed = tried_together(
+        sentences, failed = tried_together(
             self.host,
             lambda line: "%s %s" % (what, _name(*line)),
             act,
             lines,
             3 * self.host.command_limit_s + GRACE_S,
         )
-        self.did += said
+        self.did += sentences
         self.given_up += failed
 
     def _examine(self, lines):
@@ -288,11 +288,11 @@ class Boot(object):
             return None
         return parts.why_not_alone(part, uuid, node, blocks, lasting_names(self.host, blocks))
 
-    def _stop_outlived(self, told=()):
+    def _stop_outlived(self, reported=()):
         """Stop arrays that somebody has started from members that they had gone on without, unless
         they are in use: those that went on may come yet.
 
-        told: uuids of arrays that somebody was told of, who may have started them: they are let
+        reported: uuids of arrays that somebody was told of, who may have started them: they are let
         run. Return the uuids of those that run so.
         """
         records = [record for record in lacking(self.host) if record.uuid not in self.conflicts]
@@ -302,17 +302,20 @@ class Boot(object):
             why = self._why_not_alone(record.uuid, node, before[record.uuid])
             if why is None:
                 continue
-            if record.uuid in told:
+            if record.uuid in reported:
                 chosen.append(record.uuid)
                 continue
-            said = tried("stopping " + record.device, _stop_unused, self.host, record, None)
-            if said:
-                self.conflicts[record.uuid] = "%s It runs, and goes on: %s." % (why, "".join(said))
+            sentences = tried("stopping " + record.device, _stop_unused, self.host, record, None)
+            if sentences:
+                self.conflicts[record.uuid] = "%s It runs, and goes on: %s." % (
+                    why,
+                    "".join(sentences),
+                )
             else:
                 self.awaited[record.uuid] = why
             self.did.append(
                 "%s ran from members that it had gone on without: %s"
-                % (record.device, "".join(said) or "it was stopped")
+                % (record.device, "".join(sentences) or "it was stopped")
             )
         return chosen
 
@@ -374,7 +377,7 @@ class Boot(object):
             self.did += free.unread
             apart, is_split = free.apart(before[record.uuid])
             items += [(record, apart, is_split)] if apart else []
-        said, _ = tried_together(
+        sentences, _ = tried_together(
             self.host,
             lambda item: "starting the fresher part of " + item[0].device,
             lambda item: _start_fresher(
@@ -383,7 +386,7 @@ class Boot(object):
             items,
             4 * self.host.command_limit_s + GRACE_S,
         )
-        self.did += said
+        self.did += sentences
         for record, apart, is_split in items:
             if is_split or not self._runs_from(record, [block.device for block in apart]):
                 self.conflicts[record.uuid] = conflict(
@@ -404,7 +407,7 @@ def conflict(host, uuid, ours, others):
     """
     node = _node_of(host, uuid) or md_state.BY_ID + md_uuid(uuid)
     both = [sorted(part) for part in (others, ours) if part]
-    told = [
+    shown = [
         "%s (%d events)" % (lasting_names(host, part), superblocks.event_count(part))
         for part in both
     ]
@@ -416,7 +419,7 @@ def conflict(host, uuid, ours, others):
         "go on with one of them and give up what only the other has: unplug its storage repository "
         "(`xe pbd-unplug`), `mdadm --stop` it if it runs, then %s, plug the storage repository, "
         "and put the other disks in with add_disk and wipe=true."
-        % (", and ".join(told), " or ".join(commands))
+        % (", and ".join(shown), " or ".join(commands))
     )
 
 
@@ -638,16 +641,16 @@ def _assemble_whole(host, node, uuid, devices):
 def _start_without(host, node, uuid, devices):
     """Start an array without the members that did not come, if it can; return what was done."""
     inactive = _inactive(host, uuid)
-    said = ""
+    output = ""
     if inactive is not None:
-        said = mdadm.start(host, inactive)
+        output = mdadm.start(host, inactive)
         # What udev collected may be the wrong members: mdadm chooses better when it sees all of
         # them at once.
         if (uuid, node) in _not_running(host):
             mdadm.stop(host, inactive, may_fail=True)
             inactive = None
     if inactive is None:
-        said = (
+        output = (
             mdadm.assemble(host, node, uuid, ["--run"], devices)
             if uuid
             else mdadm.assemble_configured(host, node)
@@ -655,7 +658,7 @@ def _start_without(host, node, uuid, devices):
     if (uuid, node) in _not_running(host):
         return [
             "%s could not be started: %s"
-            % (_name(uuid, node), " ".join(said.split()) or "none of its members is there")
+            % (_name(uuid, node), " ".join(output.split()) or "none of its members is there")
         ]
     return [
         "%s was started without all of its members, which did not come in time" % _name(uuid, node)
@@ -678,10 +681,10 @@ def _start_fresher(host, record, devices, is_split):
             "%s was stopped: parts of it have been written to without each other" % record.device
         ]
     node = _node_of(host, record.uuid)
-    said = mdadm.assemble(host, node, record.uuid, ["--run"], devices)
+    output = mdadm.assemble(host, node, record.uuid, ["--run"], devices)
     return [
         "%s was started anew from %s, which is fresher than what ran: %s"
-        % (record.device, ", ".join(devices), " ".join(said.split()))
+        % (record.device, ", ".join(devices), " ".join(output.split()))
     ]
 
 

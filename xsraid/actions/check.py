@@ -239,7 +239,7 @@ def _look_at_checks(host, limits):
         if is_time:
             _begin(host, records, arrays, now, limits)
         if left_to is None and limits.check_every_days > 0:
-            _tell_of_overdue(host, records, arrays, now, limits)
+            _report_overdue(host, records, arrays, now, limits)
         store.write(host, store.CARE, dict(known, arrays=arrays, left_to=left_to))
 
 
@@ -305,7 +305,7 @@ def _begin(host, records, arrays, now, limits):
         busy.update(disks)
 
 
-def _tell_of_overdue(host, records, arrays, now, limits):
+def _report_overdue(host, records, arrays, now, limits):
     """Have it told, once, of each array that has long not been checked, such as where the host is
     off in the hours for it.
     """

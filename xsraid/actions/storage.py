@@ -23,7 +23,7 @@ LVM_CONFIG = "use_vhd"  # what SR.create of type lvm leaves in sm_config
 CONFIG_LOOKS, CONFIG_PAUSE_S = 10, 0.2
 METADATA_VOLUME = "MGT"  # what LVMSR makes in it before the first disk
 # An SR to be made. type: lvm, ext, or None for lvm or what is there.
-Wish = collections.namedtuple("Wish", "type label description reattach wipe")
+Request = collections.namedtuple("Request", "type label description reattach wipe")
 
 
 def create_sr(
@@ -50,7 +50,7 @@ def create_sr(
                 "this array is %s, it carries no storage repository"
                 % md_state.state_in_words(record),
             )
-        wish = Wish(
+        request = Request(
             type,
             name_label or "Local %s %s" % (record.level.upper(), record.name),
             name_description or "",
@@ -61,10 +61,11 @@ def create_sr(
         found = _finish_or_undo(host, session, record)
         device = record.by_id
         if found is not None and found.pbd is not None:
-            sr, created, device = _complete(host, session, record, found, wish), False, found.path
+            sr, created = _complete(host, session, record, found, request), False
+            device = found.path
         else:
             _refuse_sectors(host, record, allow_4k)
-            sr, created = _make(host, session, here, record, wish), not reattach
+            sr, created = _make(host, session, here, record, request), not reattach
         objects.set_other_config(session.xenapi.SR, sr, objects.ARRAY_TAG, record.uuid)
         store.remove(host, store.REGISTERING, record.uuid)
         if default_sr:
@@ -193,12 +194,12 @@ def _group(host, record, judged):
     return (group.name if group else "") or "".join(idle)
 
 
-def _complete(host, session, record, found, wish):
+def _complete(host, session, record, found, request):
     """Return the SR that XAPI knows on an array, plugged; its PBD names the array's lasting path
     afterwards.
     """
     there = session.xenapi.SR.get_type(found.sr)
-    if wish.type not in (None, there):
+    if request.type not in (None, there):
         raise BadArgument(
             "type", "%s carries a storage repository of type %s already" % (record.device, there)
         )
@@ -208,16 +209,16 @@ def _complete(host, session, record, found, wish):
     return found.sr
 
 
-def _make(host, session, here, record, wish):
+def _make(host, session, here, record, request):
     judged = snapshot.judge_array(host, session, record)
     group = _group(host, record, judged)
-    if wish.reattach:
-        return _reattach(session, here, _old_sr(host, record, judged, group, wish), wish)
+    if request.reattach:
+        return _reattach(session, here, _old_sr(host, record, judged, group, request), request)
     own_volumes = [use for use in judged.uses if group and use.reason == "LVM_PV"]
     others = [use for use in judged.uses if use not in own_volumes]
     if others and others[0].reason == "SR_DEVICE":
-        _refuse_known(host, record, others[0], wish)
-    if (own_volumes or judged.stale) and not wish.wipe:
+        _refuse_known(host, record, others[0], request)
+    if (own_volumes or judged.stale) and not request.wipe:
         _refuse_to_lose(host, record, judged, group)
     claim.refuse_uses(record, others)
     if group:
@@ -229,9 +230,9 @@ def _make(host, session, here, record, wish):
             here,
             {"device": record.by_id},
             "0",
-            wish.label,
-            wish.description,
-            wish.type or sr_types.DEFAULT,
+            request.label,
+            request.description,
+            request.type or sr_types.DEFAULT,
             "user",
             False,
             {},
@@ -242,7 +243,7 @@ def _make(host, session, here, record, wish):
         raise
 
 
-def _old_sr(host, record, judged, group, wish):
+def _old_sr(host, record, judged, group, request):
     """Return (type, uuid, lasting path) of the SR to bring back: what the volume group on an array
     or on one of its partitions is by its name.
     """
@@ -256,7 +257,7 @@ def _old_sr(host, record, judged, group, wish):
                 "the volume group %s is a storage repository of a type that is not known here: `xe "
                 "sr-introduce uuid=%s` brings it back by hand" % (name, uuid),
             )
-        if wish.type not in (None, kind):
+        if request.type not in (None, kind):
             raise BadArgument(
                 "type",
                 "the storage repository on %s is of type %s; leave the argument out"
@@ -270,9 +271,9 @@ def _old_sr(host, record, judged, group, wish):
     )
 
 
-def _refuse_known(host, record, use, wish):
+def _refuse_known(host, record, use, request):
     """Refuse to overwrite an SR that XAPI knows, whatever the caller gives up."""
-    if wish.wipe:
+    if request.wipe:
         claim.refuse_uses(record, [use])
     raise WouldLoseData(
         record.device,
@@ -330,7 +331,7 @@ def _is_older(host, record):
     return created_s is not None and written_s < created_s
 
 
-def _reattach(session, here, old_sr, wish):
+def _reattach(session, here, old_sr, request):
     """Bring an SR back under its own uuid; where this fails, XAPI is left as it was. old_sr: of
     `_old_sr`.
     """
@@ -339,7 +340,7 @@ def _reattach(session, here, old_sr, wish):
     sr = objects.sr_if_known(session, uuid)
     if sr is None:
         sr = introduced = session.xenapi.SR.introduce(
-            uuid, wish.label, wish.description, kind, "user", False, {}
+            uuid, request.label, request.description, kind, "user", False, {}
         )
     pbd = None
     try:

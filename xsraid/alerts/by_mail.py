@@ -75,7 +75,7 @@ def send(host, _, alert, state, limits):
         return spool.Sent("waiting", answer, True, is_news)
     store.remove(host, store.MAIL_LOGIN)
     return recipients.sent(
-        state, addresses, settings, lambda told: not mail.is_about_this_mail(told)
+        state, addresses, settings, lambda answer: not mail.is_about_this_mail(answer)
     )
 
 

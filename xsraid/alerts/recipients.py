@@ -20,9 +20,9 @@ ORDER = (mail.LOGIN, mail.LATER, mail.REFUSED, mail.ACCEPTED)
 
 def waiting(state, recipients):
     """Return those of the recipients that have not answered for good."""
-    told = state.setdefault("recipients", {})
+    states = state.setdefault("recipients", {})
     return [
-        recipient for recipient in recipients if told.get(recipient, {}).get("state") not in DONE
+        recipient for recipient in recipients if states.get(recipient, {}).get("state") not in DONE
     ]
 
 
@@ -38,11 +38,11 @@ def note(state, recipient, verdict, response, advice):
 
 def answer(state, recipients):
     """Return (the Answer that tells most of what all recipients have answered, their verdicts)."""
-    told = [(recipient, state["recipients"][recipient]) for recipient in recipients]
-    name, worst = min(told, key=lambda item: ORDER.index(item[1]["state"]))
-    response = worst["response"] if len(told) == 1 else "%s: %s" % (name, worst["response"])
+    states = [(recipient, state["recipients"][recipient]) for recipient in recipients]
+    name, worst = min(states, key=lambda item: ORDER.index(item[1]["state"]))
+    response = worst["response"] if len(states) == 1 else "%s: %s" % (name, worst["response"])
     return mail.Answer(worst["state"] == mail.ACCEPTED, response, worst["advice"]), [
-        one["state"] for _, one in told
+        one["state"] for _, one in states
     ]
 
 
@@ -52,14 +52,14 @@ def sent(state, recipients, settings, is_outage):
     settings: what is other whenever those of the channel are; is_outage(Answer): whether one that
     is not taken is every alert's.
     """
-    told, verdicts = answer(state, recipients)
+    worst, verdicts = answer(state, recipients)
     if all(verdict in DONE for verdict in verdicts) and mail.ACCEPTED in verdicts:
-        return spool.Sent("accepted", told, False, False)
+        return spool.Sent("accepted", worst, False, False)
     if all(verdict == mail.REFUSED for verdict in verdicts):
         for recipient in recipients:
             state["recipients"][recipient]["state"] = mail.LATER
         state.update(not_before=time.time() + PAUSE_S, settings=settings)
-    return spool.Sent("waiting", told, mail.ACCEPTED not in verdicts and is_outage(told), False)
+    return spool.Sent("waiting", worst, mail.ACCEPTED not in verdicts and is_outage(worst), False)
 
 
 def paused(state, settings):

@@ -138,8 +138,8 @@ def decide(events, records, memory, now, reminder_s):
     for alert in alerts:
         alert["events"] = [alert["event"]] if alert["event"] else []
         alert["events"] += [name for uuid, name in asides if uuid == alert["uuid"]]
-    told = [alert["uuid"] for alert in alerts]
-    folded = [(uuid, name) for uuid, name in asides if uuid not in told]
+    alerted = [alert["uuid"] for alert in alerts]
+    folded = [(uuid, name) for uuid, name in asides if uuid not in alerted]
     return alerts, {uuid: known for uuid, known in memory.items() if uuid in by_uuid}, folded
 
 
@@ -185,7 +185,7 @@ def _of_state(record, known, now, reminder_s):
     name, is_reminder = _change(record, known, now, reminder_s)
     faulty = []
     if name == "XSRAID_ARRAY_DEGRADED" and not is_reminder:
-        faulty = _untold_faulty(record, known)
+        faulty = _unreported_faulty(record, known)
     for device in faulty:  # such as one that failed while no monitor ran: md itself names it
         emit_failed(device)
     if name and not faulty:
@@ -250,7 +250,7 @@ def _pulled(record, known):
     ]
 
 
-def _untold_faulty(record, known):
+def _unreported_faulty(record, known):
     """Return the nodes of members that are faulty, not on purpose, and not alerted yet."""
     return [
         member.device
@@ -363,18 +363,18 @@ def _change(record, known, now, reminder_s):
     """Return (name of the alert that an array's state causes by itself or None, whether that is a
     reminder).
     """
-    told, since = known["told"], known["untold_since"]
+    standing, since = known["told"], known["untold_since"]
     known["untold_since"] = None
     if record.health in WHOLE:
         return _recovered(known, now), False
     if _is_expected(record, known):
         return None, False
     name = NAMES.get(record.health, "XSRAID_ARRAY_DEGRADED")
-    if told is not None:  # what came back and is lost again is news
+    if standing is not None:  # what came back and is lost again is news
         lost = _lost(record)
-        told["left"] = max(told["left"], record.redundancy_left)
-        told["lost"] = [slot for slot in told.get("lost", lost) if slot in lost]
-    if told is None or _is_worse(name, record, told):
+        standing["left"] = max(standing["left"], record.redundancy_left)
+        standing["lost"] = [slot for slot in standing.get("lost", lost) if slot in lost]
+    if standing is None or _is_worse(name, record, standing):
         since = now if since is None or since > now else since
         if now - since >= _patience_s(record):
             return name, False
@@ -382,7 +382,7 @@ def _change(record, known, now, reminder_s):
         return None, False
     if known["held"] and _has_room(known, now):
         return name, False
-    is_due = reminder_s and not 0 <= now - told["time"] < reminder_s
+    is_due = reminder_s and not 0 <= now - standing["time"] < reminder_s
     return (name, True) if is_due else (None, False)
 
 
@@ -418,12 +418,12 @@ def _is_expected(record, known):
     return False
 
 
-def _is_worse(name, record, told):
+def _is_worse(name, record, standing):
     """Return whether an array's state is worse than the alert that stands, or another loss."""
     return (
-        PRIORITIES[name] < PRIORITIES[told["name"]]
-        or record.redundancy_left < told["left"]
-        or not set(told["lost"]).issuperset(_lost(record))
+        PRIORITIES[name] < PRIORITIES[standing["name"]]
+        or record.redundancy_left < standing["left"]
+        or not set(standing["lost"]).issuperset(_lost(record))
     )
 
 

@@ -314,12 +314,12 @@ def _array_content(device, family, signature, graph):
         stack.is_array(member) for member in family[1:]
     ):
         _, detail = _array_use(device, [device], signature, graph)
-        told = ArrayUse(
+        nested = ArrayUse(
             "RAID_MEMBER",
             "an array that is built on it: %s" % detail,
             "If nobody needs that one: delete it first.",
         )
-        return [told] if detail else [], signature.label
+        return [nested] if detail else [], signature.label
     return [], signature.label
 
 

@@ -50,10 +50,10 @@ def examine(host, device):
     """Return {"verdict", each of COUNTS} of a disk, None if it gives none of them or sleeps. A
     count that it does not keep is None.
     """
-    said = _ask(host, ["-n", "standby", "-H", "-A", device], EXAMINE_LIMIT_S)
-    found = collections.OrderedDict(verdict=_verdict(said))
+    output = _ask(host, ["-n", "standby", "-H", "-A", device], EXAMINE_LIMIT_S)
+    found = collections.OrderedDict(verdict=_verdict(output))
     for name, count in COUNTS.items():
-        found[name] = _count(said, count.patterns)
+        found[name] = _count(output, count.patterns)
     is_known = any(value is not None for value in found.values())
     return found if is_known else None
 
@@ -103,15 +103,15 @@ def _ask(host, words, limit_s):
         return ""
 
 
-def _verdict(said):
-    found = re.search(VERDICT, said)
+def _verdict(output):
+    found = re.search(VERDICT, output)
     word = found.group(1).strip() if found else "UNKNOWN!"
     return None if word.startswith("UNKNOWN") else word
 
 
-def _count(said, patterns):
+def _count(output, patterns):
     for pattern in patterns:
-        found = re.search(pattern, said, re.MULTILINE)
+        found = re.search(pattern, output, re.MULTILINE)
         if found:
             return int(found.group(1).replace(",", ""))
     return None

@@ -45,7 +45,7 @@ def each(host, act, items, limit_s, at_once=AT_ONCE):
     return [outcomes[number] for number in range(len(items))]
 
 
-Worker = collections.namedtuple("Worker", "process pipe said deadline")
+Worker = collections.namedtuple("Worker", "process pipe output deadline")
 
 
 def _start(host, act, item, deadline):
@@ -67,14 +67,14 @@ def _work(host, act, item, pipe):
         os.close(host.lock_descriptor)
         host.lock_descriptor = None
     try:
-        said = [act(item), None]
+        outcome = [act(item), None]
     except XsraidError as error:
-        said = [None, error.sentence]
+        outcome = [None, error.sentence]
     except XenAPI.Failure as error:
-        said = [None, printable(" ".join(error.details))]
+        outcome = [None, printable(" ".join(error.details))]
     except Exception as error:  # noqa: BLE001 - whoever asked gets it, as what it is
-        said = [None, printable("%s: %s" % (type(error).__name__, error))]
-    content = json.dumps(said).encode("ascii")
+        outcome = [None, printable("%s: %s" % (type(error).__name__, error))]
+    content = json.dumps(outcome).encode("ascii")
     while content:
         content = content[os.write(pipe, content) :]
 
@@ -84,8 +84,8 @@ def _outcome(worker, limit_s):
     while select.select([worker.pipe], [], [], 0)[0]:
         piece = os.read(worker.pipe, 65536)
         if not piece:
-            return _ended(worker, _understood(b"".join(worker.said)))
-        worker.said.append(piece)
+            return _ended(worker, _understood(b"".join(worker.output)))
+        worker.output.append(piece)
     if clock.monotonic_s() < worker.deadline:
         return None
     os.kill(worker.process, signal.SIGKILL)
@@ -99,10 +99,10 @@ def _understood(content):
         return [None, "it ended unexpectedly"]
 
 
-def _ended(worker, said):
+def _ended(worker, outcome):
     os.close(worker.pipe)
     for _ in range(50):  # one that hangs in the kernel is left behind
         if os.waitpid(worker.process, os.WNOHANG)[0]:
             break
         time.sleep(LOOK_S)
-    return Outcome(*said)
+    return Outcome(*outcome)

@@ -257,8 +257,8 @@ def has_uuid(export, uuid):
 
 def version(host):
     """Return what mdadm says of its version."""
-    said = run(host, ["mdadm", "--version"], accept=None)
-    return said.out + said.err
+    result = run(host, ["mdadm", "--version"], accept=None)
+    return result.out + result.err
 
 
 def knows_ppl(host):
@@ -268,11 +268,11 @@ def knows_ppl(host):
     It gets no further than its options. A policy that it knows it passes over, so that it complains
     of the same as where none is given.
     """
-    said = [
+    results = [
         run(host, ["mdadm", "--create", "--level=5"] + options, accept=None)
         for options in ([], ["--consistency-policy=ppl"], ["--consistency-policy=no-such-policy"])
     ]
-    return said[1] == said[0] and said[1] != said[2]
+    return results[1] == results[0] and results[1] != results[2]
 
 
 def make_test_events(host, nodes, program, limit_s):

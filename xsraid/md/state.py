@@ -236,13 +236,13 @@ def read_arrays(host):
         if sysfs.attribute(host, name, "md/array_state") not in GONE:
             records.append(record)
             met.append(line)
-    told = [record.uuid for record in records]
+    uuids = [record.uuid for record in records]
     wanted = [line for line in configuration.wanted_lines() if line not in met]
     for line in wanted:
-        if line.uuid is not None and line.uuid not in told:
+        if line.uuid is not None and line.uuid not in uuids:
             records.append(_missing(host, line))
-            told.append(line.uuid)
-    records += _stopped(host, [line for line in wanted if line.uuid is None], home, told)
+            uuids.append(line.uuid)
+    records += _stopped(host, [line for line in wanted if line.uuid is None], home, uuids)
     return sorted(records, key=lambda record: (len(record.device), record.device))
 
 
@@ -308,8 +308,8 @@ def _facts(host, name, properties, lines):
     )
 
 
-def _stopped(host, lines, home, told):
-    """Return records of arrays that do not run and that lines without a uuid ask for; told: uuids
+def _stopped(host, lines, home, uuids):
+    """Return records of arrays that do not run and that lines without a uuid ask for; uuids: uuids
     of those that have a record already.
 
     Which array that is, the disks tell, as far as udev has read them.
@@ -325,7 +325,7 @@ def _stopped(host, lines, home, told):
             )
     by_uuid = [(uuid, conf.line_of(facts, lines, home)) for uuid, facts in found.items()]
     met = [line for _, line in by_uuid]
-    records = [_missing(host, line, uuid) for uuid, line in by_uuid if line and uuid not in told]
+    records = [_missing(host, line, uuid) for uuid, line in by_uuid if line and uuid not in uuids]
     return records + [_missing(host, line) for line in lines if line not in met and _node_of(line)]
 
 
