@@ -195,3 +195,11 @@ def test_other_reshapes_and_resyncs_go_on_as_they_are(cut_off, level, policy, ac
     assert cut_off.read(ACTION) == action
     assert cut_off.read(RESYNC_START) == "0\n"
     assert not is_due(cut_off)
+
+
+def test_a_reshape_that_an_mdadm_drives_is_left_to_it(cut_off):
+    cut_off.write("dev/md0", "")
+    cut_off.process(4711, ["mdadm", "--grow", "--continue", "/dev/md0"])
+    resync.part_from_reshape(cut_off.host, PARITY)
+    assert cut_off.read(ACTION) == "resync\n"
+    assert not is_due(cut_off)

@@ -77,7 +77,8 @@ def part_from_reshape(host, record):
 
     That is what kernels from 6.18 on (and later ones of 6.12) make of a reshape that a power cut
     interrupted in the middle of writes (md.c, md_get_active_sync_action): in the end the array has
-    its old size, and what had been reshaped before has parity that was never made right.
+    its old size, and what had been reshaped before has parity that was never made right. A reshape
+    that an mdadm drives is left to it.
     """
     name = sysfs.name_of(record.device)
     is_in_one = (
@@ -85,7 +86,7 @@ def part_from_reshape(host, record):
         and sysfs.attribute(host, name, "md/sync_action") == SyncAction.RESYNC
         and sysfs.number(host, name, "md/reshape_position") is not None
     )
-    if not is_in_one:
+    if not is_in_one or _is_reshaped(host, record):
         return
     store.write(host, store.RESHAPED, {}, record.uuid)
     host.write_attribute("/sys/block/%s/md/sync_action" % name, SyncAction.FROZEN)
