@@ -16,7 +16,7 @@ from xsraid.errors import Busy, XsraidError
 from xsraid.host import clock, config, store, sysfs
 from xsraid.host.files import Host
 from xsraid.host.process import run
-from xsraid.md import resync, superblocks
+from xsraid.md import examine, resync, superblocks
 from xsraid.md import state as md_state
 from xsraid.states import Health, MemberState
 from xsraid.text import printable
@@ -104,7 +104,7 @@ def _let_spares_in(host, records):
         may_wait = record.configured and record.uuid not in apart and md_state.lacks_member(record)
         if not (spares and may_wait and md_state.is_untouched(host, record)):
             continue
-        read, unread = assemble.examine_all(host, spares)
+        read, unread = examine.superblocks_of(host, spares)
         are_spares = all(block is not None and block.slot is None for block in read.values())
         if are_spares and not unread:
             resync.wake(host, record)
@@ -166,7 +166,7 @@ def see_to_late_members(host):
     for sentence in sentences:
         host.log("late: " + sentence, syslog.LOG_WARNING)
     _report_conflicts(host, conflicts)
-    _note_parts(host)
+    parts.note(host, md_state.read_arrays(host))
     if spool.events(host):
         deliver.start(host)
     if started:
@@ -176,17 +176,9 @@ def see_to_late_members(host):
 def note_before_shutdown(host):
     """Note what a boot would forget: what the arrays run from, and what checks have found."""
     config.load_or_default(host)
-    _note_parts(host)
-    check.note_ends(host, md_state.read_arrays(host))
-
-
-def _note_parts(host):
-    def blocks_of(record):
-        read, unread = assemble.examine_all(host, md_state.active_members(record))
-        return [] if unread else list(filter(None, read.values()))
-
     records = md_state.read_arrays(host)
-    parts.note(host, records, blocks_of, lambda blocks: assemble.lasting_names(host, blocks))
+    parts.note(host, records)
+    check.note_ends(host, records)
 
 
 def _late_members(host):
@@ -214,7 +206,7 @@ def _late_members(host):
     sentences, conflicts = boot.did, dict(new, **boot.conflicts)
     records = assemble.lacking(host)
     for record, free in zip(records, assemble.examine_free(host, records)):
-        read, _ = assemble.examine_all(host, md_state.active_members(record))
+        read, _ = examine.superblocks_of(host, md_state.active_members(record))
         ours = [block for block in read.values() if block]
         apart, _ = free.apart(ours, before.get(record.uuid, []), sysfs.boot_time(host))
         if apart:

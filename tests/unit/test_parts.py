@@ -17,7 +17,7 @@ STALE = Superblock("/dev/sda", UUID, 15, "earlier", 0, frozenset([0, 1]))
 
 
 @pytest.fixture
-def host(tmpdir):
+def host(tmpdir, mocker):
     """A host whose sda and sdb are members that udev knows."""
     for number, device in enumerate(["sda", "sdb"]):
         tmpdir.join("sys", "block", device, "dev").ensure().write("8:%d\n" % number)
@@ -27,6 +27,7 @@ def host(tmpdir):
     state_is(tmpdir, "clean")
     tmpdir.join("var", "lib", "xsraid").ensure(dir=True)
     found = Host(str(tmpdir))
+    found.superblocks_of = mocker.patch("xsraid.md.examine.superblocks_of")
     found.device_number = {"/dev/sda": "8:0", "/dev/sdb": "8:1"}.get
     return found
 
@@ -45,7 +46,10 @@ def degraded():
 
 
 def note(host, record, blocks):
-    parts.note(host, [record], lambda _: blocks, lambda found: "names of %d" % len(found))
+    """Note an array whose members have these superblocks; without any its member cannot be read."""
+    unread = {} if blocks else {"/dev/sdb": "it hangs"}
+    host.superblocks_of.return_value = ({block.device: block for block in blocks}, unread)
+    parts.note(host, [record])
 
 
 def is_asked(tmpdir):
@@ -54,7 +58,7 @@ def is_asked(tmpdir):
 
 def test_it_is_kept_through_a_boot(host):
     note(host, degraded(), [FRESH])
-    assert parts.noted(host) == {UUID: parts.Part(["sdb"], [FRESH], "names of 1")}
+    assert parts.noted(host) == {UUID: parts.Part(["sdb"], [FRESH], "/dev/sdb")}
 
 
 @pytest.mark.parametrize("health", ["missing", "inactive", "failed"])

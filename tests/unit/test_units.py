@@ -48,7 +48,7 @@ def test_an_idle_array_lets_its_spare_in(
     facts = {"device": "/dev/md0", "uuid": UUID, "configured": True, "members": MEMBERS}
     record = made.array(dict(dict(facts, health="degraded"), **changed))
     mocker.patch(
-        "xsraid.actions.assemble.examine_all",
+        "xsraid.md.examine.superblocks_of",
         side_effect=lambda host, devices: (dict.fromkeys(devices, block), unread),
     )
     wake = mocker.patch("xsraid.md.resync.wake")

@@ -17,7 +17,7 @@ from xsraid.disks import lvm
 from xsraid.errors import Busy, XsraidError
 from xsraid.host import config, stack, store, sysfs, workers
 from xsraid.host.process import run
-from xsraid.md import mdadm, resync, superblocks
+from xsraid.md import examine, mdadm, resync, superblocks
 from xsraid.md import state as md_state
 from xsraid.md.names import number_of
 from xsraid.states import Health, MemberState
@@ -217,7 +217,7 @@ class Boot(object):
         """Read the superblocks of the members of arrays that do not run yet: running, they would no
         longer tell how fresh they were.
         """
-        uuids, known = [bare_uuid(uuid) for uuid, _ in lines if uuid], candidates(self.host)
+        uuids, known = [bare_uuid(uuid) for uuid, _ in lines if uuid], examine.candidates(self.host)
         for device in [device for device in self.blocks if device not in known]:
             del self.blocks[device]  # it has gone, and another may come under its name
         self._read(device for device, uuid in known.items() if uuid in uuids)
@@ -226,7 +226,7 @@ class Boot(object):
         new = sorted(
             device for device in devices if device not in self.blocks and device not in self.unread
         )
-        found, unread = examine_all(self.host, new)
+        found, unread = examine.superblocks_of(self.host, new)
         self.blocks.update(found)
         self.unread.update(unread)
 
@@ -286,7 +286,9 @@ class Boot(object):
         part = self.parts.get(uuid)
         if not parts.is_outlived(self.host, part, blocks):
             return None
-        return parts.why_not_alone(part, uuid, node, blocks, lasting_names(self.host, blocks))
+        return parts.why_not_alone(
+            part, uuid, node, blocks, examine.lasting_names(self.host, blocks)
+        )
 
     def _stop_outlived(self, reported=()):
         """Stop arrays that somebody has started from members that they had gone on without, unless
@@ -408,11 +410,12 @@ def conflict(host, uuid, ours, others):
     node = _node_of(host, uuid) or md_state.BY_ID + md_uuid(uuid)
     both = [sorted(part) for part in (others, ours) if part]
     shown = [
-        "%s (%d events)" % (lasting_names(host, part), superblocks.event_count(part))
+        "%s (%d events)" % (examine.lasting_names(host, part), superblocks.event_count(part))
         for part in both
     ]
     commands = [
-        "`mdadm --assemble --run %s %s`" % (node, lasting_names(host, part)) for part in both
+        "`mdadm --assemble --run %s %s`" % (node, examine.lasting_names(host, part))
+        for part in both
     ]
     return (
         "Parts of it were written to without each other, and none was added to the other: %s. To "
@@ -429,50 +432,6 @@ def _node_of(host, uuid):
         md_uuid(known): node for node, known in md_state.read_configuration(host).arrays() if known
     }
     return nodes.get(md_uuid(uuid))
-
-
-def lasting_names(host, blocks):
-    """Return what leads to the members of Superblocks after a reboot, too, as words."""
-    return " ".join(lasting_name(host, block.device) for block in blocks)
-
-
-def lasting_name(host, device):
-    """Return the by-id link of a device, which leads to it after a reboot, too; its node where it
-    has none.
-    """
-    links = sysfs.udev_properties(host, host.device_number(device))["links"]
-    return next((link for link in links if link.startswith("/dev/disk/by-id/")), device)
-
-
-def candidates(host):
-    """Return {device: 32 digits of the array's uuid} of the members of arrays, as udev knows
-    them.
-    """
-    found = {}
-    for device, number in sysfs.disks_and_partitions(host):
-        properties = sysfs.udev_properties(host, number)
-        if properties.get("ID_FS_TYPE") == md_state.MEMBER_TYPE and properties.get("ID_FS_UUID"):
-            found[device] = bare_uuid(properties["ID_FS_UUID"])
-    return found
-
-
-def examine_all(host, devices):
-    """Return ({device: Superblock or None}, {device: why it cannot be read})."""
-    limit_s = mdadm.examine_limit_s(host) + GRACE_S
-    outcomes = workers.each(
-        host, lambda device: superblocks.packed(mdadm.examine(host, device)), devices, limit_s
-    )
-    found = {
-        device: superblocks.unpacked(outcome.value)
-        for device, outcome in zip(devices, outcomes)
-        if outcome.error is None
-    }
-    unread = {
-        device: outcome.error
-        for device, outcome in zip(devices, outcomes)
-        if outcome.error is not None
-    }
-    return found, unread
 
 
 class Free(object):
@@ -508,8 +467,11 @@ class Free(object):
 
 def examine_free(host, records):
     """Return a Free for each array."""
-    known = candidates(host)
-    return [Free(record, *examine_all(host, _free(host, record, known))) for record in records]
+    known = examine.candidates(host)
+    return [
+        Free(record, *examine.superblocks_of(host, _free(host, record, known)))
+        for record in records
+    ]
 
 
 def _free(host, record, known):

@@ -10,8 +10,8 @@ import syslog
 from xsraid.disks import identity, inventory
 from xsraid.errors import CommandFailed
 from xsraid.host import store, sysfs
+from xsraid.md import examine, superblocks
 from xsraid.md import state as md_state
-from xsraid.md import superblocks
 from xsraid.states import Health, MemberState
 from xsraid.text import md_uuid
 
@@ -44,13 +44,12 @@ def have_noted(host, records):
             return
 
 
-def note(host, records, blocks_of, names_of):
-    """Note what arrays run from. Raises CommandFailed.
+def note(host, records):
+    """Note what arrays run from. records: of `state.read_arrays`. Raises CommandFailed.
 
     What is noted of one that does not run, or that lacks a member and has not been written to since
-    it was started, stays; that of one that is no array of this host any more goes.
-    blocks_of(record): Superblocks of its active members, [] if one cannot be read;
-    names_of(blocks): what leads to these.
+    it was started, or that has a member that cannot be read, stays; that of one that is no array of
+    this host any more goes.
     """
     known, links = store.read(host, store.RAN_FROM) or {}, _links(host)
     found = {record.uuid: known[record.uuid] for record in records if record.uuid in known}
@@ -58,12 +57,13 @@ def note(host, records, blocks_of, names_of):
         is_whole = not md_state.lacks_member(record)
         if record.uuid in found and not is_whole and md_state.is_untouched(host, record):
             continue
-        blocks = blocks_of(record)
-        if blocks:
+        read, unread = examine.superblocks_of(host, md_state.active_members(record))
+        blocks = list(filter(None, read.values()))
+        if blocks and not unread:
             found[record.uuid] = {
                 "members": _members(host, record),
                 "blocks": [superblocks.packed(block) for block in blocks],
-                "names": names_of(blocks),
+                "names": examine.lasting_names(host, blocks),
                 "slots": _slots(record, found.get(record.uuid, {}).get("slots", {}), links),
             }
     if found != known:
