@@ -366,6 +366,8 @@ def test_no_data_is_promised_of_an_array_that_was_made_since(fresh_dom0, is_made
     assert sr in details[3]
     assert ("brings it back with its data" in details[3]) != is_made_since
     assert ("members and their order" in details[3]) == is_made_since
+    reply = fresh_dom0.call("create_sr", array="md0", reattach=True)
+    assert (reply["sr_uuid"], "warnings" in reply) == (sr, is_made_since)
 
 
 @pytest.mark.parametrize("kind", one_of("ext", "lvm"))

@@ -22,6 +22,11 @@ from xsraid.xapi import objects, sr_types, srs
 LVM_CONFIG = "use_vhd"  # what SR.create of type lvm leaves in sm_config
 CONFIG_LOOKS, CONFIG_PAUSE_S = 10, 0.2
 METADATA_VOLUME = "MGT"  # what LVMSR makes in it before the first disk
+# How an array may still hold the data of an older one.
+AS_BEFORE = (
+    "only if this array has the level, the chunk size, the members and their order of the one "
+    "before"
+)
 # An SR to be made. type: lvm, ext, or None for lvm or what is there.
 Request = collections.namedtuple("Request", "type label description reattach wipe")
 
@@ -29,8 +34,8 @@ Request = collections.namedtuple("Request", "type label description reattach wip
 def create_sr(
     host, session, array, type, name_label, name_description, default_sr, reattach, wipe, allow_4k
 ):
-    """Register an array as storage repository of this host; return {"sr_uuid", "device",
-    "created"}, created False for one that was there.
+    """Register an array as storage repository of this host; return {"sr_uuid", "device", "created",
+    and "warnings" if there are any}, created False for one that was there.
 
     array: a node, name or uuid; type: lvm or ext, None means lvm or what is there; reattach: attach
     the SR that is on the array again, with its data; wipe: erase what is on it; allow_4k: on disks
@@ -59,6 +64,7 @@ def create_sr(
         )
         here = objects.this_host(host, session)
         found = _finish_or_undo(host, session, record)
+        is_older = reattach and _is_older(host, record)
         device = record.by_id
         if found is not None and found.pbd is not None:
             sr, created = _complete(host, session, record, found, request), False
@@ -78,9 +84,15 @@ def create_sr(
                 "created" if created else "was there",
             )
         )
-        return collections.OrderedDict(
+        reply = collections.OrderedDict(
             [("sr_uuid", session.xenapi.SR.get_uuid(sr)), ("device", device), ("created", created)]
         )
+        if is_older:
+            reply["warnings"] = [
+                "The storage repository is older than the array %s: its data is whole %s. Look at "
+                "it before you start a VM." % (record.device, AS_BEFORE)
+            ]
+        return reply
 
 
 def _refuse_sectors(host, record, allow_4k):
@@ -313,22 +325,29 @@ def _what_comes_back(host, record):
         return "reattach=true brings it back with its data"
     return (
         "it was there before this array was made, so reattach=true brings it back, but its data "
-        "only if this array has the level, the chunk size, the members and their order of the one "
-        "before"
+        + AS_BEFORE
     )
 
 
 def _is_older(host, record):
-    """Return whether the volume group on an array was last changed before the array was made."""
-    try:
-        written_s = physical_volume.written_s(host, record.device)
-    except EnvironmentError as error:
-        host.log("when %s was written is not known: %s" % (record.device, error))
-        written_s = None
-    if written_s is None:
+    """Return whether the volume group on an array, or on one of its partitions, was last changed
+    before the array was made.
+    """
+    name = sysfs.name_of(record.device)
+    written = [_written_s(host, sysfs.node(each)) for each in [name] + sysfs.partitions(host, name)]
+    known = [seconds for seconds in written if seconds is not None]
+    if not known:
         return False
     created_s = mdadm.created_s(host, record.device)
-    return created_s is not None and written_s < created_s
+    return created_s is not None and max(known) < created_s
+
+
+def _written_s(host, device):
+    try:
+        return physical_volume.written_s(host, device)
+    except EnvironmentError as error:
+        host.log("when %s was written is not known: %s" % (device, error))
+        return None
 
 
 def _reattach(session, here, old_sr, request):
