@@ -52,8 +52,8 @@ def main(arguments):
 
 
 def _is_unattached(host, records):
-    """Return whether the SRs of this boot are still to be plugged."""
-    return "conflicts" in (store.read(host, store.BOOT) or {})
+    """Return whether the SRs on arrays are still to be plugged after this boot."""
+    return bool(records) and "conflicts" in (store.read(host, store.BOOT) or {})
 
 
 def _attach_again(host, records):

@@ -218,8 +218,9 @@ def test_what_a_boot_could_not_attach_is_tried_again_by_deliveries(dom0, note, s
     if note is not None:
         store.write(dom0.host, "boot", note)
     (ours,) = [kind for kind in units.FOLLOW_UPS if kind.is_open is units._is_unattached]
-    ours.look(dom0.host, [])
-    assert ours.is_open(dom0.host, []) is (note == UNATTACHED)
+    ours.look(dom0.host, [ARRAY])
+    assert ours.is_open(dom0.host, [ARRAY]) is (note == UNATTACHED)
+    assert not ours.is_open(dom0.host, [])
     log = dom0.read("systemctl.log") if note == UNATTACHED else ""
     verbs = [line for line in log.splitlines() if "is-active" not in line]
     assert verbs == (["--no-block %s xsraid-attach.service" % asked] if asked else [])
