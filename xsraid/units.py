@@ -155,7 +155,7 @@ def see_to_late_members(host):
             with host.lock("looking at members that came late", is_brief=True):
                 sentences, conflicts, started = _late_members(host)
                 if started:
-                    # If the storage repositories cannot be plugged now, the hourly look does.
+                    # Where its SR cannot be plugged now, deliveries have that tried again.
                     facts = store.read(host, store.BOOT) or {}
                     store.write(host, store.BOOT, dict({"conflicts": {}}, **facts))
             break
